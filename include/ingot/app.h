@@ -1,0 +1,185 @@
+/**
+ * The App: what a transaction means.
+ *
+ * An App is a struct of functions. `propose_block` and `validate_block` are deterministic
+ * functions of their request and of the state it names: the committed state overlaid with the
+ * updates of the block's uncommitted ancestors. Two validators that execute one block must
+ * produce the same results and updates, byte for byte; the block's hash covers them.
+ *
+ * All functions are called on the node's thread and must not block. Slices in requests are
+ * borrowed for the length of the call.
+ */
+#ifndef INGOT_APP_H
+#define INGOT_APP_H
+
+#include <ingot/types.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** Outcome of one transaction. `data` and `log` may be empty. code 0 means success. */
+struct ingot_result {
+    uint32_t code;
+    struct ingot_slice data; /* up to INGOT_RESULT_DATA_BYTES_MAX */
+    struct ingot_slice log;  /* up to INGOT_RESULT_LOG_BYTES_MAX, UTF-8 */
+};
+
+/** The state a block is executed on, and a query reads. Valid for the length of the call. */
+struct ingot_snapshot;
+
+/**
+ * Reads a key.
+ *
+ * @value  on INGOT_OK the value, borrowed until the call into the App returns.
+ * Returns INGOT_OK, INGOT_ERROR_NOT_FOUND, or INGOT_ERROR_IO / INGOT_ERROR_CORRUPT of the store
+ * (the App returns those to its caller unchanged).
+ */
+INGOT_API INGOT_MUST_USE enum ingot_error ingot_snapshot_get(struct ingot_snapshot *snapshot,
+                                                             struct ingot_slice key,
+                                                             struct ingot_slice *value);
+
+/** One step of an iteration: false ends it. `key` and `value` are borrowed for this step. */
+typedef bool ingot_snapshot_visit(void *context, struct ingot_slice key, struct ingot_slice value);
+
+/**
+ * Visits the keys in [first, end) in lexicographic order. An empty `end` means no upper bound.
+ *
+ * Returns INGOT_OK, also when the visitor ended it, or the store's error.
+ */
+INGOT_API INGOT_MUST_USE enum ingot_error ingot_snapshot_range(struct ingot_snapshot *snapshot,
+                                                               struct ingot_slice first,
+                                                               struct ingot_slice end,
+                                                               ingot_snapshot_visit *visit,
+                                                               void *context);
+
+/** The height of the state: that of the parent while executing, the committed one in a query. */
+INGOT_API uint64_t ingot_snapshot_height(const struct ingot_snapshot *snapshot);
+
+/**
+ * Where an App puts what executing a block does. Each transaction of the block gets exactly one
+ * result, in order. Updates are visible to later reads of the same execution's snapshot.
+ */
+struct ingot_execution;
+
+/**
+ * Takes candidate number `index` (0-based, as given in the request) as the block's next
+ * transaction with this result. Only in propose_block. Bytes are copied.
+ *
+ * Returns INGOT_OK; INGOT_ERROR_FULL when the block's limits leave no room (end the block);
+ * INGOT_ERROR_INVALID when the candidate is already in.
+ */
+INGOT_API INGOT_MUST_USE enum ingot_error ingot_execution_include(struct ingot_execution *execution,
+                                                                  uint32_t index,
+                                                                  const struct ingot_result *result);
+
+/**
+ * Sets the result of the next transaction. Only in validate_block. Bytes are copied.
+ *
+ * Returns INGOT_OK or INGOT_ERROR_TOO_LARGE.
+ */
+INGOT_API INGOT_MUST_USE enum ingot_error ingot_execution_result(struct ingot_execution *execution,
+                                                                 const struct ingot_result *result);
+
+/**
+ * Sets a key of the state. Bytes are copied. Key: 1 to INGOT_STATE_KEY_BYTES_MAX bytes; value: up to
+ * INGOT_STATE_VALUE_BYTES_MAX.
+ *
+ * Returns INGOT_OK or INGOT_ERROR_TOO_LARGE.
+ */
+INGOT_API INGOT_MUST_USE enum ingot_error ingot_execution_set(struct ingot_execution *execution,
+                                                              struct ingot_slice key,
+                                                              struct ingot_slice value);
+
+/** Deletes a key of the state; deleting a missing key is fine. Errors as ingot_execution_set. */
+INGOT_API INGOT_MUST_USE enum ingot_error ingot_execution_delete(struct ingot_execution *execution,
+                                                                 struct ingot_slice key);
+
+/**
+ * Gives a validator a new power; 0 removes it. The last word for a key counts.
+ *
+ * A resulting set that breaks a rule (empty, total above INGOT_TOTAL_POWER_MAX) makes the block
+ * invalid: the App checks before it accepts the transaction that asks for it.
+ */
+INGOT_API void ingot_execution_set_validator(struct ingot_execution *execution,
+                                             const struct ingot_validator *validator);
+
+struct ingot_propose_request {
+    const struct ingot_block_info *block; /* the block to be; its hash is zero */
+    struct ingot_snapshot *snapshot;
+    const struct ingot_slice *candidates; /* candidate_count transactions, oldest first */
+    uint32_t candidate_count;
+};
+
+struct ingot_validate_request {
+    const struct ingot_block_info *block;
+    struct ingot_snapshot *snapshot;
+    const struct ingot_slice *transactions; /* transaction_count, in order */
+    uint32_t transaction_count;
+};
+
+struct ingot_query_request {
+    struct ingot_slice path; /* may be empty */
+    struct ingot_slice data;
+    struct ingot_snapshot *snapshot; /* the committed state */
+};
+
+/** Filled by the App; the buffers are empty at the start and freed by the caller. */
+struct ingot_query_response {
+    uint32_t code; /* 0: found or fine */
+    struct ingot_buffer key;
+    struct ingot_buffer value;
+    struct ingot_buffer log;
+    uint64_t index;
+};
+
+/** Filled by check_tx; `log` is empty at the start and freed by the caller. */
+struct ingot_check_response {
+    uint32_t code; /* 0: admit to the mempool */
+    struct ingot_buffer log;
+};
+
+struct ingot_app {
+    void *context;       /* passed to every function */
+    const char *name;    /* "kv", shown in status and metrics */
+    const char *version; /* of the App's own rules, free text */
+
+    /**
+     * Chooses transactions of the candidates and executes them.
+     *
+     * Returns INGOT_OK (an empty choice is fine) or the snapshot's own error.
+     */
+    enum ingot_error (*propose_block)(void *context, const struct ingot_propose_request *request,
+                                      struct ingot_execution *execution);
+
+    /**
+     * Executes a block that another validator built.
+     *
+     * Returns INGOT_OK: valid, one result for each transaction was given;
+     * INGOT_ERROR_REJECTED: the block is invalid, nobody honest built it; or the snapshot's error.
+     */
+    enum ingot_error (*validate_block)(void *context, const struct ingot_validate_request *request,
+                                       struct ingot_execution *execution);
+
+    /** Optional: may this transaction enter the mempool? Reads the committed state. */
+    void (*check_tx)(void *context, struct ingot_slice transaction, struct ingot_snapshot *snapshot,
+                     struct ingot_check_response *response);
+
+    /** True if check_tx looks at the transaction alone, so that a commit cannot change its answer. */
+    bool check_tx_is_stateless;
+
+    /** Optional: answers a client from the committed state. */
+    void (*query)(void *context, const struct ingot_query_request *request,
+                  struct ingot_query_response *response);
+
+    /** Optional: told of each committed block, in order, after the commit is durable. */
+    void (*committed)(void *context, const struct ingot_block_info *block);
+
+    /** Optional: frees the context. */
+    void (*free)(void *context);
+};
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,67 @@
+/**
+ * Every limit of the system, in one place, with the relations between them.
+ */
+#ifndef INGOT_LIMITS_H
+#define INGOT_LIMITS_H
+
+#include <assert.h>
+
+/* Validator sets. */
+#define INGOT_VALIDATORS_MAX 256
+#define INGOT_TOTAL_POWER_MAX (UINT64_C(1) << 60)
+#define INGOT_CHAIN_ID_BYTES_MAX 50
+
+/* Transactions and blocks. A block's payload is its packed transactions: for each a
+ * 4-byte length and the bytes. Genesis may set lower limits, never higher ones. */
+#define INGOT_TRANSACTION_BYTES_MAX (1024 * 1024)
+#define INGOT_BLOCK_PAYLOAD_BYTES_MAX (4 * 1024 * 1024)
+#define INGOT_BLOCK_PAYLOAD_BYTES_DEFAULT (1024 * 1024)
+#define INGOT_BLOCK_TRANSACTIONS_MAX 65536
+#define INGOT_STATE_KEY_BYTES_MAX 480
+#define INGOT_STATE_VALUE_BYTES_MAX (1024 * 1024)
+#define INGOT_RESULT_LOG_BYTES_MAX 256
+#define INGOT_RESULT_DATA_BYTES_MAX 1024
+
+/* The replay window: whichever of the two is reached first. */
+#define INGOT_REPLAY_WINDOW_BLOCKS_DEFAULT 256
+#define INGOT_REPLAY_WINDOW_BLOCKS_MAX 65536
+#define INGOT_REPLAY_WINDOW_TRANSACTIONS (1024 * 1024)
+
+/* Pacemaker. */
+#define INGOT_LEADER_TENURE_DEFAULT 4
+#define INGOT_LEADER_TENURE_MAX 1024
+#define INGOT_BASE_TIMEOUT_MS_MAX 60000
+#define INGOT_TIMEOUT_FACTOR_MAX 8
+
+/* Frames between peers: a 4-byte little-endian length, then one protobuf message. */
+#define INGOT_FRAME_BYTES_MAX (6 * 1024 * 1024)
+#define INGOT_PEERS_MAX 512
+#define INGOT_PEER_QUEUE_BYTES_MAX (32 * 1024 * 1024)
+
+/* What a peer may make the core keep. */
+#define INGOT_PENDING_BYTES_PER_PEER_MAX (8 * 1024 * 1024)
+#define INGOT_TREE_BLOCKS_MAX 4096
+
+/* One answer to a sync request. */
+#define INGOT_SYNC_BLOCKS_MAX 512
+#define INGOT_SYNC_BYTES_MAX (INGOT_BLOCK_PAYLOAD_BYTES_MAX + 512 * 1024)
+
+/* Mempool and clients. */
+#define INGOT_MEMPOOL_BYTES_DEFAULT (32 * 1024 * 1024)
+#define INGOT_TRANSACTION_BATCH_BYTES_MAX (256 * 1024 + INGOT_TRANSACTION_BYTES_MAX)
+#define INGOT_RPC_HEADER_BYTES_MAX (16 * 1024)
+#define INGOT_RPC_BODY_BYTES_MAX (2 * 1024 * 1024)
+#define INGOT_RPC_CONNECTIONS_MAX 256
+
+static_assert(INGOT_BLOCK_PAYLOAD_BYTES_DEFAULT <= INGOT_BLOCK_PAYLOAD_BYTES_MAX,
+              "the default block fits the largest block");
+static_assert(INGOT_TRANSACTION_BYTES_MAX + 4 <= INGOT_BLOCK_PAYLOAD_BYTES_MAX,
+              "the largest transaction fits a block");
+static_assert(INGOT_SYNC_BYTES_MAX + 256 * 1024 <= INGOT_FRAME_BYTES_MAX,
+              "a sync response with its certificates fits a frame");
+static_assert(INGOT_BLOCK_PAYLOAD_BYTES_MAX + 256 * 1024 <= INGOT_FRAME_BYTES_MAX,
+              "a proposal with its certificates fits a frame");
+static_assert(INGOT_RPC_BODY_BYTES_MAX * 3 / 4 > INGOT_TRANSACTION_BYTES_MAX,
+              "the largest transaction fits a request as base64");
+
+#endif

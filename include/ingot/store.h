@@ -1,0 +1,148 @@
+/**
+ * The store: an ordered map of byte strings in a few named tables, with atomic durable batches
+ * and read snapshots. LMDB is the default; memory serves tests.
+ *
+ * A store is used from one thread, except that read snapshots of a store that says so
+ * (`snapshots_on_any_thread`) may be used from other threads, one thread each.
+ */
+#ifndef INGOT_STORE_H
+#define INGOT_STORE_H
+
+#include <ingot/types.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define INGOT_STORE_KEY_BYTES_MAX 500
+#define INGOT_STORE_TABLES_MAX 16
+
+struct ingot_store;
+struct ingot_store_batch;
+struct ingot_store_snapshot;
+struct ingot_store_cursor;
+
+/**
+ * What an implementation provides. Users call the ingot_store_... functions below.
+ * Tables are numbered from 0 in the order of the names given when the store was opened.
+ */
+struct ingot_store_operations {
+    bool snapshots_on_any_thread;
+
+    struct ingot_store_batch *(*batch_begin)(struct ingot_store *store);
+    void (*batch_put)(struct ingot_store_batch *batch, uint32_t table, struct ingot_slice key,
+                      struct ingot_slice value);
+    void (*batch_delete)(struct ingot_store_batch *batch, uint32_t table, struct ingot_slice key);
+    enum ingot_error (*batch_commit)(struct ingot_store_batch *batch);
+    void (*batch_abort)(struct ingot_store_batch *batch);
+
+    enum ingot_error (*snapshot_begin)(struct ingot_store *store,
+                                       struct ingot_store_snapshot **snapshot);
+    void (*snapshot_end)(struct ingot_store_snapshot *snapshot);
+    enum ingot_error (*snapshot_get)(struct ingot_store_snapshot *snapshot, uint32_t table,
+                                     struct ingot_slice key, struct ingot_slice *value);
+    enum ingot_error (*cursor_open)(struct ingot_store_snapshot *snapshot, uint32_t table,
+                                    struct ingot_store_cursor **cursor);
+    enum ingot_error (*cursor_seek)(struct ingot_store_cursor *cursor, struct ingot_slice key);
+    enum ingot_error (*cursor_last)(struct ingot_store_cursor *cursor);
+    enum ingot_error (*cursor_next)(struct ingot_store_cursor *cursor);
+    enum ingot_error (*cursor_previous)(struct ingot_store_cursor *cursor);
+    void (*cursor_item)(const struct ingot_store_cursor *cursor, struct ingot_slice *key,
+                        struct ingot_slice *value);
+    void (*cursor_close)(struct ingot_store_cursor *cursor);
+
+    void (*close)(struct ingot_store *store);
+};
+
+/** The first member of every implementation's own struct. */
+struct ingot_store {
+    const struct ingot_store_operations *operations;
+};
+
+/** Options of the LMDB store. All zero but `folder` and the tables is a good default. */
+struct ingot_store_lmdb_options {
+    const char *folder;            /* made, mode 0700, if missing */
+    const char *const *tables;     /* table_count names */
+    uint32_t table_count;          /* 1 to INGOT_STORE_TABLES_MAX */
+    uint64_t map_size_initial;     /* bytes; 0: 64 MiB */
+    uint64_t map_size_max;         /* bytes; 0: 1 TiB; reaching it gives INGOT_ERROR_NO_SPACE */
+    uint32_t reader_age_max_ms;    /* snapshots older than this are counted and warned of; 0: 60000 */
+    bool read_only;                /* no lock on the folder, no batches */
+};
+
+/**
+ * Opens or makes an LMDB store (`data.mdb`, `lock.mdb` and our own `LOCK` in the folder).
+ *
+ * @why  on failure a sentence that names the file and the expectation; why_size bytes at most,
+ *       NUL-terminated.
+ *
+ * Returns INGOT_OK; INGOT_ERROR_LOCKED when another process (or this one) has it open;
+ * INGOT_ERROR_CORRUPT when the file is not an LMDB file or is damaged; INGOT_ERROR_PERMISSION,
+ * INGOT_ERROR_IO, INGOT_ERROR_NO_SPACE of the file system.
+ */
+INGOT_API INGOT_MUST_USE enum ingot_error
+ingot_store_lmdb_open(const struct ingot_store_lmdb_options *options, struct ingot_store **store,
+                      char *why, size_t why_size);
+
+/**
+ * Makes an empty store in memory. Deterministic, for tests; see storage/memory.h for its faults.
+ */
+INGOT_API struct ingot_store *ingot_store_memory_new(uint32_t table_count);
+
+/** Closes the store and frees it; open snapshots must have ended. NULL is fine. */
+INGOT_API void ingot_store_close(struct ingot_store *store);
+
+/**
+ * Begins a batch. Only one may be open at a time. Puts and deletes are remembered, in order, and
+ * bytes are copied; nothing is visible before the commit.
+ */
+INGOT_API struct ingot_store_batch *ingot_store_batch_begin(struct ingot_store *store);
+INGOT_API void ingot_store_batch_put(struct ingot_store_batch *batch, uint32_t table,
+                                     struct ingot_slice key, struct ingot_slice value);
+INGOT_API void ingot_store_batch_delete(struct ingot_store_batch *batch, uint32_t table,
+                                        struct ingot_slice key);
+
+/**
+ * Makes the whole batch durable (synced) or none of it, and frees the batch.
+ *
+ * Returns INGOT_OK: on disk. INGOT_ERROR_NO_SPACE: the map's limit or the disk was found full
+ * before anything was written; nothing changed. Any other error is INGOT_ERROR_UNKNOWN_OUTCOME:
+ * the batch may or may not be on disk; the caller must stop the process without telling anybody
+ * and read back at the next start. The store refuses every later batch.
+ */
+INGOT_API INGOT_MUST_USE enum ingot_error ingot_store_batch_commit(struct ingot_store_batch *batch);
+/** Drops the batch. NULL is fine. */
+INGOT_API void ingot_store_batch_abort(struct ingot_store_batch *batch);
+
+/** Begins a snapshot of the last committed batch. Values it gives out live until it ends. */
+INGOT_API INGOT_MUST_USE enum ingot_error
+ingot_store_snapshot_begin(struct ingot_store *store, struct ingot_store_snapshot **snapshot);
+INGOT_API void ingot_store_snapshot_end(struct ingot_store_snapshot *snapshot);
+
+/** Returns INGOT_OK, INGOT_ERROR_NOT_FOUND, INGOT_ERROR_IO or INGOT_ERROR_CORRUPT. */
+INGOT_API INGOT_MUST_USE enum ingot_error
+ingot_store_snapshot_get(struct ingot_store_snapshot *snapshot, uint32_t table,
+                         struct ingot_slice key, struct ingot_slice *value);
+
+/** Ordered iteration in a snapshot. A new cursor stands nowhere: seek first. */
+INGOT_API INGOT_MUST_USE enum ingot_error
+ingot_store_cursor_open(struct ingot_store_snapshot *snapshot, uint32_t table,
+                        struct ingot_store_cursor **cursor);
+/** Moves to the first key at or after `key`: INGOT_OK, or INGOT_ERROR_NOT_FOUND at the end. */
+INGOT_API INGOT_MUST_USE enum ingot_error ingot_store_cursor_seek(struct ingot_store_cursor *cursor,
+                                                                  struct ingot_slice key);
+INGOT_API INGOT_MUST_USE enum ingot_error
+ingot_store_cursor_last(struct ingot_store_cursor *cursor);
+INGOT_API INGOT_MUST_USE enum ingot_error
+ingot_store_cursor_next(struct ingot_store_cursor *cursor);
+INGOT_API INGOT_MUST_USE enum ingot_error
+ingot_store_cursor_previous(struct ingot_store_cursor *cursor);
+/** The item the cursor stands on; borrowed until the snapshot ends. */
+INGOT_API void ingot_store_cursor_item(const struct ingot_store_cursor *cursor,
+                                       struct ingot_slice *key, struct ingot_slice *value);
+INGOT_API void ingot_store_cursor_close(struct ingot_store_cursor *cursor);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

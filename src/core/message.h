@@ -1,0 +1,99 @@
+/*
+ * What travels between validators, decoded. A message is immutable once shared and counted by
+ * reference. It owns a reference to everything it points to.
+ */
+#ifndef INGOT_CORE_MESSAGE_H
+#define INGOT_CORE_MESSAGE_H
+
+#include "core/types.h"
+
+enum message_kind {
+    MESSAGE_PROPOSE,
+    MESSAGE_VOTE,
+    MESSAGE_TIMEOUT,
+    MESSAGE_CERTIFICATE,
+    MESSAGE_ADVERTISE,
+    MESSAGE_SYNC_REQUEST,
+    MESSAGE_SYNC_RESPONSE,
+    MESSAGE_TRANSACTIONS
+};
+#define MESSAGE_KIND_COUNT 8
+
+/* A block with its proposer's own vote, which authenticates it; tc when the view was entered by one. */
+struct propose {
+    struct block *block;
+    struct vote vote;
+    struct tc *tc; /* or NULL */
+};
+
+/* "I give up on this view": with the highest QC known and the proof that the view was entered. */
+struct timeout {
+    uint64_t epoch;
+    uint64_t view;
+    uint32_t voter;      /* index in the epoch's set */
+    struct qc *high_qc;  /* its position's view is the signed claim */
+    struct tc *tc;       /* or NULL when high_qc itself proves the entry */
+    struct ingot_signature signature; /* zero while it is not signed */
+};
+
+/* Exactly one of the two. */
+struct certificate {
+    struct qc *qc;
+    struct tc *tc;
+};
+
+struct advertise {
+    uint64_t committed_height;
+    struct qc *high_qc;
+};
+
+/*
+ * Asks for blocks above a block that the asker has, oldest first, up to the target where one is
+ * named, else up to the highest certified block of the one asked.
+ */
+struct sync_request {
+    uint64_t committed_height; /* of the asker */
+    uint64_t base_height;      /* the highest block the asker has on the way to the target */
+    struct ingot_hash base;    /* where the asked one does not have it: from committed_height + 1 */
+    struct ingot_hash target;  /* zero: none named */
+    uint32_t blocks_max;
+    uint32_t bytes_max;
+};
+
+/* Consecutive blocks, oldest first; `tail_qc`, if there, certifies the last of them. */
+struct sync_response {
+    uint64_t committed_height; /* of the one that answers: a hint, never trusted */
+    uint32_t block_count;
+    struct block **blocks; /* owned array of owned references */
+    struct qc *tail_qc;    /* or NULL */
+};
+
+/* Packed like a block's payload. */
+struct transactions {
+    uint32_t count;
+    struct ingot_buffer packed;
+};
+
+struct message {
+    uint32_t references;
+    enum message_kind kind;
+    union {
+        struct propose propose;
+        struct vote vote;
+        struct timeout timeout;
+        struct certificate certificate;
+        struct advertise advertise;
+        struct sync_request sync_request;
+        struct sync_response sync_response;
+        struct transactions transactions;
+    };
+};
+
+/* All fields zero; fill them, moving references in. */
+struct message *message_new(enum message_kind kind);
+struct message *message_ref(struct message *message);
+void message_unref(struct message *message);
+/* A static name such as "propose". */
+const char *message_kind_text(enum message_kind kind);
+
+#endif

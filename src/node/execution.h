@@ -1,0 +1,46 @@
+/*
+ * What executing one block does: a result for each transaction, updates of the state, updates of
+ * the validator set. Immutable once finished and counted by reference. The updates hash in the
+ * block's header covers all of it but the logs.
+ *
+ * This is a value; running the App to make one is executor.h.
+ */
+#ifndef INGOT_NODE_EXECUTION_H
+#define INGOT_NODE_EXECUTION_H
+
+#include <ingot/app.h>
+
+#include "core/types.h"
+
+/* One key of the state, changed. Slices point into the execution. */
+struct state_update {
+    struct ingot_slice key;
+    struct ingot_slice value;
+    bool is_delete;
+};
+
+struct execution {
+    uint32_t references;
+    struct ingot_hash updates_hash;
+    uint32_t result_count; /* one for each transaction of the block, in order */
+    struct ingot_result *results;
+    uint32_t update_count; /* ordered by key, each key once: the last word counts */
+    struct state_update *updates;
+    uint32_t validator_update_count; /* ordered by key, each key once */
+    struct ingot_validator *validator_updates;
+    struct ingot_buffer bytes; /* the canonical encoding; the slices above point into it */
+};
+
+struct execution *execution_ref(struct execution *execution);
+void execution_unref(struct execution *execution);
+size_t execution_size_bytes(const struct execution *execution);
+
+/* The canonical encoding, as stored beside the block. Borrowed. */
+struct ingot_slice execution_encoded(const struct execution *execution);
+/* Reads an encoding back; copies it. NULL when it is damaged. */
+struct execution *execution_decode(struct ingot_slice encoded);
+/* The update of a key, or NULL. */
+const struct state_update *execution_find(const struct execution *execution,
+                                          struct ingot_slice key);
+
+#endif

@@ -1,0 +1,47 @@
+/*
+ * Transactions that wait for a block: one structure owns the list and the index by digest.
+ * Bounded in bytes. Oldest first. It neither checks nor sends.
+ */
+#ifndef INGOT_NODE_MEMPOOL_H
+#define INGOT_NODE_MEMPOOL_H
+
+#include <ingot/types.h>
+
+struct mempool;
+
+struct mempool *mempool_new(size_t bytes_max);
+void mempool_free(struct mempool *mempool);
+
+/*
+ * Adds a transaction; bytes are copied. `is_local`: it came from a client of ours and has to be
+ * passed on. INGOT_OK, INGOT_ERROR_EXISTS, INGOT_ERROR_FULL.
+ */
+INGOT_MUST_USE enum ingot_error mempool_add(struct mempool *mempool, struct ingot_slice transaction,
+                                            const struct ingot_hash *digest, bool is_local);
+bool mempool_has(const struct mempool *mempool, const struct ingot_hash *digest);
+/* Removes a transaction if it is there. */
+void mempool_remove(struct mempool *mempool, const struct ingot_hash *digest);
+
+uint32_t mempool_count(const struct mempool *mempool);
+size_t mempool_bytes(const struct mempool *mempool);
+
+/*
+ * The oldest transactions, up to count_max and bytes_max of packed payload, leaving out those for
+ * which `skip` says true (NULL: none). Slices are borrowed until the mempool changes. Returns how many.
+ */
+typedef bool mempool_skip(void *context, const struct ingot_hash *digest);
+uint32_t mempool_peek(const struct mempool *mempool, struct ingot_slice *transactions,
+                      uint32_t count_max, size_t bytes_max, mempool_skip *skip, void *context);
+
+/*
+ * Packs local transactions that were not passed on yet, oldest first, as a payload of up to
+ * bytes_max, and marks them. Returns how many.
+ */
+uint32_t mempool_take_outgoing(struct mempool *mempool, struct ingot_buffer *packed,
+                               size_t bytes_max);
+
+/* Asks about every transaction, oldest first, and removes those for which `keep` says false. */
+typedef bool mempool_keep(void *context, struct ingot_slice transaction);
+void mempool_recheck(struct mempool *mempool, mempool_keep *keep, void *context);
+
+#endif
