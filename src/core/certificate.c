@@ -1,0 +1,65 @@
+/*
+ * Quorum and timeout certificates as values: their life and their positions. Forming them is
+ * collect.c and timeout.c, using them certify.c, verifying them src/wire.
+ */
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "core/types.h"
+
+struct qc *qc_new(uint32_t signature_count)
+{
+    struct qc *qc =
+        alloc_zeroed(1, sizeof *qc + (size_t)signature_count * sizeof qc->signatures[0]);
+    qc->references = 1;
+    qc->signature_count = signature_count;
+    return qc;
+}
+
+struct qc *qc_ref(struct qc *qc)
+{
+    qc->references++;
+    return qc;
+}
+
+void qc_unref(struct qc *qc)
+{
+    if (qc != NULL && --qc->references == 0) {
+        free(qc);
+    }
+}
+
+bool qc_is_genesis(const struct qc *qc)
+{
+    return qc->epoch == 0 && qc->view == 0;
+}
+
+struct position qc_position(const struct qc *qc)
+{
+    if (qc->phase == PHASE_COMMIT) {
+        return (struct position){qc->epoch + 1, qc->block_view + 2};
+    }
+    return (struct position){qc->epoch, qc->view};
+}
+
+struct tc *tc_new(uint32_t claim_count)
+{
+    struct tc *tc = alloc_zeroed(1, sizeof *tc + (size_t)claim_count * sizeof tc->claims[0]);
+    tc->references = 1;
+    tc->claim_count = claim_count;
+    return tc;
+}
+
+struct tc *tc_ref(struct tc *tc)
+{
+    tc->references++;
+    return tc;
+}
+
+void tc_unref(struct tc *tc)
+{
+    if (tc != NULL && --tc->references == 0) {
+        qc_unref(tc->high_qc);
+        free(tc);
+    }
+}

@@ -1,0 +1,65 @@
+/*
+ * Positions, quorums and who leads: the arithmetic that every rule is built on. No state.
+ */
+#include "base/assert.h"
+#include "core/core.h"
+
+int position_compare(struct position a, struct position b)
+{
+    if (a.epoch != b.epoch) {
+        return a.epoch < b.epoch ? -1 : 1;
+    }
+    if (a.view != b.view) {
+        return a.view < b.view ? -1 : 1;
+    }
+    return 0;
+}
+
+uint64_t ingot_quorum_power(uint64_t total_power)
+{
+    INGOT_ASSERT(total_power >= 1);
+    INGOT_ASSERT(total_power <= INGOT_TOTAL_POWER_MAX);
+    return 2 * total_power / 3 + 1;
+}
+
+uint64_t ingot_one_honest_power(uint64_t total_power)
+{
+    INGOT_ASSERT(total_power >= 1);
+    INGOT_ASSERT(total_power <= INGOT_TOTAL_POWER_MAX);
+    return (total_power - 1) / 3 + 1;
+}
+
+/*
+ * The multiplicative sequence of the golden ratio puts the tenures of a heavy validator far apart
+ * instead of in one run, and needs no memory of earlier leaders.
+ */
+#define TENURE_SPREAD UINT64_C(0x9E3779B97F4A7C15)
+
+/* The high 64 bits of a 128-bit product. */
+static uint64_t multiply_high(uint64_t a, uint64_t b)
+{
+    const uint64_t a_low = a & UINT32_MAX;
+    const uint64_t a_high = a >> 32;
+    const uint64_t b_low = b & UINT32_MAX;
+    const uint64_t b_high = b >> 32;
+    const uint64_t middle = a_high * b_low + ((a_low * b_low) >> 32);
+    const uint64_t other = a_low * b_high + (middle & UINT32_MAX);
+    return a_high * b_high + (middle >> 32) + (other >> 32);
+}
+
+uint32_t leader_of_view(const struct validator_set *set, uint64_t view, uint32_t leader_tenure)
+{
+    INGOT_ASSERT(view >= 1);
+    INGOT_ASSERT(leader_tenure >= 1);
+    const uint64_t tenure = (view - 1) / leader_tenure;
+    const uint64_t point = multiply_high(tenure * TENURE_SPREAD, set->total_power);
+    uint64_t power_below = 0;
+    for (uint32_t i = 0; i < set->count; i++) {
+        power_below += set->validators[i].power;
+        if (point < power_below) {
+            return i;
+        }
+    }
+    INGOT_ASSERT(false); /* point < total_power */
+    return 0;
+}
