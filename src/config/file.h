@@ -1,0 +1,54 @@
+/*
+ * Small files whole: bounded reads, atomic writes, and the list of what is wrong with one.
+ */
+#ifndef INGOT_CONFIG_FILE_H
+#define INGOT_CONFIG_FILE_H
+
+#include <ingot/bytes.h>
+
+/*
+ * Complaints, one a line, in a text of fixed size. When the text is full, later complaints are
+ * only counted. `text` may be NULL with size 0.
+ */
+struct report {
+    char *text;
+    size_t size;
+    size_t used;
+    uint32_t count;
+};
+
+void report_init(struct report *report, char *text, size_t size);
+void report_add(struct report *report, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* `folder/name`, or `name` alone when it is absolute; the caller frees it. */
+char *path_join(const char *folder, const char *name);
+
+/*
+ * Reads a regular file of at most size_max bytes into an empty buffer and adds a NUL that
+ * `content->size` does not count. On failure the report says which file and why, and the buffer
+ * stays empty.
+ *
+ * Returns INGOT_OK, INGOT_ERROR_NOT_FOUND, INGOT_ERROR_PERMISSION, INGOT_ERROR_TOO_LARGE,
+ * INGOT_ERROR_INVALID (holds a NUL byte, or is not a regular file) or INGOT_ERROR_IO.
+ */
+INGOT_MUST_USE enum ingot_error file_read(const char *path, size_t size_max,
+                                          struct ingot_buffer *content, struct report *report);
+
+enum file_overwrite { FILE_KEEP_EXISTING, FILE_REPLACE };
+
+/*
+ * Writes a file so that after a crash it is there whole or not at all: temporary file, sync,
+ * rename (or link, when an existing file must stay), sync of the folder.
+ *
+ * Returns INGOT_OK, INGOT_ERROR_EXISTS, INGOT_ERROR_PERMISSION, INGOT_ERROR_NO_SPACE or
+ * INGOT_ERROR_IO; the report says which file and why.
+ */
+INGOT_MUST_USE enum ingot_error file_write(const char *path, struct ingot_slice content,
+                                           uint32_t mode, enum file_overwrite overwrite,
+                                           struct report *report);
+
+/* Makes a folder if it is not there. Parents must exist. */
+INGOT_MUST_USE enum ingot_error folder_make(const char *path, uint32_t mode, struct report *report);
+
+#endif
