@@ -1,0 +1,66 @@
+/*
+ * Is what a peer sent backed by the signatures it needs, and do its parts belong together? Every
+ * function first makes the checks that cost nothing, then verifies signatures. It holds no rule of
+ * the protocol that depends on our own state (views, locks, the tree): that is src/core.
+ *
+ * A rejected message changes nothing but the counters; certificates in it that are valid by
+ * themselves are remembered as such, so that they need not be verified again.
+ */
+#ifndef INGOT_WIRE_VERIFY_H
+#define INGOT_WIRE_VERIFY_H
+
+#include "core/message.h"
+#include "core/reject.h"
+#include "wire/crypto.h"
+
+/* Digests of certificates found valid; the oldest goes first. */
+#define VERIFIER_CERTIFICATES_MAX 128
+
+/* The set of an epoch, or NULL when it is not known. Borrowed for the call. */
+typedef struct validator_set *verifier_find_set(void *context, uint64_t epoch);
+
+struct verifier {
+    struct ingot_hash chain;
+    const struct crypto_scheme *scheme;
+    verifier_find_set *find_set;
+    void *context;
+    struct crypto_counters counters;
+    uint64_t certificates_remembered; /* how often a certificate needed no verification */
+    struct ingot_hash genesis_qc_digest;
+    uint32_t valid_count;
+    uint32_t valid_next; /* the slot that is overwritten next */
+    struct ingot_hash valid[VERIFIER_CERTIFICATES_MAX];
+};
+
+void verifier_init(struct verifier *verifier, const struct ingot_hash *chain,
+                   const struct crypto_scheme *scheme, verifier_find_set *find_set, void *context);
+
+/* Certificates that we formed from verified votes, or read from our own store, are valid. */
+void verifier_remember_qc(struct verifier *verifier, const struct qc *qc);
+void verifier_remember_tc(struct verifier *verifier, const struct tc *tc);
+
+enum reject verify_qc(struct verifier *verifier, const struct qc *qc);
+/* With its high_qc. */
+enum reject verify_tc(struct verifier *verifier, const struct tc *tc);
+enum reject verify_vote(struct verifier *verifier, const struct vote *vote);
+/* A block's fields against its justify, and the justify; not the proposer's signature. */
+enum reject verify_block(struct verifier *verifier, const struct block *block);
+enum reject verify_propose(struct verifier *verifier, const struct propose *propose);
+enum reject verify_timeout(struct verifier *verifier, const struct timeout *timeout);
+/* Every block, its link to the one before it, and the tail. The first block's parent is not known. */
+enum reject verify_sync_response(struct verifier *verifier, const struct sync_response *response);
+
+/* Whatever the kind. */
+enum reject verify_message(struct verifier *verifier, const struct message *message);
+
+/*
+ * The certificates alone, for a message that itself is of no more use (a past Propose or Timeout):
+ * borrowed pointers, NULL where there is none. They are not verified yet.
+ */
+struct message_certificates {
+    struct qc *qc;
+    struct tc *tc;
+};
+struct message_certificates verify_certificates_of(const struct message *message);
+
+#endif
