@@ -14,10 +14,14 @@ function(ingot_link target visibility)
     endforeach()
 endfunction()
 
-# ingot_module(NAME name DIR folder [LINK module-or-target ...]) makes libingot_<name>.a.
+# ingot_module(NAME name DIR folder [EXCLUDE file] [LINK module-or-target ...]) makes
+# libingot_<name>.a of all sources in the folder.
 function(ingot_module)
-    cmake_parse_arguments(module "" "NAME;DIR" "LINK" ${ARGN})
+    cmake_parse_arguments(module "" "NAME;DIR;EXCLUDE" "LINK" ${ARGN})
     file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/${module_DIR}/*.c)
+    if(module_EXCLUDE)
+        list(REMOVE_ITEM sources ${CMAKE_SOURCE_DIR}/${module_DIR}/${module_EXCLUDE})
+    endif()
     if(NOT sources)
         return()
     endif()

@@ -80,3 +80,118 @@ foreach(label unit scenario)
         ingot_add_test(${name} ${label} 300 ${name})
     endforeach()
 endforeach()
+
+# The simulator: tests/sim/*.c is one program, and ctest runs INGOT_SIM_SEEDS of its seeds in
+# portions, so that they use all processors.
+file(GLOB sim_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/sim/*.c)
+if(sim_sources)
+    add_executable(ingot_sim ${sim_sources})
+    ingot_test_program(ingot_sim)
+    ingot_test_link(ingot_sim sim)
+    set(first 1)
+    while(first LESS_EQUAL INGOT_SIM_SEEDS)
+        math(EXPR last "${first} + 24")
+        if(last GREATER INGOT_SIM_SEEDS)
+            set(last ${INGOT_SIM_SEEDS})
+        endif()
+        ingot_add_test(sim_seeds_${first}_to_${last}_test sim 900
+            ${CMAKE_SOURCE_DIR}/tests/checks/sim_seeds.sh $<TARGET_FILE:ingot_sim>
+            ${first} ${last} 4)
+        math(EXPR first "${last} + 1")
+    endwhile()
+    # The long form: 2,000 seeds with four validators and 300 with seven.
+    ingot_add_test(sim_seeds_four_validators_long_test sim 7200
+        ${CMAKE_SOURCE_DIR}/tests/checks/sim_seeds.sh $<TARGET_FILE:ingot_sim> 1 2000 4)
+    ingot_add_test(sim_seeds_seven_validators_long_test sim 7200
+        ${CMAKE_SOURCE_DIR}/tests/checks/sim_seeds.sh $<TARGET_FILE:ingot_sim> 1 300 7)
+endif()
+
+# tests/process: whole programs from the outside. Files named *_test are tests, in C, shell, Python
+# or JavaScript; other C files are programs that those use. They measure time, so each has the
+# machine for itself.
+file(GLOB process_files CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/process/*.c
+    ${CMAKE_SOURCE_DIR}/tests/process/*_test.sh ${CMAKE_SOURCE_DIR}/tests/process/*_test.py
+    ${CMAKE_SOURCE_DIR}/tests/process/*_test.mjs)
+find_program(INGOT_NODEJS node)
+find_program(INGOT_PYTHON python3)
+foreach(file IN LISTS process_files)
+    get_filename_component(name ${file} NAME_WE)
+    if(file MATCHES "\\.c$")
+        add_executable(${name} ${file})
+        ingot_test_program(${name})
+        ingot_test_link(${name} process)
+        set(command ${name})
+    elseif(file MATCHES "\\.py$")
+        set(command ${INGOT_PYTHON} ${file})
+    elseif(file MATCHES "\\.mjs$")
+        set(command ${INGOT_NODEJS} ${file})
+    else()
+        set(command bash ${file})
+    endif()
+    if(name MATCHES "_test$")
+        set(timeout 300)
+        if(name MATCHES "_long_test$")
+            set(timeout 7200)
+        endif()
+        ingot_add_test(${name} process ${timeout} ${command})
+        set_tests_properties(${name} PROPERTIES RUN_SERIAL ON)
+    endif()
+endforeach()
+
+# bench: one program for each file.
+file(GLOB bench_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/bench/*.c)
+foreach(source IN LISTS bench_sources)
+    get_filename_component(name ${source} NAME_WE)
+    add_executable(bench_${name} ${source})
+    ingot_test_program(bench_${name})
+    ingot_test_link(bench_${name} bench)
+endforeach()
+
+# Fuzz targets: tests/fuzz/*_fuzz.c defines LLVMFuzzerTestOneInput; inputs that once broke
+# something are in tests/fuzz/corpus/<name>/. As a test each runs those and a few thousand more.
+if(INGOT_FUZZ_TARGETS)
+    file(GLOB fuzz_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/fuzz/*_fuzz.c)
+    foreach(source IN LISTS fuzz_sources)
+        get_filename_component(name ${source} NAME_WE)
+        add_executable(${name} ${source})
+        ingot_test_program(${name})
+        ingot_test_link(${name} ${name})
+        target_compile_options(${name} PRIVATE -fsanitize=fuzzer-no-link
+            -Wno-missing-prototypes)
+        target_link_options(${name} PRIVATE -fsanitize=fuzzer)
+        set(corpus "")
+        if(IS_DIRECTORY ${CMAKE_SOURCE_DIR}/tests/fuzz/corpus/${name})
+            set(corpus ${CMAKE_SOURCE_DIR}/tests/fuzz/corpus/${name})
+        endif()
+        # New inputs go to the first folder named, which is in the build folder.
+        file(MAKE_DIRECTORY ${CMAKE_BINARY_DIR}/fuzz/${name})
+        ingot_add_test(${name} fuzz 300 ${name} -runs=5000 -seed=1 -max_len=4096
+            ${CMAKE_BINARY_DIR}/fuzz/${name} ${corpus})
+    endforeach()
+endif()
+
+# tests/checks: scripts that look at the sources and at what was built. Sanitizers change which
+# symbols an object refers to, and the sources are the same in every build, so one of the builds
+# without sanitizers is enough for most.
+function(ingot_add_check name)
+    ingot_add_test(check_${name} check 300 bash ${CMAKE_SOURCE_DIR}/tests/checks/${name}.sh ${ARGN})
+endfunction()
+if(NOT INGOT_SANITIZE AND NOT INGOT_COVERAGE)
+    foreach(module core broadcast)
+        if(TARGET ingot_${module})
+            ingot_add_test(check_${module}_symbols check 60
+                bash ${CMAKE_SOURCE_DIR}/tests/checks/core_symbols.sh
+                $<TARGET_FILE:ingot_${module}>)
+        endif()
+    endforeach()
+    ingot_add_check(exports $<TARGET_FILE:ingot_shared> $<TARGET_FILE:ingot_static>)
+    ingot_add_check(style)
+    ingot_add_check(format)
+    ingot_add_check(scripts)
+endif()
+if(INGOT_HARDENING AND TARGET ingot)
+    ingot_add_check(hardening $<TARGET_FILE:ingot> $<TARGET_FILE:ingot_shared>)
+endif()
+if(INGOT_HARDENING AND EXISTS ${CMAKE_SOURCE_DIR}/include/ingot/node.h)
+    ingot_add_check(embed)
+endif()
