@@ -1,0 +1,88 @@
+/*
+ * What the node counts, and how Prometheus is shown it. Plain numbers in a plain struct: whoever
+ * does something adds to its field. Rendering reads nothing but the struct.
+ */
+#ifndef INGOT_NODE_METRICS_H
+#define INGOT_NODE_METRICS_H
+
+#include <ingot/types.h>
+
+#include "core/reject.h"
+
+/* Upper bounds in a 1-2-5 series from 100 us to 50 s; one more bucket takes the rest. */
+#define METRICS_BUCKET_COUNT 18
+
+struct metrics_histogram {
+    uint64_t buckets[METRICS_BUCKET_COUNT + 1]; /* not cumulative */
+    uint64_t count;
+    uint64_t sum_us;
+};
+
+void metrics_observe(struct metrics_histogram *histogram, uint64_t duration_us);
+
+struct metrics {
+    /* Static text, borrowed; the labels of ingot_build_info. */
+    const char *version;
+    const char *chain_id;
+    const char *app_name;
+    const char *moniker;
+
+    /* Gauges: the node sets them just before rendering. */
+    uint64_t height;
+    uint64_t height_lowest;
+    uint64_t view;
+    uint64_t epoch;
+    bool is_leader;
+    bool is_member;
+    bool catching_up;
+    struct ingot_public_key leader; /* shown by its address */
+    uint64_t mempool_transactions;
+    uint64_t mempool_bytes;
+    uint64_t peers;
+    uint64_t uncommitted_blocks;
+    uint64_t pending_bytes; /* messages held for later */
+
+    /* Counters, since the start of the process. */
+    uint64_t timeouts;
+    uint64_t views_entered;
+    uint64_t committed_blocks;
+    uint64_t committed_transactions;
+    uint64_t mempool_admitted;
+    uint64_t mempool_refused; /* duplicates, no room, refused by the App */
+    uint64_t proposals;       /* blocks of our own */
+    uint64_t signatures;
+    uint64_t verifications;
+    uint64_t evidence; /* two different votes of one validator */
+    uint64_t rejects[REJECT_COUNT];
+
+    /* The network. */
+    uint64_t peer_bytes_received;
+    uint64_t peer_bytes_sent;
+    uint64_t peer_messages_received;
+    uint64_t peer_messages_sent;
+    uint64_t peer_messages_dropped; /* a peer's output queue was full */
+    uint64_t peer_connects;         /* handshakes that succeeded */
+    uint64_t peer_connect_failures; /* connections refused, and handshakes that failed */
+
+    struct metrics_histogram commit_latency; /* from a block's proposal to its commit */
+    struct metrics_histogram sync;           /* durable commits of the store */
+};
+
+/* What the listener for clients counts. */
+struct metrics_rpc {
+    uint64_t connections;  /* open now */
+    uint64_t waiters;      /* broadcast_tx_commit calls that wait now */
+    uint64_t output_bytes; /* answers that clients have not read yet */
+    uint64_t accepted;     /* connections */
+    uint64_t requests;     /* HTTP requests that were read in full */
+    uint64_t calls;        /* method calls, each of a batch counted */
+    uint64_t call_errors;  /* those answered with an error */
+    uint64_t bad_requests; /* refused before any method was called */
+    uint64_t timeouts;     /* connections closed because the client was too slow */
+};
+
+/* Appends Prometheus' text format, version 0.0.4. `rpc` may be NULL. */
+void metrics_render(const struct metrics *metrics, const struct metrics_rpc *rpc,
+                    struct ingot_buffer *text);
+
+#endif
