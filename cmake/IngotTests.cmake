@@ -10,7 +10,8 @@ set(INGOT_TEST_MODULES_storage storage base)
 set(INGOT_TEST_MODULES_app app proto base)
 set(INGOT_TEST_MODULES_net net base)
 set(INGOT_TEST_MODULES_config config wire core proto base)
-# Any other first word: all of them.
+# Any other first word: all of them. These do not use tests/lib:
+set(INGOT_TEST_WITHOUT_LIB base storage net config)
 
 pkg_check_modules(CMOCKA REQUIRED IMPORTED_TARGET cmocka)
 
@@ -37,7 +38,7 @@ endif()
 # Links a program with the modules that the first word of its name stands for.
 function(ingot_test_link target name)
     string(REGEX MATCH "^[a-z0-9]+" word ${name})
-    if(TARGET ingot_test_lib)
+    if(TARGET ingot_test_lib AND NOT word IN_LIST INGOT_TEST_WITHOUT_LIB)
         target_link_libraries(${target} PRIVATE ingot_test_lib)
     endif()
     if(DEFINED INGOT_TEST_MODULES_${word})
