@@ -28,10 +28,17 @@ target_compile_definitions(ingot_build_flags INTERFACE
     INGOT_VERSION="${PROJECT_VERSION}"
     $<$<BOOL:${INGOT_DEBUG_CHECKS}>:INGOT_DEBUG_CHECKS=1>)
 
+# Only what is used: pkg-config files name more libraries than a program refers to.
+target_link_options(ingot_build_flags INTERFACE -Wl,--as-needed)
+
 if(INGOT_HARDENING)
     target_compile_options(ingot_build_flags INTERFACE
-        -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fstack-clash-protection
-        -fcf-protection=full)
+        -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fstack-clash-protection)
+    if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|amd64|AMD64)$")
+        target_compile_options(ingot_build_flags INTERFACE -fcf-protection=full)
+    elseif(CMAKE_SYSTEM_PROCESSOR STREQUAL "aarch64")
+        target_compile_options(ingot_build_flags INTERFACE -mbranch-protection=standard)
+    endif()
     target_link_options(ingot_build_flags INTERFACE
         -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack -Wl,-z,separate-code)
 endif()

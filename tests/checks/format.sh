@@ -8,5 +8,6 @@ if [ -z "$formatter" ]; then
     echo "clang-format is not installed"
     exit 77
 fi
-find include src storage app tests bench examples -name '*.[ch]' -print0 |
+mapfile -t folders < <(ls -d include src storage app tests bench examples 2>/dev/null)
+find "${folders[@]}" -name '*.[ch]' -print0 |
     xargs -0 "$formatter" --dry-run -Werror

@@ -9,6 +9,8 @@ if ! command -v shellcheck >/dev/null; then
 fi
 {
     printf '%s\0' dev .ci/run
-    find tests bench examples -name node_modules -prune -o -name '*.sh' -print0
-    if [ -d dev.d ]; then find dev.d -type f -print0; fi
+    for folder in tests bench examples; do
+        [ ! -d "$folder" ] || find "$folder" -name node_modules -prune -o -name '*.sh' -print0
+    done
+    [ ! -d dev.d ] || find dev.d -type f -print0
 } | xargs -0 shellcheck --external-sources --source-path=SCRIPTDIR

@@ -10,7 +10,8 @@ complain() {
     failed=1
 }
 
-mapfile -t sources < <(find include src storage app tests bench examples -name '*.[ch]' | sort)
+mapfile -t folders < <(ls -d include src storage app tests bench examples proto cmake 2>/dev/null)
+mapfile -t sources < <(find "${folders[@]}" -name '*.[ch]' | sort)
 
 # The layers: what may follow the quote of an #include in each folder. Arrows point downwards only.
 # Generated protobuf headers count as part of proto.
@@ -79,7 +80,7 @@ if ! awk '
 fi
 
 # The pattern is written so that it does not find itself.
-mapfile -t texts < <(find CMakeLists.txt cmake dev include src storage app proto tests bench examples \
+mapfile -t texts < <(find "${folders[@]}" CMakeLists.txt dev \
     -name node_modules -prune -o -type f \
     \( -name '*.[ch]' -o -name '*.sh' -o -name '*.py' -o -name '*.mjs' -o -name '*.proto' \
     -o -name '*.cmake' -o -name '*.txt' -o -name dev \) -print)

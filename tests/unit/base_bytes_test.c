@@ -60,11 +60,12 @@ static void a_buffer_keeps_its_content_while_it_grows(void **state)
     (void)state;
     struct ingot_buffer buffer = {0};
 
-    for (size_t i = 0; i < 10000; i++)
+    for (size_t i = 0; i < 10000; i++) {
         ingot_buffer_append_u8(&buffer, (uint8_t)(i * 7));
+        assert_true(buffer.capacity >= buffer.size);
+    }
 
     assert_int_equal(buffer.size, 10000);
-    assert_true(buffer.capacity >= buffer.size);
     for (size_t i = 0; i < buffer.size; i++)
         assert_int_equal(buffer.data[i], (uint8_t)(i * 7));
     ingot_buffer_deinit(&buffer);
