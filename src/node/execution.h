@@ -31,6 +31,14 @@ struct execution {
     struct ingot_buffer bytes; /* the canonical encoding; the slices above point into it */
 };
 
+/*
+ * Makes an execution of its parts; bytes are copied. Updates are ordered by key, each key once, and
+ * so are validator updates; a deletion has no value.
+ */
+struct execution *execution_new(const struct ingot_result *results, uint32_t result_count,
+                                const struct state_update *updates, uint32_t update_count,
+                                const struct ingot_validator *validator_updates,
+                                uint32_t validator_update_count);
 struct execution *execution_ref(struct execution *execution);
 void execution_unref(struct execution *execution);
 size_t execution_size_bytes(const struct execution *execution);

@@ -14,7 +14,8 @@ void mempool_free(struct mempool *mempool);
 
 /*
  * Adds a transaction; bytes are copied. `is_local`: it came from a client of ours and has to be
- * passed on. INGOT_OK, INGOT_ERROR_EXISTS, INGOT_ERROR_FULL.
+ * passed on. INGOT_OK, INGOT_ERROR_EXISTS, INGOT_ERROR_TOO_LARGE (above
+ * INGOT_TRANSACTION_BYTES_MAX), INGOT_ERROR_FULL.
  */
 INGOT_MUST_USE enum ingot_error mempool_add(struct mempool *mempool, struct ingot_slice transaction,
                                             const struct ingot_hash *digest, bool is_local);
@@ -23,6 +24,7 @@ bool mempool_has(const struct mempool *mempool, const struct ingot_hash *digest)
 void mempool_remove(struct mempool *mempool, const struct ingot_hash *digest);
 
 uint32_t mempool_count(const struct mempool *mempool);
+/* Of the transactions alone; the limit also counts what it takes to keep them. */
 size_t mempool_bytes(const struct mempool *mempool);
 
 /*
