@@ -43,8 +43,8 @@ bool hex_decode(struct ingot_slice text, uint8_t *bytes, size_t size)
             return false;
     }
     for (size_t i = 0; i < size; i++) {
-        int high = digit_value(text.data[2 * i]);
-        int low = digit_value(text.data[2 * i + 1]);
+        unsigned high = (unsigned)digit_value(text.data[2 * i]);
+        unsigned low = (unsigned)digit_value(text.data[2 * i + 1]);
         bytes[i] = (uint8_t)(high << 4 | low);
     }
     return true;
