@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -148,9 +149,9 @@ static void unprintable_and_malformed_text_is_escaped(void **state)
         {"\\", "\\\\", "backslash"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        char expected[128] = "\",\"level\":\"info\",\"message\":\"m\",\"t\":\"";
-        strcat(expected, rows[i].written);
-        strcat(expected, "\"}\n");
+        char expected[128];
+        snprintf(expected, sizeof expected,
+                 "\",\"level\":\"info\",\"message\":\"m\",\"t\":\"%s\"}\n", rows[i].written);
         const char *line = json_line("m", log_text("t", rows[i].text));
         if (strcmp(line, expected) != 0)
             fail_msg("%s: got %s", rows[i].why, line);
