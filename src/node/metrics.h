@@ -5,7 +5,7 @@
 #ifndef INGOT_NODE_METRICS_H
 #define INGOT_NODE_METRICS_H
 
-#include <ingot/types.h>
+#include <ingot/network.h>
 
 #include "core/reject.h"
 
@@ -38,7 +38,6 @@ struct metrics {
     struct ingot_public_key leader; /* shown by its address */
     uint64_t mempool_transactions;
     uint64_t mempool_bytes;
-    uint64_t peers;
     uint64_t uncommitted_blocks;
     uint64_t pending_bytes; /* messages held for later */
 
@@ -55,14 +54,7 @@ struct metrics {
     uint64_t evidence; /* two different votes of one validator */
     uint64_t rejects[REJECT_COUNT];
 
-    /* The network. */
-    uint64_t peer_bytes_received;
-    uint64_t peer_bytes_sent;
-    uint64_t peer_messages_received;
-    uint64_t peer_messages_sent;
-    uint64_t peer_messages_dropped; /* a peer's output queue was full */
-    uint64_t peer_connects;         /* handshakes that succeeded */
-    uint64_t peer_connect_failures; /* connections refused, and handshakes that failed */
+    struct ingot_network_stats network; /* as ingot_network_stats fills it */
 
     struct metrics_histogram commit_latency; /* from a block's proposal to its commit */
     struct metrics_histogram sync;           /* durable commits of the store */

@@ -1,0 +1,234 @@
+/*
+ * Prometheus' text format, version 0.0.4: for each metric a HELP line, a TYPE line, its samples.
+ */
+#include "node/metrics.h"
+
+#include <inttypes.h>
+
+#include "base/hex.h"
+#include "wire/crypto.h"
+
+static const uint64_t bucket_bounds_us[METRICS_BUCKET_COUNT] = {
+    100,    200,    500,    1000,    2000,    5000,    10000,    20000,    50000,
+    100000, 200000, 500000, 1000000, 2000000, 5000000, 10000000, 20000000, 50000000};
+
+void metrics_observe(struct metrics_histogram *histogram, uint64_t duration_us)
+{
+    uint32_t bucket = 0;
+    while (bucket < METRICS_BUCKET_COUNT && duration_us > bucket_bounds_us[bucket]) {
+        bucket++;
+    }
+    histogram->buckets[bucket]++;
+    histogram->count++;
+    histogram->sum_us += duration_us;
+}
+
+static void describe(struct ingot_buffer *text, const char *name, const char *type,
+                     const char *help)
+{
+    ingot_buffer_format(text, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
+}
+
+static void gauge(struct ingot_buffer *text, const char *name, const char *help, uint64_t value)
+{
+    describe(text, name, "gauge", help);
+    ingot_buffer_format(text, "%s %" PRIu64 "\n", name, value);
+}
+
+static void counter(struct ingot_buffer *text, const char *name, const char *help, uint64_t value)
+{
+    describe(text, name, "counter", help);
+    ingot_buffer_format(text, "%s %" PRIu64 "\n", name, value);
+}
+
+/* A label's value: backslash, quote and newline are escaped, as the format says. */
+static void label(struct ingot_buffer *text, const char *name, const char *value)
+{
+    ingot_buffer_format(text, "%s=\"", name);
+    for (const char *byte = value == NULL ? "" : value; *byte != '\0'; byte++) {
+        if (*byte == '\n') {
+            ingot_buffer_format(text, "\\n");
+            continue;
+        }
+        if (*byte == '\\' || *byte == '"') {
+            ingot_buffer_append_u8(text, '\\');
+        }
+        ingot_buffer_append_u8(text, (uint8_t)*byte);
+    }
+    ingot_buffer_format(text, "\"");
+}
+
+/* Microseconds as seconds, without the rounding of a float and without trailing zeros. */
+static void seconds(struct ingot_buffer *text, uint64_t time_us)
+{
+    uint64_t fraction = time_us % 1000000;
+    int digits = 6;
+    ingot_buffer_format(text, "%" PRIu64, time_us / 1000000);
+    if (fraction == 0) {
+        return;
+    }
+    while (fraction % 10 == 0) {
+        fraction /= 10;
+        digits--;
+    }
+    ingot_buffer_format(text, ".%0*" PRIu64, digits, fraction);
+}
+
+static void render_histogram(struct ingot_buffer *text, const char *name, const char *help,
+                             const struct metrics_histogram *histogram)
+{
+    uint64_t below = 0;
+    describe(text, name, "histogram", help);
+    for (uint32_t i = 0; i < METRICS_BUCKET_COUNT; i++) {
+        below += histogram->buckets[i];
+        ingot_buffer_format(text, "%s_bucket{le=\"", name);
+        seconds(text, bucket_bounds_us[i]);
+        ingot_buffer_format(text, "\"} %" PRIu64 "\n", below);
+    }
+    ingot_buffer_format(text, "%s_bucket{le=\"+Inf\"} %" PRIu64 "\n%s_sum ", name, histogram->count,
+                        name);
+    seconds(text, histogram->sum_us);
+    ingot_buffer_format(text, "\n%s_count %" PRIu64 "\n", name, histogram->count);
+}
+
+static void render_identity(const struct metrics *metrics, struct ingot_buffer *text)
+{
+    uint8_t address[INGOT_ADDRESS_BYTES];
+    char hex[2 * INGOT_ADDRESS_BYTES + 1];
+    describe(text, "ingot_build_info", "gauge", "What runs here; always 1.");
+    ingot_buffer_format(text, "ingot_build_info{");
+    label(text, "version", metrics->version);
+    ingot_buffer_format(text, ",");
+    label(text, "chain_id", metrics->chain_id);
+    ingot_buffer_format(text, ",");
+    label(text, "app", metrics->app_name);
+    ingot_buffer_format(text, ",");
+    label(text, "moniker", metrics->moniker);
+    ingot_buffer_format(text, "} 1\n");
+
+    crypto_address(&metrics->leader, address);
+    hex_encode_upper(address, sizeof address, hex);
+    describe(text, "ingot_leader_info", "gauge",
+             "The leader of the current view, by address; always 1.");
+    ingot_buffer_format(text, "ingot_leader_info{");
+    label(text, "leader", hex);
+    ingot_buffer_format(text, "} 1\n");
+}
+
+static void render_chain(const struct metrics *metrics, struct ingot_buffer *text)
+{
+    gauge(text, "ingot_height", "Height of the last committed block.", metrics->height);
+    gauge(text, "ingot_height_lowest", "Height of the oldest block that is kept.",
+          metrics->height_lowest);
+    gauge(text, "ingot_view", "Current view.", metrics->view);
+    gauge(text, "ingot_epoch", "Current epoch.", metrics->epoch);
+    gauge(text, "ingot_is_leader", "1 while this node leads the current view.", metrics->is_leader);
+    gauge(text, "ingot_is_member", "1 while this node is in the current validator set.",
+          metrics->is_member);
+    gauge(text, "ingot_catching_up", "1 while blocks that others have committed are fetched.",
+          metrics->catching_up);
+    gauge(text, "ingot_uncommitted_blocks", "Blocks held above the last committed one.",
+          metrics->uncommitted_blocks);
+    gauge(text, "ingot_pending_bytes", "Bytes of messages held for later.", metrics->pending_bytes);
+    counter(text, "ingot_views_entered_total", "Views entered.", metrics->views_entered);
+    counter(text, "ingot_timeouts_total", "Views that ended by this node's own deadline.",
+            metrics->timeouts);
+    counter(text, "ingot_proposals_total", "Blocks that this node built.", metrics->proposals);
+    counter(text, "ingot_committed_blocks_total", "Blocks committed.", metrics->committed_blocks);
+    counter(text, "ingot_committed_transactions_total", "Transactions committed.",
+            metrics->committed_transactions);
+    counter(text, "ingot_evidence_total", "Validators caught with two votes in one view.",
+            metrics->evidence);
+    counter(text, "ingot_signatures_total", "Signatures made.", metrics->signatures);
+    counter(text, "ingot_verifications_total", "Signatures verified.", metrics->verifications);
+    render_histogram(text, "ingot_commit_latency_seconds",
+                     "Time from a block's proposal to its commit.", &metrics->commit_latency);
+    counter(text, "ingot_sync_commits_total", "Durable commits of the store.", metrics->sync.count);
+    render_histogram(text, "ingot_sync_seconds", "Time that a durable commit of the store took.",
+                     &metrics->sync);
+}
+
+static void render_mempool(const struct metrics *metrics, struct ingot_buffer *text)
+{
+    gauge(text, "ingot_mempool_transactions", "Transactions that wait for a block.",
+          metrics->mempool_transactions);
+    gauge(text, "ingot_mempool_bytes", "Bytes of the transactions that wait for a block.",
+          metrics->mempool_bytes);
+    counter(text, "ingot_mempool_admitted_total", "Transactions admitted to the mempool.",
+            metrics->mempool_admitted);
+    counter(text, "ingot_mempool_refused_total",
+            "Transactions refused: duplicates, no room, refused by the App.",
+            metrics->mempool_refused);
+}
+
+/* Reasons that never occurred are left out: their series would all be zero. */
+static void render_closes(struct ingot_buffer *text, const char *name, const char *help,
+                          const uint64_t counts[INGOT_CLOSE_REASONS])
+{
+    describe(text, name, "counter", help);
+    for (int i = 0; i < INGOT_CLOSE_REASONS; i++) {
+        if (counts[i] > 0) {
+            ingot_buffer_format(text, "%s{reason=\"%s\"} %" PRIu64 "\n", name,
+                                ingot_close_reason_text((enum ingot_close_reason)i), counts[i]);
+        }
+    }
+}
+
+static void render_network(const struct metrics *metrics, struct ingot_buffer *text)
+{
+    const struct ingot_network_stats *network = &metrics->network;
+    gauge(text, "ingot_peers", "Peers connected.", network->peers_connected);
+    gauge(text, "ingot_peer_handshakes_pending", "Handshakes under way.",
+          network->handshakes_pending);
+    counter(text, "ingot_peer_accepted_total", "Connections taken from the peers' listener.",
+            network->accepted);
+    counter(text, "ingot_peer_accept_errors_total", "Failed accepts.", network->accept_errors);
+    counter(text, "ingot_peer_bytes_received_total", "Bytes of frames from peers.",
+            network->bytes_received);
+    counter(text, "ingot_peer_bytes_sent_total", "Bytes of frames queued for peers.",
+            network->bytes_sent);
+    counter(text, "ingot_peer_frames_received_total", "Frames from peers.",
+            network->frames_received);
+    counter(text, "ingot_peer_frames_sent_total", "Frames queued for peers.", network->frames_sent);
+    counter(text, "ingot_peer_bulk_refused_total", "Bulk frames refused: a peer's queue was full.",
+            network->bulk_refused);
+    render_closes(text, "ingot_peer_refused_total", "Connections that never became ready.",
+                  network->refused);
+    render_closes(text, "ingot_peer_disconnected_total", "Connections that ended.",
+                  network->disconnected);
+
+    describe(text, "ingot_rejects_total", "counter", "Messages of peers that were not used.");
+    for (int i = REJECT_NONE + 1; i < REJECT_COUNT; i++) {
+        ingot_buffer_format(text, "ingot_rejects_total{reason=\"%s\"} %" PRIu64 "\n",
+                            reject_text((enum reject)i), metrics->rejects[i]);
+    }
+}
+
+static void render_rpc(const struct metrics_rpc *rpc, struct ingot_buffer *text)
+{
+    gauge(text, "ingot_rpc_connections", "Connections of clients.", rpc->connections);
+    gauge(text, "ingot_rpc_waiters", "Calls of broadcast_tx_commit that wait.", rpc->waiters);
+    gauge(text, "ingot_rpc_output_bytes", "Bytes of answers that clients have not read yet.",
+          rpc->output_bytes);
+    counter(text, "ingot_rpc_accepted_total", "Connections accepted from clients.", rpc->accepted);
+    counter(text, "ingot_rpc_requests_total", "HTTP requests read in full.", rpc->requests);
+    counter(text, "ingot_rpc_calls_total", "Method calls.", rpc->calls);
+    counter(text, "ingot_rpc_call_errors_total", "Method calls answered with an error.",
+            rpc->call_errors);
+    counter(text, "ingot_rpc_bad_requests_total", "Requests refused before a method was called.",
+            rpc->bad_requests);
+    counter(text, "ingot_rpc_timeouts_total", "Connections closed because the client was too slow.",
+            rpc->timeouts);
+}
+
+void metrics_render(const struct metrics *metrics, const struct metrics_rpc *rpc,
+                    struct ingot_buffer *text)
+{
+    render_identity(metrics, text);
+    render_chain(metrics, text);
+    render_mempool(metrics, text);
+    render_network(metrics, text);
+    if (rpc != NULL) {
+        render_rpc(rpc, text);
+    }
+}
