@@ -47,11 +47,9 @@ typedef bool ingot_snapshot_visit(void *context, struct ingot_slice key, struct 
  *
  * Returns INGOT_OK, also when the visitor ended it, or the store's error.
  */
-INGOT_API INGOT_MUST_USE enum ingot_error ingot_snapshot_range(struct ingot_snapshot *snapshot,
-                                                               struct ingot_slice first,
-                                                               struct ingot_slice end,
-                                                               ingot_snapshot_visit *visit,
-                                                               void *context);
+INGOT_API INGOT_MUST_USE enum ingot_error
+ingot_snapshot_range(struct ingot_snapshot *snapshot, struct ingot_slice first,
+                     struct ingot_slice end, ingot_snapshot_visit *visit, void *context);
 
 /** The height of the state: that of the parent while executing, the committed one in a query. */
 INGOT_API uint64_t ingot_snapshot_height(const struct ingot_snapshot *snapshot);
@@ -69,9 +67,9 @@ struct ingot_execution;
  * Returns INGOT_OK; INGOT_ERROR_FULL when the block's limits leave no room (end the block);
  * INGOT_ERROR_INVALID when the candidate is already in.
  */
-INGOT_API INGOT_MUST_USE enum ingot_error ingot_execution_include(struct ingot_execution *execution,
-                                                                  uint32_t index,
-                                                                  const struct ingot_result *result);
+INGOT_API INGOT_MUST_USE enum ingot_error
+ingot_execution_include(struct ingot_execution *execution, uint32_t index,
+                        const struct ingot_result *result);
 
 /**
  * Sets the result of the next transaction. Only in validate_block. Bytes are copied.
@@ -82,8 +80,8 @@ INGOT_API INGOT_MUST_USE enum ingot_error ingot_execution_result(struct ingot_ex
                                                                  const struct ingot_result *result);
 
 /**
- * Sets a key of the state. Bytes are copied. Key: 1 to INGOT_STATE_KEY_BYTES_MAX bytes; value: up to
- * INGOT_STATE_VALUE_BYTES_MAX.
+ * Sets a key of the state. Bytes are copied. Key: 1 to INGOT_STATE_KEY_BYTES_MAX bytes; value: up
+ * to INGOT_STATE_VALUE_BYTES_MAX.
  *
  * Returns INGOT_OK or INGOT_ERROR_TOO_LARGE.
  */
@@ -165,7 +163,8 @@ struct ingot_app {
     void (*check_tx)(void *context, struct ingot_slice transaction, struct ingot_snapshot *snapshot,
                      struct ingot_check_response *response);
 
-    /** True if check_tx looks at the transaction alone, so that a commit cannot change its answer. */
+    /** True if check_tx looks at the transaction alone, so that a commit cannot change its answer.
+     */
     bool check_tx_is_stateless;
 
     /** Optional: answers a client from the committed state. */

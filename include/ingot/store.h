@@ -59,15 +59,29 @@ struct ingot_store {
     const struct ingot_store_operations *operations;
 };
 
+/**
+ * The first members of every implementation's own batch, snapshot and cursor: they lead the calls
+ * below to the implementation.
+ */
+struct ingot_store_batch {
+    struct ingot_store *store;
+};
+struct ingot_store_snapshot {
+    struct ingot_store *store;
+};
+struct ingot_store_cursor {
+    struct ingot_store *store;
+};
+
 /** Options of the LMDB store. All zero but `folder` and the tables is a good default. */
 struct ingot_store_lmdb_options {
-    const char *folder;            /* made, mode 0700, if missing */
-    const char *const *tables;     /* table_count names */
-    uint32_t table_count;          /* 1 to INGOT_STORE_TABLES_MAX */
-    uint64_t map_size_initial;     /* bytes; 0: 64 MiB */
-    uint64_t map_size_max;         /* bytes; 0: 1 TiB; reaching it gives INGOT_ERROR_NO_SPACE */
-    uint32_t reader_age_max_ms;    /* snapshots older than this are counted and warned of; 0: 60000 */
-    bool read_only;                /* no lock on the folder, no batches */
+    const char *folder;         /* made, mode 0700, if missing */
+    const char *const *tables;  /* table_count names */
+    uint32_t table_count;       /* 1 to INGOT_STORE_TABLES_MAX */
+    uint64_t map_size_initial;  /* bytes given room on the disk at first; 0: 16 MiB */
+    uint64_t map_size_max;      /* bytes; 0: 1 TiB; reaching it gives INGOT_ERROR_NO_SPACE */
+    uint32_t reader_age_max_ms; /* snapshots older than this are counted and warned of; 0: 60000 */
+    bool read_only;             /* no lock on the folder, no batches */
 };
 
 /**
@@ -114,7 +128,11 @@ INGOT_API INGOT_MUST_USE enum ingot_error ingot_store_batch_commit(struct ingot_
 /** Drops the batch. NULL is fine. */
 INGOT_API void ingot_store_batch_abort(struct ingot_store_batch *batch);
 
-/** Begins a snapshot of the last committed batch. Values it gives out live until it ends. */
+/**
+ * Begins a snapshot of the last committed batch. Values it gives out live until it ends. Returns
+ * INGOT_OK, INGOT_ERROR_FULL when too many are open, or INGOT_ERROR_IO, also once a commit of this
+ * store has had an unknown outcome.
+ */
 INGOT_API INGOT_MUST_USE enum ingot_error
 ingot_store_snapshot_begin(struct ingot_store *store, struct ingot_store_snapshot **snapshot);
 INGOT_API void ingot_store_snapshot_end(struct ingot_store_snapshot *snapshot);
@@ -124,7 +142,11 @@ INGOT_API INGOT_MUST_USE enum ingot_error
 ingot_store_snapshot_get(struct ingot_store_snapshot *snapshot, uint32_t table,
                          struct ingot_slice key, struct ingot_slice *value);
 
-/** Ordered iteration in a snapshot. A new cursor stands nowhere: seek first. */
+/**
+ * Ordered iteration in a snapshot. A new cursor stands nowhere: seek first. A move that finds
+ * nothing leaves it standing nowhere again; next and previous then find nothing either.
+ * Close cursors before their snapshot ends.
+ */
 INGOT_API INGOT_MUST_USE enum ingot_error
 ingot_store_cursor_open(struct ingot_store_snapshot *snapshot, uint32_t table,
                         struct ingot_store_cursor **cursor);

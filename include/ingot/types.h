@@ -64,8 +64,8 @@ struct ingot_block_info {
     uint64_t height;
     uint64_t view;
     uint64_t epoch;
-    uint64_t time_ms; /* milliseconds since 1970-01-01 UTC, never before the parent's */
-    struct ingot_hash hash;   /* all zero while a block is being proposed */
+    uint64_t time_ms;       /* milliseconds since 1970-01-01 UTC, never before the parent's */
+    struct ingot_hash hash; /* all zero while a block is being proposed */
     struct ingot_hash parent;
     struct ingot_public_key proposer;
 };

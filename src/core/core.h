@@ -15,26 +15,26 @@
 struct core;
 
 struct core_config {
-    struct block *genesis;          /* height 0; its hash is the chain's name. Borrowed. */
-    bool has_key;                   /* false: an observer that never signs */
-    struct ingot_public_key key;    /* ours */
-    uint32_t leader_tenure;         /* K: views that one leader keeps, 1 to INGOT_LEADER_TENURE_MAX */
-    uint32_t base_timeout_ms;       /* a view's shortest deadline */
+    struct block *genesis;       /* height 0; its hash is the chain's name. Borrowed. */
+    bool has_key;                /* false: an observer that never signs */
+    struct ingot_public_key key; /* ours */
+    uint32_t leader_tenure;      /* K: views that one leader keeps, 1 to INGOT_LEADER_TENURE_MAX */
+    uint32_t base_timeout_ms;    /* a view's shortest deadline */
     uint32_t empty_block_interval_ms; /* how long an idle leader waits before an empty block */
-    uint32_t timeout_resend_ms;     /* a Timeout is said again this often while the view lasts */
-    uint32_t advertise_interval_ms; /* every node says what it has this often */
-    uint32_t fetch_timeout_ms;      /* after this, another peer is asked */
+    uint32_t timeout_resend_ms;       /* a Timeout is said again this often while the view lasts */
+    uint32_t advertise_interval_ms;   /* every node says what it has this often */
+    uint32_t fetch_timeout_ms;        /* after this, another peer is asked */
 };
 
 /* What must be durable before anything that depends on it is sent. */
 struct core_safety {
     struct position current;
     struct position last_voted;
-    bool has_vote;       /* last_voted was reached by `vote`, not by a timeout */
-    struct vote vote;    /* the preimage; voter is not set, the signature is zero */
+    bool has_vote;    /* last_voted was reached by `vote`, not by a timeout */
+    struct vote vote; /* the preimage; voter is not set, the signature is zero */
     struct position locked;
-    struct qc *high_qc;  /* owned reference where the struct is owned */
-    struct tc *high_tc;  /* or NULL */
+    struct qc *high_qc; /* owned reference where the struct is owned */
+    struct tc *high_tc; /* or NULL */
 };
 
 /* The state of a chain nobody has worked on. */
@@ -65,49 +65,49 @@ enum core_event_kind {
 
 struct core_event {
     enum core_event_kind kind;
-    uint64_t now_ms; /* monotonic; given with every event, never less than before */
-    uint32_t peer;                /* MESSAGE: the channel it came by, or CORE_SELF */
-    struct message *message;      /* MESSAGE: borrowed */
-    struct block *block;          /* BUILT: borrowed, NULL when nothing was built; VALIDATED */
-    struct position position;     /* BUILT: as asked */
-    bool valid;                   /* VALIDATED */
-    bool available;               /* PAYLOAD */
-    uint32_t timeout_floor_ms;    /* TICK: no deadline is shorter; the driver knows the disk's pace */
+    uint64_t now_ms;           /* monotonic; given with every event, never less than before */
+    uint32_t peer;             /* MESSAGE: the channel it came by, or CORE_SELF */
+    struct message *message;   /* MESSAGE: borrowed */
+    struct block *block;       /* BUILT: borrowed, NULL when nothing was built; VALIDATED */
+    struct position position;  /* BUILT: as asked */
+    bool valid;                /* VALIDATED */
+    bool available;            /* PAYLOAD */
+    uint32_t timeout_floor_ms; /* TICK: no deadline is shorter; the driver knows the disk's pace */
 };
 
 enum core_effect_kind {
     CORE_PERSIST_BLOCK,  /* block: store it with what executing it does */
     CORE_PERSIST_SAFETY, /* safety */
     CORE_COMMIT,         /* block: the next committed one, in order of height */
-    CORE_ABANDON,        /* block: left the tree uncommitted; its transactions may be proposed again */
-    CORE_SEND,           /* message to validators (by key); may be unsigned; may include ourselves */
-    CORE_BROADCAST,      /* message to every connected peer; may be unsigned: then also to ourselves */
-    CORE_ANSWER,         /* message to `peer` */
-    CORE_ASK_PROPOSE,    /* build a block on `block` with `justify` in `position`; answer BUILT */
-    CORE_ASK_VALIDATE,   /* execute `block`; answer VALIDATED */
-    CORE_FETCH,          /* send `message`, a SyncRequest, to the attempt-th peer starting at `peer` */
-    CORE_EVIDENCE,       /* two different votes of one validator in one position */
-    CORE_ARM,            /* tick at deadline_ms; replaces the earlier one */
-    CORE_STOP_SIGNING,   /* somebody else signs with our key: never sign again; alarm */
-    CORE_HALT            /* safety is broken (conflicting commit): stop the process; `reason` */
+    CORE_ABANDON,     /* block: left the tree uncommitted; its transactions may be proposed again */
+    CORE_SEND,        /* message to validators (by key); may be unsigned; may include ourselves */
+    CORE_BROADCAST,   /* message to every connected peer; may be unsigned: then also to ourselves */
+    CORE_ANSWER,      /* message to `peer` */
+    CORE_ASK_PROPOSE, /* build a block on `block` with `justify` in `position`; answer BUILT */
+    CORE_ASK_VALIDATE, /* execute `block`; answer VALIDATED */
+    CORE_FETCH,    /* send `message`, a SyncRequest, to the attempt-th peer starting at `peer` */
+    CORE_EVIDENCE, /* two different votes of one validator in one position */
+    CORE_ARM,      /* tick at deadline_ms; replaces the earlier one */
+    CORE_STOP_SIGNING, /* somebody else signs with our key: never sign again; alarm */
+    CORE_HALT          /* safety is broken (conflicting commit): stop the process; `reason` */
 };
 
 #define CORE_RECIPIENTS_MAX 3
 
 struct core_effect {
     enum core_effect_kind kind;
-    struct block *block;          /* owned reference or NULL */
-    struct message *message;      /* owned reference or NULL */
-    struct qc *justify;           /* ASK_PROPOSE: owned reference */
-    struct core_safety safety;    /* PERSIST_SAFETY: owned */
-    struct position position;     /* ASK_PROPOSE */
-    uint32_t peer;                /* ANSWER, FETCH */
-    uint32_t attempt;             /* FETCH */
-    uint32_t recipient_count;     /* SEND */
+    struct block *block;       /* owned reference or NULL */
+    struct message *message;   /* owned reference or NULL */
+    struct qc *justify;        /* ASK_PROPOSE: owned reference */
+    struct core_safety safety; /* PERSIST_SAFETY: owned */
+    struct position position;  /* ASK_PROPOSE */
+    uint32_t peer;             /* ANSWER, FETCH */
+    uint32_t attempt;          /* FETCH */
+    uint32_t recipient_count;  /* SEND */
     struct ingot_public_key recipients[CORE_RECIPIENTS_MAX];
-    struct vote evidence[2];      /* EVIDENCE */
-    uint64_t deadline_ms;         /* ARM */
-    const char *reason;           /* HALT, STOP_SIGNING: static text */
+    struct vote evidence[2]; /* EVIDENCE */
+    uint64_t deadline_ms;    /* ARM */
+    const char *reason;      /* HALT, STOP_SIGNING: static text */
 };
 
 /* The effects of one or more steps, in order. All zero is empty. */
@@ -148,7 +148,7 @@ struct core_status {
     struct position current;
     struct position last_voted;
     struct position locked;
-    struct position high;      /* of high_qc */
+    struct position high;           /* of high_qc */
     struct ingot_public_key leader; /* of the current view */
     struct block *last_committed;
     struct qc *high_qc;
@@ -156,10 +156,10 @@ struct core_status {
     struct validator_set *set; /* of the current epoch */
     bool is_leader;
     bool is_member;
-    bool fetching;             /* blocks we need are on their way */
-    uint32_t tree_blocks;      /* uncommitted blocks held */
-    size_t pending_bytes;      /* messages held for later */
-    uint64_t timeouts;         /* views of ours that ended by our own deadline */
+    bool fetching;        /* blocks we need are on their way */
+    uint32_t tree_blocks; /* uncommitted blocks held */
+    size_t pending_bytes; /* messages held for later */
+    uint64_t timeouts;    /* views of ours that ended by our own deadline */
     uint64_t views_entered;
 };
 

@@ -19,7 +19,8 @@ enum message_kind {
 };
 #define MESSAGE_KIND_COUNT 8
 
-/* A block with its proposer's own vote, which authenticates it; tc when the view was entered by one. */
+/* A block with its proposer's own vote, which authenticates it; tc when the view was entered by
+ * one. */
 struct propose {
     struct block *block;
     struct vote vote;
@@ -30,9 +31,9 @@ struct propose {
 struct timeout {
     uint64_t epoch;
     uint64_t view;
-    uint32_t voter;      /* index in the epoch's set */
-    struct qc *high_qc;  /* its position's view is the signed claim */
-    struct tc *tc;       /* or NULL when high_qc itself proves the entry */
+    uint32_t voter;                   /* index in the epoch's set */
+    struct qc *high_qc;               /* its position's view is the signed claim */
+    struct tc *tc;                    /* or NULL when high_qc itself proves the entry */
     struct ingot_signature signature; /* zero while it is not signed */
 };
 

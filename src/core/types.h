@@ -70,7 +70,8 @@ struct qc {
     uint64_t view;       /* in which it was formed */
     uint64_t block_view; /* in which the block was proposed; equal to view for Generic */
     struct ingot_hash block;
-    struct ingot_hash digest;  /* of the canonical bytes; src/wire fills it: "the same certificate" */
+    struct ingot_hash
+        digest; /* of the canonical bytes; src/wire fills it: "the same certificate" */
     struct signers signers;
     uint32_t validator_count; /* of the set, so the bitmap's length in bits; 0 for genesis */
     uint32_t signature_count; /* one for each signer, in validator order */
@@ -158,7 +159,7 @@ struct vote {
     uint64_t view;
     struct ingot_hash block;
     enum phase phase;
-    uint32_t voter; /* index in the epoch's set */
+    uint32_t voter;                   /* index in the epoch's set */
     struct ingot_signature signature; /* zero while it is not signed */
 };
 

@@ -1,0 +1,106 @@
+/*
+ * From votes to a quorum certificate. One slot a member, the highest position wins, so a sender
+ * costs one slot whatever it sends; a vote for a view that we have not entered stays there, since
+ * a vote carries no proof of entry.
+ */
+#include "core/state.h"
+
+static uint64_t power_behind(const struct core *core, const struct vote *choice)
+{
+    const struct validator_set *set = core_set(core);
+    uint64_t power = 0;
+    for (uint32_t i = 0; i < set->count; i++) {
+        if (core->slots[i].has_vote && vote_same_choice(&core->slots[i].vote, choice)) {
+            power += set->validators[i].power;
+        }
+    }
+    return power;
+}
+
+static struct qc *form(const struct core *core, const struct vote *choice)
+{
+    const struct validator_set *set = core_set(core);
+    struct qc *qc = qc_new(set->count);
+    qc->signature_count = 0;
+    for (uint32_t i = 0; i < set->count; i++) {
+        if (core->slots[i].has_vote && vote_same_choice(&core->slots[i].vote, choice)) {
+            signers_add(&qc->signers, i);
+            qc->signatures[qc->signature_count++] = core->slots[i].vote.signature;
+        }
+    }
+    qc->phase = choice->phase;
+    qc->epoch = choice->epoch;
+    qc->view = choice->view;
+    qc->block_view = choice->view;
+    qc->block = choice->block;
+    qc->validator_count = set->count;
+    return qc;
+}
+
+/* A vote with our key that we did not cast: another process signs with our key. */
+static bool is_foreign(const struct core *core, const struct vote *vote)
+{
+    const int order = position_compare(vote_position(vote), core->safety.last_voted);
+    return order > 0 ||
+           (order == 0 && !(core->safety.has_vote && vote_same_choice(vote, &core->safety.vote)));
+}
+
+static enum reject keep(struct core *core, const struct vote *vote)
+{
+    struct slot *slot = &core->slots[vote->voter];
+    if (slot->has_vote) {
+        const int order = position_compare(vote_position(vote), vote_position(&slot->vote));
+        if (order < 0) {
+            return REJECT_PAST;
+        }
+        if (order == 0) {
+            if (!vote_same_choice(vote, &slot->vote)) {
+                effect_evidence(core, &slot->vote, vote);
+            }
+            return REJECT_DUPLICATE;
+        }
+    }
+    slot->has_vote = true;
+    slot->vote = *vote;
+    return REJECT_NONE;
+}
+
+enum reject collect_vote(struct core *core, uint32_t peer, const struct vote *vote)
+{
+    if (vote->epoch != core->safety.current.epoch) {
+        return vote->epoch < core->safety.current.epoch ? REJECT_PAST : REJECT_UNKNOWN_EPOCH;
+    }
+    INGOT_ASSERT(vote->voter < core_set(core)->count);
+    if (vote->phase != PHASE_GENERIC) {
+        return REJECT_SET_CHANGE;
+    }
+    if (peer != CORE_SELF && core_is_own_key(core, vote->voter) && is_foreign(core, vote)) {
+        effect_stop_signing(core, "a vote signed with our key that we did not cast");
+        core->has_stopped_signing = true;
+        return REJECT_DUPLICATE;
+    }
+    if (!core_wants_vote(core, vote_position(vote))) {
+        return REJECT_PAST;
+    }
+    const enum reject reject = keep(core, vote);
+    if (reject != REJECT_NONE || power_behind(core, vote) < core_set(core)->quorum_power) {
+        return reject;
+    }
+    struct qc *qc = form(core, vote);
+    (void)certify_qc(core, peer, qc);
+    if (!core_is_own_key(core, view_leader(core, vote->view + 1))) {
+        /* The next leader may have died with its votes; everybody moves on with this. */
+        struct message *message = message_new(MESSAGE_CERTIFICATE);
+        message->certificate.qc = qc_ref(qc);
+        effect_broadcast(core, message);
+    }
+    qc_unref(qc);
+    return REJECT_NONE;
+}
+
+bool core_wants_vote(const struct core *core, struct position position)
+{
+    return position_compare(position, qc_position(core->safety.high_qc)) > 0 &&
+           (core->waiting_qc == NULL ||
+            position_compare(position, qc_position(core->waiting_qc)) > 0);
+}

@@ -1,0 +1,258 @@
+/*
+ * Proposing, and judging what others propose. A proposal passes in two steps: here what the
+ * message and the tree can tell, then the App; vote.c asks all the conditions once more when the
+ * App has answered.
+ */
+#include <string.h>
+
+#include "core/state.h"
+
+/* High enough to build on: the TC that let us in may know of a higher QC than we hold. */
+static bool has_what_entry_needs(const struct core *core)
+{
+    const struct core_safety *safety = &core->safety;
+    const struct position high = qc_position(safety->high_qc);
+    if (position_compare(view_next(high), safety->current) == 0) {
+        return true;
+    }
+    INGOT_ASSERT(safety->high_tc != NULL);
+    return position_compare(high, qc_position(safety->high_tc->high_qc)) >= 0;
+}
+
+static bool may_propose(const struct core *core)
+{
+    return core_may_sign(core) &&
+           core_is_own_key(core, view_leader(core, core->safety.current.view)) &&
+           position_compare(core->safety.current, core->safety.last_voted) > 0 &&
+           !core->has_proposed && has_what_entry_needs(core);
+}
+
+/*
+ * A leader that waits shows the QC it stands on. Without this the others would still be in the
+ * view before, with blocks to commit and a deadline that knows nothing of the pause.
+ */
+static void announce(struct core *core)
+{
+    if (core->has_announced || qc_is_genesis(core->safety.high_qc)) {
+        return;
+    }
+    core->has_announced = true;
+    struct message *message = message_new(MESSAGE_CERTIFICATE);
+    message->certificate.qc = qc_ref(core->safety.high_qc);
+    effect_broadcast(core, message);
+}
+
+void propose_if_due(struct core *core)
+{
+    if (!may_propose(core) || core->has_asked) {
+        return;
+    }
+    if (core->now_ms < core->propose_at_ms) {
+        announce(core);
+        return;
+    }
+    const struct tree_node *parent = tree_find(&core->tree, &core->safety.high_qc->block);
+    INGOT_ASSERT(parent != NULL);
+    core->has_asked = true;
+    effect_ask_propose(core, parent->block);
+}
+
+/* The TC that proves our entry, or NULL where the justify does. */
+static struct tc *entry_tc(const struct core *core, const struct qc *justify)
+{
+    if (position_compare(view_next(qc_position(justify)), core->safety.current) == 0) {
+        return NULL;
+    }
+    return tc_ref(core->safety.high_tc);
+}
+
+void propose_built(struct core *core, const struct core_event *event)
+{
+    struct block *block = event->block;
+    const bool is_current = position_compare(event->position, core->safety.current) == 0;
+    if (is_current) {
+        core->has_asked = false;
+    }
+    if (block == NULL) {
+        /* Nothing to show for this view: it ends by its deadline. */
+        core->has_proposed = core->has_proposed || is_current;
+        return;
+    }
+    const bool is_on_high_qc =
+        position_compare(qc_position(block->justify), qc_position(core->safety.high_qc)) == 0;
+    if (!is_current || !may_propose(core) || !is_on_high_qc ||
+        !vote_is_allowed(core, block->justify)) {
+        effect_abandon(core, block); /* propose_if_due asks again where there is reason to */
+        return;
+    }
+    tree_insert(&core->tree, block);
+    effect_persist_block(core, block);
+    core->has_proposed = true;
+    vote_record(core, block, PHASE_GENERIC);
+    struct message *message = message_new(MESSAGE_PROPOSE);
+    message->propose.block = block_ref(block);
+    message->propose.vote = core->safety.vote;
+    message->propose.vote.voter = core_member(core);
+    message->propose.tc = entry_tc(core, block->justify);
+    effect_broadcast(core, message);
+}
+
+/* Does the message itself prove that its view was entered? */
+static bool proves_entry(const struct core *core, const struct propose *propose)
+{
+    const struct position position = block_position(propose->block);
+    const struct position justify = qc_position(propose->block->justify);
+    if (position_compare(view_next(justify), position) == 0) {
+        return true;
+    }
+    return propose->tc != NULL &&
+           position_compare(view_tc_entry(core, propose->tc), position) == 0 &&
+           position_compare(justify, qc_position(propose->tc->high_qc)) >= 0;
+}
+
+static enum reject check_sender(const struct core *core, const struct propose *propose)
+{
+    const struct block *block = propose->block;
+    if (block_epoch(block) != core->safety.current.epoch) {
+        return REJECT_UNKNOWN_EPOCH;
+    }
+    if (propose->vote.voter != view_leader(core, block->view)) {
+        return REJECT_NOT_LEADER;
+    }
+    return proves_entry(core, propose) ? REJECT_NONE : REJECT_NO_ENTRY_PROOF;
+}
+
+enum reject propose_check_block(const struct core *core, const struct block *block,
+                                const struct block *parent)
+{
+    if (block->height != parent->height + 1) {
+        return REJECT_BAD_HEIGHT;
+    }
+    if (block->time_ms < parent->time_ms) {
+        return REJECT_BAD_TIME;
+    }
+    if (memcmp(block->validators_hash.bytes, parent->next_validators_hash.bytes,
+               INGOT_HASH_BYTES) != 0 ||
+        memcmp(block->validators_hash.bytes, core_set(core)->hash.bytes, INGOT_HASH_BYTES) != 0) {
+        return REJECT_BAD_VALIDATORS_HASH;
+    }
+    return block_changes_set(block) ? REJECT_SET_CHANGE : REJECT_NONE;
+}
+
+/* Keeps a Propose whose parent is on its way: one a channel, the highest. */
+static enum reject keep_orphan(struct core *core, uint32_t peer, struct message *message)
+{
+    struct peer_state *state = core_peer(core, peer);
+    const struct position position = block_position(message->propose.block);
+    if (position_compare(position, core->safety.current) < 0) {
+        return REJECT_PAST;
+    }
+    if (block_size_bytes(message->propose.block) > INGOT_PENDING_BYTES_PER_PEER_MAX) {
+        return REJECT_BUFFER_FULL;
+    }
+    if (state->orphan != NULL &&
+        position_compare(position, block_position(state->orphan->propose.block)) <= 0) {
+        return REJECT_DUPLICATE;
+    }
+    message_unref(state->orphan);
+    state->orphan = message_ref(message);
+    return REJECT_NONE;
+}
+
+static bool is_awaited(const struct core *core, const struct block *block)
+{
+    return core->waiting_qc != NULL &&
+           memcmp(core->waiting_qc->block.bytes, block->hash.bytes, INGOT_HASH_BYTES) == 0;
+}
+
+/* The parent is in the tree and the justify has been applied. */
+static enum reject judge(struct core *core, struct message *message, const struct tree_node *parent)
+{
+    struct block *block = message->propose.block;
+    const enum reject reject = propose_check_block(core, block, parent->block);
+    if (reject != REJECT_NONE) {
+        return reject;
+    }
+    if (tree_find(&core->tree, &block->hash) != NULL) {
+        return REJECT_DUPLICATE;
+    }
+    const int order = position_compare(block_position(block), core->safety.current);
+    if (order > 0) {
+        return REJECT_FUTURE;
+    }
+    if (order < 0 && !is_awaited(core, block)) {
+        return REJECT_PAST;
+    }
+    if (order == 0) {
+        if (core->candidate != NULL) {
+            return REJECT_DUPLICATE;
+        }
+        core->candidate = message_ref(message);
+    }
+    effect_ask_validate(core, block);
+    return REJECT_NONE;
+}
+
+enum reject propose_receive(struct core *core, uint32_t peer, struct message *message)
+{
+    const struct propose *propose = &message->propose;
+    struct block *block = propose->block;
+    if (peer == CORE_SELF) {
+        return collect_vote(core, peer, &propose->vote);
+    }
+    if (propose->tc != NULL) {
+        (void)certify_tc(core, peer, propose->tc);
+    }
+    const enum reject certified = certify_qc(core, peer, block->justify);
+    (void)collect_vote(core, peer, &propose->vote);
+    if (certified == REJECT_BINDING) {
+        return certified;
+    }
+    if (core_is_past(core, block_position(block))) {
+        answer_with_ours(core, peer);
+        if (!is_awaited(core, block)) {
+            return REJECT_PAST;
+        }
+    }
+    const enum reject reject = check_sender(core, propose);
+    if (reject != REJECT_NONE) {
+        return reject;
+    }
+    const struct tree_node *parent = tree_find(&core->tree, &block->parent);
+    if (parent != NULL) {
+        return judge(core, message, parent);
+    }
+    if (block->height <= tree_root(&core->tree)->block->height) {
+        return REJECT_CONFLICTS_COMMITTED;
+    }
+    return keep_orphan(core, peer, message);
+}
+
+bool propose_retry_orphans(struct core *core)
+{
+    bool has_changed = false;
+    for (uint32_t i = 0; i < core->peer_count; i++) {
+        struct message *orphan = core->peers[i].orphan;
+        if (orphan == NULL) {
+            continue;
+        }
+        const struct block *block = orphan->propose.block;
+        const bool is_past = core_is_past(core, block_position(block));
+        const struct tree_node *parent = tree_find(&core->tree, &block->parent);
+        if (parent == NULL && !is_past) {
+            continue;
+        }
+        core->peers[i].orphan = NULL;
+        if (parent != NULL) {
+            /* Its justify was verified when it came; now it can be applied. */
+            const bool is_applied = certify_qc(core, i, block->justify) == REJECT_NONE;
+            parent = tree_find(&core->tree, &block->parent);
+            if (is_applied && parent != NULL) {
+                (void)judge(core, orphan, parent);
+            }
+        }
+        message_unref(orphan);
+        has_changed = true;
+    }
+    return has_changed;
+}

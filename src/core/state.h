@@ -1,0 +1,175 @@
+/*
+ * The core's own state and the functions its files share. Reads as the model of the core: each
+ * variable names the one function that writes it.
+ */
+#ifndef INGOT_CORE_STATE_H
+#define INGOT_CORE_STATE_H
+
+#include "base/assert.h"
+#include "core/core.h"
+#include "core/tree.h"
+
+/* How the current view was entered: decides whether its leader may wait when idle. */
+enum entry { ENTRY_FIRST, ENTRY_QC, ENTRY_TC };
+
+/* The highest vote, and the highest timeout, of one member of the current set. */
+struct slot {
+    bool has_vote;
+    struct vote vote;
+    struct message *timeout; /* owned, or NULL */
+};
+
+/* What one channel made us keep, and when it was answered last. */
+struct peer_state {
+    struct message *orphan; /* a Propose whose parent is unknown; owned, or NULL */
+    uint64_t answered_ms;
+    bool was_answered;
+};
+
+/* The blocks of a sync response on their way into the tree, oldest first (fetch.c). */
+struct fetched {
+    struct message *response; /* owned, or NULL */
+    uint32_t next;            /* the first that is not in the tree yet */
+    bool is_asked;            /* the App is executing it */
+    bool made_progress;
+};
+
+/* The search for the blocks below waiting_qc (fetch.c). */
+struct fetch {
+    bool is_active;
+    bool is_in_flight;
+    uint32_t peer;
+    uint32_t attempt;
+    uint64_t deadline_ms;
+    struct block *base; /* owned: the highest block that the search has brought, or NULL */
+};
+
+struct core {
+    struct core_config config;
+    struct validator_set **sets; /* by epoch, from 0 */
+    uint32_t set_count;
+
+    /* Durable before anything that depends on it is sent. */
+    struct core_safety safety; /* current: view_enter · last_voted, vote: vote.c, timeout.c ·
+                                  locked, high_qc: certify_qc · high_tc: certify_tc */
+    bool safety_is_dirty;      /* changed since the last PERSIST_SAFETY (effect.c) */
+    struct tree tree;          /* tree.c; its root is the last committed block */
+
+    /* The current view; all of it is set by view_enter. */
+    enum entry entry;
+    uint64_t entered_ms;
+    uint64_t deadline_ms;   /* our Timeout is due */
+    uint64_t propose_at_ms; /* an idle leader waits until then */
+    bool has_announced;     /* the waiting leader has shown the QC that it stands on */
+    bool has_asked;         /* the App is building our block */
+    bool has_proposed;
+    bool has_timed_out;
+    uint64_t resend_at_ms;     /* our Timeout is due again */
+    struct message *candidate; /* the view's Propose, while the App validates it; owned */
+
+    uint64_t now_ms;
+    uint32_t timeout_floor_ms;
+    uint64_t advertise_at_ms;
+    uint64_t armed_ms; /* UINT64_MAX: not armed */
+    bool has_payload;
+    bool has_stopped_signing;
+
+    struct slot *slots; /* one for each member of the current set */
+    struct peer_state *peers;
+    uint32_t peer_count;
+
+    struct qc *waiting_qc; /* the highest verified QC whose block is unknown; owned */
+    uint32_t waiting_peer; /* who showed it */
+    struct fetch fetch;
+    struct fetched fetched;
+
+    uint64_t timeouts;
+    uint64_t views_entered;
+
+    struct core_effects *out; /* of the step that runs */
+};
+
+/* core.c */
+struct validator_set *core_set(const struct core *core); /* of the current epoch */
+uint32_t core_member(const struct core *core);           /* our index, or VALIDATOR_NONE */
+bool core_may_sign(const struct core *core);
+bool core_is_own_key(const struct core *core, uint32_t member);
+struct peer_state *core_peer(struct core *core, uint32_t peer);
+
+/* effect.c: what leaves. Each persists what changed first where the effect depends on it. */
+void effect_flush_safety(struct core *core);
+void effect_persist_block(struct core *core, struct block *block);
+void effect_commit(struct core *core, struct block *block);
+void effect_abandon(struct core *core, struct block *block);
+/* Takes over the message. */
+void effect_broadcast(struct core *core, struct message *message);
+void effect_answer(struct core *core, uint32_t peer, struct message *message);
+/* To members of the current set, each once; takes over the message. */
+void effect_send(struct core *core, const uint32_t *members, uint32_t count,
+                 struct message *message);
+void effect_ask_propose(struct core *core, struct block *parent);
+void effect_ask_validate(struct core *core, struct block *block);
+void effect_fetch(struct core *core, uint32_t peer, uint32_t attempt, struct message *message);
+void effect_evidence(struct core *core, const struct vote *first, const struct vote *second);
+void effect_arm(struct core *core, uint64_t deadline_ms);
+void effect_stop_signing(struct core *core, const char *reason);
+void effect_halt(struct core *core, struct block *block, const char *reason);
+
+/* view.c: the pacemaker. */
+struct position view_next(struct position position);
+uint64_t view_after_tc(uint64_t view, uint32_t leader_tenure);
+struct position view_tc_entry(const struct core *core, const struct tc *tc);
+uint32_t view_leader(const struct core *core, uint64_t view);
+uint64_t view_wait_ms(const struct core *core);
+bool view_is_idle(const struct core *core);
+void view_enter(struct core *core, struct position position, enum entry entry);
+void view_payload(struct core *core, bool available);
+
+/* certify.c: using certificates. */
+/* Applies q when its block is in the tree, else lets it wait; REJECT_NONE or why not. */
+enum reject certify_qc(struct core *core, uint32_t peer, struct qc *qc);
+enum reject certify_tc(struct core *core, uint32_t peer, struct tc *tc);
+void certify_waiting(struct core *core);
+
+/* commit.c */
+void commit_by(struct core *core, const struct qc *qc);
+
+/* vote.c: when to vote, and for what. */
+bool vote_is_allowed(const struct core *core, const struct qc *justify);
+void vote_record(struct core *core, const struct block *block, enum phase phase);
+void vote_send(struct core *core);
+enum reject vote_on_candidate(struct core *core, struct block *block);
+
+/* collect.c: from votes to a QC. */
+enum reject collect_vote(struct core *core, uint32_t peer, const struct vote *vote);
+
+/* propose.c */
+void propose_if_due(struct core *core);
+void propose_built(struct core *core, const struct core_event *event);
+enum reject propose_receive(struct core *core, uint32_t peer, struct message *message);
+bool propose_retry_orphans(struct core *core);
+/* What a block must say of itself, given its parent. */
+enum reject propose_check_block(const struct core *core, const struct block *block,
+                                const struct block *parent);
+
+/* timeout.c */
+void timeout_if_due(struct core *core);
+enum reject timeout_receive(struct core *core, uint32_t peer, struct message *message);
+void timeout_count(struct core *core);
+
+/* fetch.c */
+void fetch_if_due(struct core *core);
+enum reject fetch_receive(struct core *core, struct message *message);
+/* One step towards emptying the queue of fetched blocks; true if something changed. */
+bool fetch_advance(struct core *core);
+/* The App has answered; the block is in the tree now, or never will be. */
+void fetch_validated(struct core *core, struct block *block, bool is_in_tree);
+/* Do we hold a certificate for a block that is on its way into the tree? */
+bool fetch_is_certified(const struct core *core, const struct block *block);
+
+/* answer.c: telling others what we have. */
+void answer_with_ours(struct core *core, uint32_t peer);
+enum reject answer_advertise(struct core *core, uint32_t peer, const struct advertise *advertise);
+void answer_if_due(struct core *core);
+
+#endif

@@ -1,0 +1,54 @@
+/*
+ * What a driver may read of the core. Changes nothing.
+ */
+#include "core/state.h"
+
+static size_t pending_bytes(const struct core *core)
+{
+    size_t bytes = 0;
+    for (uint32_t i = 0; i < core->peer_count; i++) {
+        const struct message *orphan = core->peers[i].orphan;
+        bytes += orphan == NULL ? 0 : block_size_bytes(orphan->propose.block);
+    }
+    return bytes;
+}
+
+void core_get_status(const struct core *core, struct core_status *status)
+{
+    const uint64_t view = core->safety.current.view;
+    const uint32_t leader = view_leader(core, view);
+    *status = (struct core_status){
+        .current = core->safety.current,
+        .last_voted = core->safety.last_voted,
+        .locked = core->safety.locked,
+        .high = qc_position(core->safety.high_qc),
+        .leader = core_set(core)->validators[leader].key,
+        .last_committed = tree_root(&core->tree)->block,
+        .high_qc = core->safety.high_qc,
+        .high_tc = core->safety.high_tc,
+        .set = core_set(core),
+        .is_leader = core_is_own_key(core, leader),
+        .is_member = core_member(core) != VALIDATOR_NONE,
+        .fetching = core->fetch.is_active,
+        .tree_blocks = core->tree.count - 1,
+        .pending_bytes = pending_bytes(core),
+        .timeouts = core->timeouts,
+        .views_entered = core->views_entered,
+    };
+}
+
+struct validator_set *core_find_set(const struct core *core, uint64_t epoch)
+{
+    return epoch < core->set_count ? core->sets[epoch] : NULL;
+}
+
+struct block *core_find_block(const struct core *core, const struct ingot_hash *hash)
+{
+    const struct tree_node *node = tree_find(&core->tree, hash);
+    return node == NULL ? NULL : node->block;
+}
+
+bool core_is_past(const struct core *core, struct position position)
+{
+    return position_compare(position, core->safety.current) < 0;
+}

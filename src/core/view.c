@@ -1,0 +1,111 @@
+/*
+ * The pacemaker: which view we are in, who leads it, how long it may last. view_enter alone
+ * writes the current position.
+ *
+ * A view is entered by a QC of the view before, or by a TC, which skips to the next tenure so
+ * that no view waits for a leader that a quorum has just given up on.
+ */
+#include "core/state.h"
+
+struct position view_next(struct position position)
+{
+    return (struct position){position.epoch, position.view + 1};
+}
+
+/* The first view of the tenure after the one that `view` lies in. */
+uint64_t view_after_tc(uint64_t view, uint32_t leader_tenure)
+{
+    INGOT_ASSERT(view >= 1);
+    return ((view - 1) / leader_tenure + 1) * leader_tenure + 1;
+}
+
+struct position view_tc_entry(const struct core *core, const struct tc *tc)
+{
+    return (struct position){tc->epoch, view_after_tc(tc->view, core->config.leader_tenure)};
+}
+
+uint32_t view_leader(const struct core *core, uint64_t view)
+{
+    return leader_of_view(core_set(core), view, core->config.leader_tenure);
+}
+
+/*
+ * base * 1.5^k, at most INGOT_TIMEOUT_FACTOR_MAX times base, where k counts whole tenures since
+ * the highest QC beyond two: the two that any single crash may cost do not slow the others down.
+ */
+uint64_t view_wait_ms(const struct core *core)
+{
+    const uint64_t tenure = (core->safety.current.view - 1) / core->config.leader_tenure;
+    const uint64_t certified = qc_position(core->safety.high_qc).view / core->config.leader_tenure;
+    const uint64_t base = core->config.base_timeout_ms > core->timeout_floor_ms
+                              ? core->config.base_timeout_ms
+                              : core->timeout_floor_ms;
+    uint64_t wait = base;
+    for (uint64_t k = certified + 2; k < tenure && wait < INGOT_TIMEOUT_FACTOR_MAX * base; k++) {
+        wait += wait / 2;
+    }
+    return wait < INGOT_TIMEOUT_FACTOR_MAX * base ? wait : INGOT_TIMEOUT_FACTOR_MAX * base;
+}
+
+/*
+ * Idle is judged on the high QC's branch and our own mempool; blocks elsewhere in the tree may
+ * never be committed and must not keep some replicas awake while the leader waits.
+ */
+bool view_is_idle(const struct core *core)
+{
+    if (core->has_payload) {
+        return false;
+    }
+    const struct tree_node *node = tree_find(&core->tree, &core->safety.high_qc->block);
+    INGOT_ASSERT(node != NULL);
+    for (; node->parent != NULL; node = node->parent) {
+        if (node->block->transaction_count > 0 || block_changes_set(node->block)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* A leader that entered by a TC, or leads an epoch's first view, never waits. */
+static bool leader_may_wait(const struct core *core)
+{
+    return core->entry == ENTRY_QC && view_is_idle(core);
+}
+
+void view_enter(struct core *core, struct position position, enum entry entry)
+{
+    INGOT_ASSERT(position_compare(position, core->safety.current) >= 0);
+    if (position_compare(position, core->safety.current) != 0) {
+        core->safety.current = position;
+        core->safety_is_dirty = true;
+    }
+    core->entry = entry;
+    core->entered_ms = core->now_ms;
+    core->deadline_ms = core->now_ms + view_wait_ms(core);
+    core->propose_at_ms = core->now_ms;
+    if (leader_may_wait(core)) {
+        core->propose_at_ms += core->config.empty_block_interval_ms;
+        core->deadline_ms += core->config.empty_block_interval_ms;
+    }
+    core->has_announced = false;
+    core->has_asked = false;
+    core->has_proposed = false;
+    core->has_timed_out = false;
+    message_unref(core->candidate);
+    core->candidate = NULL;
+    core->views_entered++;
+}
+
+void view_payload(struct core *core, bool available)
+{
+    const bool was_waiting = core->propose_at_ms > core->now_ms;
+    core->has_payload = available;
+    if (!available || !was_waiting) {
+        return;
+    }
+    core->propose_at_ms = core->now_ms;
+    const uint64_t deadline_ms = core->now_ms + view_wait_ms(core);
+    if (deadline_ms < core->deadline_ms) {
+        core->deadline_ms = deadline_ms;
+    }
+}
