@@ -1,0 +1,158 @@
+/*
+ * Batches of the LMDB store: remembered operations, run in one write transaction at commit, synced
+ * by LMDB (data, then the meta page) before the commit returns.
+ *
+ * LMDB 0.9.24 goes on as if nothing had happened after a failed sync: the next commit succeeds,
+ * and the failed one may be there after reopening. So any failure but a full map or disk that is
+ * found before the meta page is written makes the outcome unknown, and the store refuses all later
+ * use.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "base/log.h"
+#include "storage/lmdb_internal.h"
+
+#define READERS_CHECK_COMMITS 256
+
+bool lmdb_outcome_is_unknown(const struct lmdb_store *store)
+{
+    return __atomic_load_n(&store->outcome_unknown, __ATOMIC_ACQUIRE);
+}
+
+static enum ingot_error stop(struct lmdb_store *store, const char *call, int code)
+{
+    LOG(LOG_ERROR, "a durable write failed; whether it is on disk is unknown",
+        log_text("file", store->folder.path), log_text("call", call),
+        log_text("error", mdb_strerror(code)));
+    __atomic_store_n(&store->outcome_unknown, true, __ATOMIC_RELEASE);
+    return INGOT_ERROR_UNKNOWN_OUTCOME;
+}
+
+struct ingot_store_batch *lmdb_batch_begin(struct ingot_store *base)
+{
+    struct lmdb_store *store = (struct lmdb_store *)base;
+    INGOT_ASSERT(!store->read_only);
+    INGOT_ASSERT(!store->batch_open);
+    store->batch_open = true;
+    struct lmdb_batch *batch = alloc_zeroed(1, sizeof *batch);
+    batch->base.store = base;
+    return &batch->base;
+}
+
+void lmdb_batch_put(struct ingot_store_batch *base, uint32_t table, struct ingot_slice key,
+                    struct ingot_slice value)
+{
+    INGOT_ASSERT(table < ((struct lmdb_store *)base->store)->table_count);
+    store_operations_put(&((struct lmdb_batch *)base)->operations, table, key, value);
+}
+
+void lmdb_batch_delete(struct ingot_store_batch *base, uint32_t table, struct ingot_slice key)
+{
+    INGOT_ASSERT(table < ((struct lmdb_store *)base->store)->table_count);
+    store_operations_delete(&((struct lmdb_batch *)base)->operations, table, key);
+}
+
+void lmdb_batch_abort(struct ingot_store_batch *base)
+{
+    struct lmdb_batch *batch = (struct lmdb_batch *)base;
+    ((struct lmdb_store *)base->store)->batch_open = false;
+    store_operations_deinit(&batch->operations);
+    free(batch);
+}
+
+/* mdb.h takes pointers that are not const; it does not write through them. */
+static MDB_val val_of(struct ingot_slice slice)
+{
+    union {
+        const void *in;
+        void *out;
+    } data = {.in = slice.data};
+    MDB_val val = {.mv_size = slice.size, .mv_data = data.out};
+    return val;
+}
+
+static int run_operations(const struct lmdb_store *store, MDB_txn *txn,
+                          const struct store_operations *operations)
+{
+    struct ingot_slice rest = ingot_buffer_slice(&operations->bytes);
+    struct store_operation operation;
+    while (store_operations_next(&rest, &operation)) {
+        MDB_val key = val_of(operation.key);
+        MDB_dbi table = store->tables[operation.table];
+        int rc = 0;
+        if (operation.is_delete) {
+            rc = mdb_del(txn, table, &key, NULL);
+            if (rc == MDB_NOTFOUND)
+                rc = 0;
+        } else {
+            MDB_val value = val_of(operation.value);
+            rc = mdb_put(txn, table, &key, &value, 0);
+        }
+        if (rc != 0)
+            return rc;
+    }
+    return 0;
+}
+
+/*
+ * Before the commit nothing refers to what has been written, so a full map or disk that is met by
+ * an operation (large transactions spill pages early) is a clean refusal.
+ */
+static bool is_clean_refusal(int code)
+{
+    return code == MDB_MAP_FULL || code == MDB_TXN_FULL || code == ENOSPC || code == EDQUOT;
+}
+
+static enum ingot_error no_space(const struct lmdb_store *store, const char *what)
+{
+    LOG(LOG_ERROR, what, log_text("folder", store->folder.path),
+        log_u64("used_bytes", store_space_used(store)), log_u64("map_size_max", store->map_bytes));
+    return INGOT_ERROR_NO_SPACE;
+}
+
+static enum ingot_error commit(struct lmdb_store *store, const struct store_operations *operations)
+{
+    if (lmdb_outcome_is_unknown(store))
+        return INGOT_ERROR_UNKNOWN_OUTCOME;
+    INGOT_ASSERT(getpid() == store->pid);
+    enum ingot_error error = store_space_reserve(store, operations);
+    if (error == INGOT_ERROR_NO_SPACE)
+        return no_space(store, "the disk is full");
+    if (error != INGOT_OK)
+        return stop(store, "fallocate", EIO);
+
+    MDB_txn *txn = NULL;
+    int rc = mdb_txn_begin(store->env, NULL, 0, &txn);
+    if (rc != 0)
+        return stop(store, "mdb_txn_begin", rc);
+    rc = run_operations(store, txn, operations);
+    if (rc != 0) {
+        mdb_txn_abort(txn);
+        if (is_clean_refusal(rc))
+            return no_space(store, "the store has no room for a batch");
+        return stop(store, "mdb_put", rc);
+    }
+    rc = mdb_txn_commit(txn);
+    /* LMDB reports a full map before it writes a page; of other errors it does not say when. */
+    if (rc == MDB_MAP_FULL)
+        return no_space(store, "the store has no room for a batch");
+    if (rc != 0)
+        return stop(store, "mdb_txn_commit", rc);
+    store->commits++;
+    if (store->commits % READERS_CHECK_COMMITS == 0)
+        lmdb_readers_check(store);
+    return INGOT_OK;
+}
+
+enum ingot_error lmdb_batch_commit(struct ingot_store_batch *base)
+{
+    struct lmdb_batch *batch = (struct lmdb_batch *)base;
+    struct lmdb_store *store = (struct lmdb_store *)base->store;
+    enum ingot_error error = commit(store, &batch->operations);
+    lmdb_batch_abort(base);
+    return error;
+}

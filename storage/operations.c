@@ -1,0 +1,58 @@
+/*
+ * The list of a batch's operations; see operations.h. It is only ever read by the process that
+ * wrote it, so what does not decode here is our own bug.
+ */
+#include "storage/operations.h"
+
+#include "base/assert.h"
+
+static void append(struct store_operations *operations, bool is_delete, uint32_t table,
+                   struct ingot_slice key, struct ingot_slice value)
+{
+    INGOT_ASSERT(key.size > 0);
+    INGOT_ASSERT(key.size <= INGOT_STORE_KEY_BYTES_MAX);
+    INGOT_ASSERT(value.size <= UINT32_MAX);
+    struct ingot_buffer *bytes = &operations->bytes;
+    ingot_buffer_append_u8(bytes, is_delete ? 1 : 0);
+    ingot_buffer_append_u32(bytes, table);
+    ingot_buffer_append_u32(bytes, (uint32_t)key.size);
+    ingot_buffer_append_u32(bytes, (uint32_t)value.size);
+    ingot_buffer_append_slice(bytes, key);
+    ingot_buffer_append_slice(bytes, value);
+    operations->count++;
+}
+
+void store_operations_put(struct store_operations *operations, uint32_t table,
+                          struct ingot_slice key, struct ingot_slice value)
+{
+    append(operations, false, table, key, value);
+}
+
+void store_operations_delete(struct store_operations *operations, uint32_t table,
+                             struct ingot_slice key)
+{
+    append(operations, true, table, key, ingot_slice_of(NULL, 0));
+}
+
+bool store_operations_next(struct ingot_slice *rest, struct store_operation *operation)
+{
+    if (rest->size == 0)
+        return false;
+    uint8_t is_delete = 0;
+    uint32_t key_size = 0;
+    uint32_t value_size = 0;
+    bool whole = ingot_slice_take_u8(rest, &is_delete) &&
+                 ingot_slice_take_u32(rest, &operation->table) &&
+                 ingot_slice_take_u32(rest, &key_size) && ingot_slice_take_u32(rest, &value_size) &&
+                 ingot_slice_take(rest, key_size, &operation->key) &&
+                 ingot_slice_take(rest, value_size, &operation->value);
+    INGOT_ASSERT(whole);
+    operation->is_delete = is_delete != 0;
+    return true;
+}
+
+void store_operations_deinit(struct store_operations *operations)
+{
+    ingot_buffer_deinit(&operations->bytes);
+    operations->count = 0;
+}

@@ -1,0 +1,35 @@
+/*
+ * The puts and deletes of a batch, remembered in order in one run of bytes, so that a batch can be
+ * run again. Shared by the implementations; knows nothing of how they store.
+ */
+#ifndef INGOT_STORAGE_OPERATIONS_H
+#define INGOT_STORAGE_OPERATIONS_H
+
+#include <ingot/store.h>
+
+struct store_operation {
+    bool is_delete;
+    uint32_t table;
+    struct ingot_slice key;
+    struct ingot_slice value; /* empty for a delete */
+};
+
+/* All zero is empty. */
+struct store_operations {
+    struct ingot_buffer bytes;
+    uint32_t count;
+};
+
+/* Copies the key and the value. */
+void store_operations_put(struct store_operations *operations, uint32_t table,
+                          struct ingot_slice key, struct ingot_slice value);
+void store_operations_delete(struct store_operations *operations, uint32_t table,
+                             struct ingot_slice key);
+/*
+ * Steps through them, oldest first: start with `rest` as the slice of `bytes`. False at the end.
+ * The slices point into the bytes.
+ */
+bool store_operations_next(struct ingot_slice *rest, struct store_operation *operation);
+void store_operations_deinit(struct store_operations *operations);
+
+#endif
