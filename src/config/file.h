@@ -21,6 +21,10 @@ void report_init(struct report *report, char *text, size_t size);
 void report_add(struct report *report, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
+/* Goes on with the last complaint. */
+void report_append(struct report *report, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
 /* `folder/name`, or `name` alone when it is absolute; the caller frees it. */
 char *path_join(const char *folder, const char *name);
 

@@ -45,6 +45,7 @@
 #define GENESIS_NAME_BYTES_MAX 64
 #define GENESIS_FILE_BYTES_MAX (1024 * 1024)
 #define GENESIS_TRANSACTION_BYTES_DEFAULT (256 * 1024)
+#define GENESIS_BLOCK_PAYLOAD_BYTES_LEAST 1024
 
 struct genesis_validator {
     struct ingot_validator validator;
@@ -96,8 +97,5 @@ INGOT_MUST_USE enum ingot_error genesis_finish(struct genesis *genesis, const ch
 void genesis_canonical(const struct genesis *genesis, struct ingot_buffer *bytes);
 /* JSON as shown above, indented, with every default written out. */
 void genesis_format(const struct genesis *genesis, struct ingot_buffer *json);
-
-/* 64 hex digits or 44 characters of base64: a public key that signatures may be checked with. */
-bool public_key_parse(struct ingot_slice text, struct ingot_public_key *key);
 
 #endif

@@ -1,0 +1,39 @@
+/*
+ * Public keys as text, and which of them may be let in. Nothing here signs or verifies.
+ */
+#include "config/public_key.h"
+
+#include <sodium.h>
+#include <string.h>
+
+#include "base/hex.h"
+
+#define BASE64_CHARACTERS 44
+
+bool public_key_is_valid(const struct ingot_public_key *key)
+{
+    return crypto_core_ed25519_is_valid_point(key->bytes) == 1;
+}
+
+bool public_key_parse(struct ingot_slice text, struct ingot_public_key *key)
+{
+    struct ingot_public_key parsed;
+    if (text.size == BASE64_CHARACTERS) {
+        size_t size = 0;
+        if (sodium_base642bin(parsed.bytes, sizeof parsed.bytes, (const char *)text.data, text.size,
+                              NULL, &size, NULL, sodium_base64_VARIANT_ORIGINAL) != 0 ||
+            size != sizeof parsed.bytes)
+            return false;
+    } else if (!hex_decode(text, parsed.bytes, sizeof parsed.bytes)) {
+        return false;
+    }
+    if (!public_key_is_valid(&parsed))
+        return false;
+    *key = parsed;
+    return true;
+}
+
+bool public_key_equal(const struct ingot_public_key *a, const struct ingot_public_key *b)
+{
+    return memcmp(a->bytes, b->bytes, sizeof a->bytes) == 0;
+}
