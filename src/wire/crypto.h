@@ -18,7 +18,7 @@
 INGOT_MUST_USE bool crypto_init(void);
 
 /* BLAKE2b-256 of `bytes`. */
-void crypto_hash(struct ingot_slice bytes, struct ingot_hash *hash);
+void crypto_blake2b(struct ingot_slice bytes, struct ingot_hash *hash);
 
 /* The same in pieces: begin, any number of adds, end. */
 struct crypto_hasher {

@@ -47,7 +47,8 @@ enum reject verify_vote(struct verifier *verifier, const struct vote *vote);
 enum reject verify_block(struct verifier *verifier, const struct block *block);
 enum reject verify_propose(struct verifier *verifier, const struct propose *propose);
 enum reject verify_timeout(struct verifier *verifier, const struct timeout *timeout);
-/* Every block, its link to the one before it, and the tail. The first block's parent is not known. */
+/* Every block, its link to the one before it, and the tail. The first block's parent is not known.
+ */
 enum reject verify_sync_response(struct verifier *verifier, const struct sync_response *response);
 
 /* Whatever the kind. */

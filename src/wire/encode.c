@@ -1,0 +1,336 @@
+/*
+ * Core types to protobuf bytes. Everything is borrowed while a message is put together, so that a
+ * payload is copied once: into the output.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "proto/ingot.pb-c.h"
+#include "wire/wire.h"
+
+#define CLAIM_BYTES (8 + INGOT_SIGNATURE_BYTES)
+#define MEMBER_BYTES (INGOT_PUBLIC_KEY_BYTES + 8)
+
+/* protobuf-c has no const, but packing only reads. */
+static ProtobufCBinaryData borrow(const void *bytes, size_t size)
+{
+    ProtobufCBinaryData data = {.len = size, .data = NULL};
+    memcpy(&data.data, &bytes, sizeof data.data);
+    return data;
+}
+
+static ProtobufCBinaryData borrow_hash(const struct ingot_hash *hash)
+{
+    return borrow(hash->bytes, sizeof hash->bytes);
+}
+
+static void put_u64(uint8_t *bytes, uint64_t value)
+{
+    for (unsigned i = 0; i < 8; i++) {
+        bytes[i] = (uint8_t)(value >> (8 * i));
+    }
+}
+
+static void append(const ProtobufCMessage *message, struct ingot_buffer *out)
+{
+    const size_t size = protobuf_c_message_get_packed_size(message);
+    ingot_buffer_reserve(out, size);
+    out->size += protobuf_c_message_pack(message, out->data + out->size);
+}
+
+static size_t bitmap_bytes(uint32_t validator_count)
+{
+    INGOT_ASSERT(validator_count <= INGOT_VALIDATORS_MAX);
+    return ((size_t)validator_count + 7) / 8;
+}
+
+static void fill_qc(Ingot__Wire__Qc *to, const struct qc *qc)
+{
+    INGOT_ASSERT(qc != NULL);
+    ingot__wire__qc__init(to);
+    to->phase = (uint32_t)qc->phase;
+    to->epoch = qc->epoch;
+    to->view = qc->view;
+    to->block_view = qc->block_view;
+    to->block = borrow_hash(&qc->block);
+    to->validator_count = qc->validator_count;
+    to->signers = borrow(qc->signers.bits, bitmap_bytes(qc->validator_count));
+    to->signatures = borrow(qc->signatures, qc->signature_count * sizeof qc->signatures[0]);
+}
+
+/* A TC with what it points to while it is packed. */
+struct tc_parts {
+    Ingot__Wire__Tc tc;
+    Ingot__Wire__Qc high_qc;
+    uint8_t claims[INGOT_VALIDATORS_MAX * CLAIM_BYTES];
+};
+
+static void fill_tc(struct tc_parts *to, const struct tc *tc)
+{
+    INGOT_ASSERT(tc->claim_count <= INGOT_VALIDATORS_MAX);
+    ingot__wire__tc__init(&to->tc);
+    fill_qc(&to->high_qc, tc->high_qc);
+    for (uint32_t i = 0; i < tc->claim_count; i++) {
+        uint8_t *claim = to->claims + (size_t)i * CLAIM_BYTES;
+        put_u64(claim, tc->claims[i].view);
+        memcpy(claim + 8, tc->claims[i].signature.bytes, INGOT_SIGNATURE_BYTES);
+    }
+    to->tc.epoch = tc->epoch;
+    to->tc.view = tc->view;
+    to->tc.high_qc = &to->high_qc;
+    to->tc.validator_count = tc->validator_count;
+    to->tc.signers = borrow(tc->signers.bits, bitmap_bytes(tc->validator_count));
+    to->tc.claims = borrow(to->claims, (size_t)tc->claim_count * CLAIM_BYTES);
+}
+
+static void fill_vote(Ingot__Wire__Vote *to, const struct vote *vote)
+{
+    ingot__wire__vote__init(to);
+    to->epoch = vote->epoch;
+    to->view = vote->view;
+    to->block = borrow_hash(&vote->block);
+    to->phase = (uint32_t)vote->phase;
+    to->voter = vote->voter;
+    to->signature = borrow(vote->signature.bytes, sizeof vote->signature.bytes);
+}
+
+/* A block with what it points to while it is packed. */
+struct block_parts {
+    Ingot__Wire__Block block;
+    Ingot__Wire__Qc justify;
+};
+
+static void fill_block(struct block_parts *to, const struct block *block)
+{
+    Ingot__Wire__Block *pb = &to->block;
+    ingot__wire__block__init(pb);
+    pb->version = block->version;
+    pb->chain = borrow_hash(&block->chain);
+    pb->height = block->height;
+    pb->view = block->view;
+    pb->time_ms = block->time_ms;
+    pb->parent = borrow_hash(&block->parent);
+    if (block->justify != NULL) {
+        fill_qc(&to->justify, block->justify);
+        pb->justify = &to->justify;
+    }
+    pb->proposer = borrow(block->proposer.bytes, sizeof block->proposer.bytes);
+    pb->transactions_root = borrow_hash(&block->transactions_root);
+    pb->updates_hash = borrow_hash(&block->updates_hash);
+    pb->validators_hash = borrow_hash(&block->validators_hash);
+    pb->next_validators_hash = borrow_hash(&block->next_validators_hash);
+    pb->transaction_count = block->transaction_count;
+    pb->payload = borrow(block->payload.data, block->payload.size);
+}
+
+static void encode_propose(const struct propose *propose, Ingot__Wire__Envelope *envelope,
+                           struct ingot_buffer *out)
+{
+    struct block_parts block;
+    struct tc_parts tc;
+    Ingot__Wire__Vote vote;
+    Ingot__Wire__Propose pb = INGOT__WIRE__PROPOSE__INIT;
+    fill_block(&block, propose->block);
+    fill_vote(&vote, &propose->vote);
+    pb.block = &block.block;
+    pb.vote = &vote;
+    if (propose->tc != NULL) {
+        fill_tc(&tc, propose->tc);
+        pb.tc = &tc.tc;
+    }
+    envelope->content_case = INGOT__WIRE__ENVELOPE__CONTENT_PROPOSE;
+    envelope->propose = &pb;
+    append(&envelope->base, out);
+}
+
+static void encode_timeout(const struct timeout *timeout, Ingot__Wire__Envelope *envelope,
+                           struct ingot_buffer *out)
+{
+    Ingot__Wire__Qc high_qc;
+    struct tc_parts tc;
+    Ingot__Wire__Timeout pb = INGOT__WIRE__TIMEOUT__INIT;
+    fill_qc(&high_qc, timeout->high_qc);
+    pb.epoch = timeout->epoch;
+    pb.view = timeout->view;
+    pb.voter = timeout->voter;
+    pb.high_qc = &high_qc;
+    if (timeout->tc != NULL) {
+        fill_tc(&tc, timeout->tc);
+        pb.tc = &tc.tc;
+    }
+    pb.signature = borrow(timeout->signature.bytes, sizeof timeout->signature.bytes);
+    envelope->content_case = INGOT__WIRE__ENVELOPE__CONTENT_TIMEOUT;
+    envelope->timeout = &pb;
+    append(&envelope->base, out);
+}
+
+static void encode_certificate(const struct certificate *certificate,
+                               Ingot__Wire__Envelope *envelope, struct ingot_buffer *out)
+{
+    Ingot__Wire__Qc qc;
+    struct tc_parts tc;
+    Ingot__Wire__Certificate pb = INGOT__WIRE__CERTIFICATE__INIT;
+    INGOT_ASSERT((certificate->qc == NULL) != (certificate->tc == NULL));
+    if (certificate->qc != NULL) {
+        fill_qc(&qc, certificate->qc);
+        pb.qc = &qc;
+    } else {
+        fill_tc(&tc, certificate->tc);
+        pb.tc = &tc.tc;
+    }
+    envelope->content_case = INGOT__WIRE__ENVELOPE__CONTENT_CERTIFICATE;
+    envelope->certificate = &pb;
+    append(&envelope->base, out);
+}
+
+static void encode_sync_response(const struct sync_response *response,
+                                 Ingot__Wire__Envelope *envelope, struct ingot_buffer *out)
+{
+    const size_t count = response->block_count;
+    struct block_parts *parts = alloc_zeroed(count + 1, sizeof *parts);
+    Ingot__Wire__Block **blocks = alloc_zeroed(count + 1, sizeof *blocks);
+    for (size_t i = 0; i < count; i++) {
+        fill_block(&parts[i], response->blocks[i]);
+        blocks[i] = &parts[i].block;
+    }
+    Ingot__Wire__Qc tail_qc;
+    Ingot__Wire__SyncResponse pb = INGOT__WIRE__SYNC_RESPONSE__INIT;
+    pb.committed_height = response->committed_height;
+    pb.n_blocks = count;
+    pb.blocks = blocks;
+    if (response->tail_qc != NULL) {
+        fill_qc(&tail_qc, response->tail_qc);
+        pb.tail_qc = &tail_qc;
+    }
+    envelope->content_case = INGOT__WIRE__ENVELOPE__CONTENT_SYNC_RESPONSE;
+    envelope->sync_response = &pb;
+    append(&envelope->base, out);
+    free(blocks);
+    free(parts);
+}
+
+static void encode_vote(const struct vote *vote, Ingot__Wire__Envelope *envelope,
+                        struct ingot_buffer *out)
+{
+    Ingot__Wire__Vote pb;
+    fill_vote(&pb, vote);
+    envelope->content_case = INGOT__WIRE__ENVELOPE__CONTENT_VOTE;
+    envelope->vote = &pb;
+    append(&envelope->base, out);
+}
+
+static void encode_advertise(const struct advertise *advertise, Ingot__Wire__Envelope *envelope,
+                             struct ingot_buffer *out)
+{
+    Ingot__Wire__Qc high_qc;
+    Ingot__Wire__Advertise pb = INGOT__WIRE__ADVERTISE__INIT;
+    fill_qc(&high_qc, advertise->high_qc);
+    pb.committed_height = advertise->committed_height;
+    pb.high_qc = &high_qc;
+    envelope->content_case = INGOT__WIRE__ENVELOPE__CONTENT_ADVERTISE;
+    envelope->advertise = &pb;
+    append(&envelope->base, out);
+}
+
+static void encode_sync_request(const struct sync_request *request, Ingot__Wire__Envelope *envelope,
+                                struct ingot_buffer *out)
+{
+    Ingot__Wire__SyncRequest pb = INGOT__WIRE__SYNC_REQUEST__INIT;
+    pb.committed_height = request->committed_height;
+    pb.base_height = request->base_height;
+    pb.base_block = borrow_hash(&request->base);
+    pb.target = borrow_hash(&request->target);
+    pb.blocks_max = request->blocks_max;
+    pb.bytes_max = request->bytes_max;
+    envelope->content_case = INGOT__WIRE__ENVELOPE__CONTENT_SYNC_REQUEST;
+    envelope->sync_request = &pb;
+    append(&envelope->base, out);
+}
+
+static void encode_transactions(const struct transactions *transactions,
+                                Ingot__Wire__Envelope *envelope, struct ingot_buffer *out)
+{
+    Ingot__Wire__Transactions pb = INGOT__WIRE__TRANSACTIONS__INIT;
+    pb.count = transactions->count;
+    pb.packed = borrow(transactions->packed.data, transactions->packed.size);
+    envelope->content_case = INGOT__WIRE__ENVELOPE__CONTENT_TRANSACTIONS;
+    envelope->transactions = &pb;
+    append(&envelope->base, out);
+}
+
+void wire_encode(const struct message *message, struct ingot_buffer *out)
+{
+    Ingot__Wire__Envelope envelope = INGOT__WIRE__ENVELOPE__INIT;
+    switch (message->kind) {
+    case MESSAGE_PROPOSE:
+        encode_propose(&message->propose, &envelope, out);
+        return;
+    case MESSAGE_VOTE:
+        encode_vote(&message->vote, &envelope, out);
+        return;
+    case MESSAGE_TIMEOUT:
+        encode_timeout(&message->timeout, &envelope, out);
+        return;
+    case MESSAGE_CERTIFICATE:
+        encode_certificate(&message->certificate, &envelope, out);
+        return;
+    case MESSAGE_ADVERTISE:
+        encode_advertise(&message->advertise, &envelope, out);
+        return;
+    case MESSAGE_SYNC_REQUEST:
+        encode_sync_request(&message->sync_request, &envelope, out);
+        return;
+    case MESSAGE_SYNC_RESPONSE:
+        encode_sync_response(&message->sync_response, &envelope, out);
+        return;
+    case MESSAGE_TRANSACTIONS:
+        encode_transactions(&message->transactions, &envelope, out);
+        return;
+    }
+    INGOT_ASSERT(false);
+}
+
+void wire_encode_block(const struct block *block, struct ingot_buffer *out)
+{
+    struct block_parts parts;
+    fill_block(&parts, block);
+    append(&parts.block.base, out);
+}
+
+void wire_encode_qc(const struct qc *qc, struct ingot_buffer *out)
+{
+    Ingot__Wire__Qc pb;
+    fill_qc(&pb, qc);
+    append(&pb.base, out);
+}
+
+void wire_encode_tc(const struct tc *tc, struct ingot_buffer *out)
+{
+    struct tc_parts parts;
+    fill_tc(&parts, tc);
+    append(&parts.tc.base, out);
+}
+
+void wire_encode_vote(const struct vote *vote, struct ingot_buffer *out)
+{
+    Ingot__Wire__Vote pb;
+    fill_vote(&pb, vote);
+    append(&pb.base, out);
+}
+
+void wire_encode_validator_set(const struct validator_set *set, struct ingot_buffer *out)
+{
+    uint8_t members[INGOT_VALIDATORS_MAX * MEMBER_BYTES];
+    Ingot__Wire__ValidatorSet pb = INGOT__WIRE__VALIDATOR_SET__INIT;
+    INGOT_ASSERT(set->count <= INGOT_VALIDATORS_MAX);
+    for (uint32_t i = 0; i < set->count; i++) {
+        uint8_t *member = members + (size_t)i * MEMBER_BYTES;
+        memcpy(member, set->validators[i].key.bytes, INGOT_PUBLIC_KEY_BYTES);
+        put_u64(member + INGOT_PUBLIC_KEY_BYTES, set->validators[i].power);
+    }
+    pb.epoch = set->epoch;
+    pb.members = borrow(members, (size_t)set->count * MEMBER_BYTES);
+    append(&pb.base, out);
+}

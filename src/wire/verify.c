@@ -1,0 +1,379 @@
+/*
+ * Certificates and votes against the sets that signed them. See verify.h. Messages made of these
+ * are in verify_message.c.
+ */
+#include "wire/verify.h"
+
+#include <string.h>
+
+#include "base/assert.h"
+#include "wire/preimage.h"
+
+void verifier_init(struct verifier *verifier, const struct ingot_hash *chain,
+                   const struct crypto_scheme *scheme, verifier_find_set *find_set, void *context)
+{
+    memset(verifier, 0, sizeof *verifier);
+    verifier->chain = *chain;
+    verifier->scheme = scheme;
+    verifier->find_set = find_set;
+    verifier->context = context;
+    struct qc *genesis_qc = wire_genesis_qc(chain);
+    verifier->genesis_qc_digest = genesis_qc->digest;
+    qc_unref(genesis_qc);
+}
+
+/* --- Certificates found valid. --- */
+
+static bool is_remembered(const struct verifier *verifier, const struct ingot_hash *digest)
+{
+    for (uint32_t i = 0; i < verifier->valid_count; i++) {
+        if (crypto_hash_equal(&verifier->valid[i], digest)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void remember(struct verifier *verifier, const struct ingot_hash *digest)
+{
+    if (is_remembered(verifier, digest)) {
+        return;
+    }
+    verifier->valid[verifier->valid_next] = *digest;
+    verifier->valid_next = (verifier->valid_next + 1) % VERIFIER_CERTIFICATES_MAX;
+    if (verifier->valid_count < VERIFIER_CERTIFICATES_MAX) {
+        verifier->valid_count++;
+    }
+}
+
+/*
+ * Digests are computed here and not read from the certificate, so that what is remembered can
+ * only be these very bytes.
+ */
+void verifier_remember_qc(struct verifier *verifier, const struct qc *qc)
+{
+    struct ingot_hash digest;
+    wire_qc_digest(qc, &digest);
+    remember(verifier, &digest);
+}
+
+void verifier_remember_tc(struct verifier *verifier, const struct tc *tc)
+{
+    struct ingot_hash digest;
+    wire_tc_digest(tc, &digest);
+    remember(verifier, &digest);
+    verifier_remember_qc(verifier, tc->high_qc);
+}
+
+/* --- Signatures. --- */
+
+static bool signature_ok(struct verifier *verifier, const struct ingot_public_key *key,
+                         const uint8_t *preimage, size_t size,
+                         const struct ingot_signature *signature)
+{
+    verifier->counters.verifications++;
+    return verifier->scheme->verify(key, ingot_slice_of(preimage, size), signature);
+}
+
+/*
+ * Do the signers belong to the set, are they as many as there are signatures, and a quorum by
+ * power? A bitmap cannot name a signer twice.
+ */
+static enum reject check_signers(const struct validator_set *set, const struct signers *signers,
+                                 uint32_t validator_count, uint32_t signature_count)
+{
+    if (validator_count != set->count || signers_count(signers) != signature_count) {
+        return REJECT_BAD_CERTIFICATE;
+    }
+    uint64_t power = 0;
+    for (uint32_t i = 0; i < INGOT_VALIDATORS_MAX; i++) {
+        if (!signers_has(signers, i)) {
+            continue;
+        }
+        if (i >= set->count) {
+            return REJECT_BAD_CERTIFICATE;
+        }
+        power += set->validators[i].power;
+    }
+    return power >= set->quorum_power ? REJECT_NONE : REJECT_NO_QUORUM;
+}
+
+/* The first signer at or after `index`. The caller knows that there is one. */
+static uint32_t next_signer(const struct signers *signers, uint32_t index)
+{
+    while (!signers_has(signers, index)) {
+        index++;
+    }
+    return index;
+}
+
+/* --- Quorum certificates. --- */
+
+/* In which views a block can be certified, by phase (see docs/protocol.md, "Positions"). */
+static bool view_fits_phase(const struct qc *qc)
+{
+    switch (qc->phase) {
+    case PHASE_GENERIC:
+        return qc->view == qc->block_view;
+    case PHASE_PREPARE:
+        return qc->view >= qc->block_view;
+    case PHASE_PRECOMMIT:
+        return qc->view >= qc->block_view + 1;
+    case PHASE_COMMIT:
+        return qc->view >= qc->block_view + 2;
+    }
+    return false;
+}
+
+/*
+ * Whatever looks like the genesis block's certificate in any respect has to be it in all: it has
+ * no signatures, so nothing but its exact bytes makes it genuine.
+ */
+static bool claims_genesis(const struct verifier *verifier, const struct qc *qc)
+{
+    return qc->view == 0 || qc->block_view == 0 || qc->validator_count == 0 ||
+           qc->signature_count == 0 || crypto_hash_equal(&qc->block, &verifier->chain);
+}
+
+static enum reject verify_qc_signatures(struct verifier *verifier, const struct validator_set *set,
+                                        const struct qc *qc)
+{
+    uint8_t preimage[WIRE_VOTE_PREIMAGE_BYTES];
+    wire_vote_preimage(&verifier->chain, &set->hash, qc->view, &qc->block, qc->phase, preimage);
+    uint32_t signer = 0;
+    for (uint32_t i = 0; i < qc->signature_count; i++, signer++) {
+        signer = next_signer(&qc->signers, signer);
+        if (!signature_ok(verifier, &set->validators[signer].key, preimage, sizeof preimage,
+                          &qc->signatures[i])) {
+            return REJECT_BAD_SIGNATURE;
+        }
+    }
+    return REJECT_NONE;
+}
+
+enum reject verify_qc(struct verifier *verifier, const struct qc *qc)
+{
+    struct ingot_hash digest;
+    wire_qc_digest(qc, &digest);
+    if (claims_genesis(verifier, qc)) {
+        return crypto_hash_equal(&digest, &verifier->genesis_qc_digest) ? REJECT_NONE
+                                                                        : REJECT_BAD_GENESIS_QC;
+    }
+    if (!view_fits_phase(qc)) {
+        return REJECT_BINDING;
+    }
+    const struct validator_set *set = verifier->find_set(verifier->context, qc->epoch);
+    if (set == NULL) {
+        return REJECT_UNKNOWN_EPOCH;
+    }
+    enum reject reject = check_signers(set, &qc->signers, qc->validator_count, qc->signature_count);
+    if (reject != REJECT_NONE) {
+        return reject;
+    }
+    if (is_remembered(verifier, &digest)) {
+        verifier->certificates_remembered++;
+        return REJECT_NONE;
+    }
+    reject = verify_qc_signatures(verifier, set, qc);
+    if (reject == REJECT_NONE) {
+        remember(verifier, &digest);
+    }
+    return reject;
+}
+
+/* --- Timeout certificates. --- */
+
+/* Every claim is below the TC's own view, and high_qc stands exactly at the highest of them. */
+static enum reject check_claims(const struct tc *tc)
+{
+    uint64_t highest = 0;
+    for (uint32_t i = 0; i < tc->claim_count; i++) {
+        if (tc->claims[i].view >= tc->view) {
+            return REJECT_BAD_CLAIM;
+        }
+        if (tc->claims[i].view > highest) {
+            highest = tc->claims[i].view;
+        }
+    }
+    const struct position stands = qc_position(tc->high_qc);
+    return stands.epoch == tc->epoch && stands.view == highest ? REJECT_NONE : REJECT_BAD_CLAIM;
+}
+
+static enum reject verify_tc_signatures(struct verifier *verifier, const struct validator_set *set,
+                                        const struct tc *tc)
+{
+    uint32_t signer = 0;
+    for (uint32_t i = 0; i < tc->claim_count; i++, signer++) {
+        signer = next_signer(&tc->signers, signer);
+        uint8_t preimage[WIRE_TIMEOUT_PREIMAGE_BYTES];
+        const struct position claim = {tc->epoch, tc->claims[i].view};
+        wire_timeout_preimage(&verifier->chain, &set->hash, tc->view, claim, preimage);
+        if (!signature_ok(verifier, &set->validators[signer].key, preimage, sizeof preimage,
+                          &tc->claims[i].signature)) {
+            return REJECT_BAD_SIGNATURE;
+        }
+    }
+    return REJECT_NONE;
+}
+
+enum reject verify_tc(struct verifier *verifier, const struct tc *tc)
+{
+    enum reject reject = check_claims(tc);
+    if (reject != REJECT_NONE) {
+        return reject;
+    }
+    const struct validator_set *set = verifier->find_set(verifier->context, tc->epoch);
+    if (set == NULL) {
+        return REJECT_UNKNOWN_EPOCH;
+    }
+    reject = check_signers(set, &tc->signers, tc->validator_count, tc->claim_count);
+    if (reject != REJECT_NONE) {
+        return reject;
+    }
+    /* The TC's digest covers high_qc, so it need not be looked at again either. */
+    struct ingot_hash digest;
+    wire_tc_digest(tc, &digest);
+    if (is_remembered(verifier, &digest)) {
+        verifier->certificates_remembered++;
+        return REJECT_NONE;
+    }
+    reject = verify_qc(verifier, tc->high_qc);
+    if (reject == REJECT_NONE) {
+        reject = verify_tc_signatures(verifier, set, tc);
+    }
+    if (reject == REJECT_NONE) {
+        remember(verifier, &digest);
+    }
+    return reject;
+}
+
+/* --- What one validator says. --- */
+
+enum reject verify_vote(struct verifier *verifier, const struct vote *vote)
+{
+    const struct validator_set *set = verifier->find_set(verifier->context, vote->epoch);
+    if (set == NULL) {
+        return REJECT_UNKNOWN_EPOCH;
+    }
+    if (vote->voter >= set->count) {
+        return REJECT_NOT_A_MEMBER;
+    }
+    uint8_t preimage[WIRE_VOTE_PREIMAGE_BYTES];
+    wire_vote_preimage(&verifier->chain, &set->hash, vote->view, &vote->block, vote->phase,
+                       preimage);
+    return signature_ok(verifier, &set->validators[vote->voter].key, preimage, sizeof preimage,
+                        &vote->signature)
+               ? REJECT_NONE
+               : REJECT_BAD_SIGNATURE;
+}
+
+/* The proof of entry that travels with a message of `position`. */
+static enum reject check_entry_tc(const struct tc *tc, struct position position)
+{
+    return tc == NULL || (tc->epoch == position.epoch && tc->view < position.view) ? REJECT_NONE
+                                                                                   : REJECT_BINDING;
+}
+
+static enum reject check_timeout_fields(const struct timeout *timeout)
+{
+    const struct position claim = qc_position(timeout->high_qc);
+    if (claim.epoch != timeout->epoch || claim.view >= timeout->view) {
+        return REJECT_BAD_CLAIM;
+    }
+    return check_entry_tc(timeout->tc, (struct position){timeout->epoch, timeout->view});
+}
+
+enum reject verify_timeout(struct verifier *verifier, const struct timeout *timeout)
+{
+    enum reject reject = check_timeout_fields(timeout);
+    if (reject != REJECT_NONE) {
+        return reject;
+    }
+    const struct validator_set *set = verifier->find_set(verifier->context, timeout->epoch);
+    if (set == NULL) {
+        return REJECT_UNKNOWN_EPOCH;
+    }
+    if (timeout->voter >= set->count) {
+        return REJECT_NOT_A_MEMBER;
+    }
+    uint8_t preimage[WIRE_TIMEOUT_PREIMAGE_BYTES];
+    wire_timeout_preimage(&verifier->chain, &set->hash, timeout->view,
+                          qc_position(timeout->high_qc), preimage);
+    if (!signature_ok(verifier, &set->validators[timeout->voter].key, preimage, sizeof preimage,
+                      &timeout->signature)) {
+        return REJECT_BAD_SIGNATURE;
+    }
+    reject = verify_qc(verifier, timeout->high_qc);
+    if (reject == REJECT_NONE && timeout->tc != NULL) {
+        reject = verify_tc(verifier, timeout->tc);
+    }
+    return reject;
+}
+
+/* --- Blocks and proposals. --- */
+
+/* A block's fields among themselves and against its justify. */
+static enum reject check_block_fields(const struct verifier *verifier, const struct block *block)
+{
+    if (!crypto_hash_equal(&block->chain, &verifier->chain)) {
+        return REJECT_WRONG_CHAIN;
+    }
+    if (block->height == 0 || block->justify == NULL) {
+        return REJECT_BINDING;
+    }
+    /* justify stands in the block's own epoch by definition, so views are compared alone. */
+    if (!crypto_hash_equal(&block->parent, &block->justify->block) ||
+        block->view <= qc_position(block->justify).view) {
+        return REJECT_BINDING;
+    }
+    return REJECT_NONE;
+}
+
+enum reject verify_block(struct verifier *verifier, const struct block *block)
+{
+    const enum reject reject = check_block_fields(verifier, block);
+    return reject == REJECT_NONE ? verify_qc(verifier, block->justify) : reject;
+}
+
+/* Is the vote the proposer's own, for this very block? */
+static enum reject check_proposer_vote(const struct verifier *verifier, const struct block *block,
+                                       const struct vote *vote)
+{
+    const enum phase phase = block_changes_set(block) ? PHASE_PREPARE : PHASE_GENERIC;
+    if (vote->epoch != block_epoch(block) || vote->view != block->view || vote->phase != phase ||
+        !crypto_hash_equal(&vote->block, &block->hash)) {
+        return REJECT_BINDING;
+    }
+    const struct validator_set *set = verifier->find_set(verifier->context, vote->epoch);
+    if (set == NULL) {
+        return REJECT_UNKNOWN_EPOCH;
+    }
+    if (vote->voter >= set->count) {
+        return REJECT_NOT_A_MEMBER;
+    }
+    return crypto_key_equal(&set->validators[vote->voter].key, &block->proposer) ? REJECT_NONE
+                                                                                 : REJECT_BINDING;
+}
+
+enum reject verify_propose(struct verifier *verifier, const struct propose *propose)
+{
+    const struct block *block = propose->block;
+    enum reject reject = check_block_fields(verifier, block);
+    if (reject == REJECT_NONE) {
+        reject = check_proposer_vote(verifier, block, &propose->vote);
+    }
+    if (reject == REJECT_NONE) {
+        reject = check_entry_tc(propose->tc, block_position(block));
+    }
+    /* The sender's own signature first: an outsider's forgery then costs one verification. */
+    if (reject == REJECT_NONE) {
+        reject = verify_vote(verifier, &propose->vote);
+    }
+    if (reject == REJECT_NONE) {
+        reject = verify_qc(verifier, block->justify);
+    }
+    if (reject == REJECT_NONE && propose->tc != NULL) {
+        reject = verify_tc(verifier, propose->tc);
+    }
+    return reject;
+}
