@@ -10,6 +10,7 @@
 
 #include <ingot/types.h>
 #include <sodium/crypto_generichash_blake2b.h>
+#include <sodium/crypto_hash.h> /* declares a crypto_hash of its own: ours is crypto_blake2b */
 
 #define CRYPTO_SEED_BYTES 32
 #define CRYPTO_SECRET_KEY_BYTES 64
