@@ -167,7 +167,7 @@ enum ingot_error genesis_finish(struct genesis *genesis, const char *name, struc
           compare_validators);
     struct ingot_buffer canonical = {0};
     genesis_canonical(genesis, &canonical);
-    crypto_hash(ingot_buffer_slice(&canonical), &genesis->hash);
+    crypto_blake2b(ingot_buffer_slice(&canonical), &genesis->hash);
     ingot_buffer_deinit(&canonical);
     return INGOT_OK;
 }
