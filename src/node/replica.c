@@ -1,0 +1,341 @@
+/*
+ * The replica's life, and what comes in: frames, time, transactions. What goes out is
+ * replica_effects.c.
+ */
+#include "node/replica.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/log.h"
+#include "node/replica_state.h"
+
+uint64_t replica_now_ms(const struct replica *replica)
+{
+    return replica->options.output.monotonic_us(replica->options.output.context) / 1000;
+}
+
+enum reject replica_step(struct replica *replica, struct core_event *event)
+{
+    event->now_ms = replica_now_ms(replica);
+    const enum reject reject = core_step(replica->core, event, &replica->effects);
+    replica->metrics.rejects[reject] += reject != REJECT_NONE;
+    return reject;
+}
+
+void replica_stop_now(struct replica *replica, enum replica_stop stop, const char *why)
+{
+    if (replica->stop != REPLICA_RUNS) {
+        return;
+    }
+    replica->stop = stop;
+    LOG(LOG_ERROR, "the replica stops", log_text("reason", why));
+    replica->options.output.stopped(replica->options.output.context, stop, why);
+}
+
+void replica_saw_block(struct replica *replica, const struct block *block)
+{
+    replica->seen[replica->seen_next] = (struct seen_block){
+        .hash = block->hash,
+        .seen_us = replica->options.output.monotonic_us(replica->options.output.context)};
+    replica->seen_next = (replica->seen_next + 1) % SEEN_BLOCKS;
+}
+
+static struct validator_set *find_set(void *context, uint64_t epoch)
+{
+    const struct replica *replica = context;
+    return core_find_set(replica->core, epoch);
+}
+
+static struct core_config core_config_of(const struct replica_options *options)
+{
+    return (struct core_config){.genesis = options->genesis,
+                                .has_key = options->has_key,
+                                .key = options->key,
+                                .leader_tenure = options->leader_tenure,
+                                .base_timeout_ms = options->base_timeout_ms,
+                                .empty_block_interval_ms = options->empty_block_interval_ms,
+                                .timeout_resend_ms = options->timeout_resend_ms,
+                                .advertise_interval_ms = options->advertise_interval_ms,
+                                .fetch_timeout_ms = options->fetch_timeout_ms};
+}
+
+static enum ingot_error open_core(struct replica *replica, const struct ledger_start *start,
+                                  char *why, size_t why_size)
+{
+    struct block **blocks = alloc_zeroed(start->uncommitted_count + 1, sizeof(struct block *));
+    for (uint32_t i = 0; i < start->uncommitted_count; i++) {
+        blocks[i] = start->uncommitted[i].block;
+    }
+    const struct core_config config = core_config_of(&replica->options);
+    const struct core_restored restored = {.safety = &start->safety,
+                                           .last_committed = start->last_committed.block,
+                                           .blocks = blocks,
+                                           .block_count = start->uncommitted_count,
+                                           .sets = start->sets,
+                                           .set_count = start->set_count};
+    const char *reason = NULL;
+    replica->core = core_new(&config, &restored, &reason);
+    free(blocks);
+    if (replica->core == NULL) {
+        (void)snprintf(why, why_size, "the safety record does not fit its chain: %s", reason);
+        return INGOT_ERROR_CORRUPT;
+    }
+    return INGOT_OK;
+}
+
+static enum ingot_error open_parts(struct replica *replica, char *why, size_t why_size)
+{
+    const struct replica_options *options = &replica->options;
+    const struct ledger_options ledger_options = {.genesis = options->genesis,
+                                                  .genesis_set = options->genesis_set,
+                                                  .index_transactions =
+                                                      options->index_transactions};
+    enum ingot_error error =
+        ledger_open(options->store, &ledger_options, &replica->ledger, why, why_size);
+    if (error != INGOT_OK) {
+        return error;
+    }
+    struct ledger_start start;
+    error = ledger_load(replica->ledger, &start, why, why_size);
+    if (error != INGOT_OK) {
+        return error;
+    }
+    const struct executor_options executor_options = {
+        .app = options->app,
+        .ledger = replica->ledger,
+        .chain = options->genesis->hash,
+        .replay_window_blocks = options->replay_window_blocks,
+        .block_payload_bytes_max = options->block_payload_bytes_max,
+        .transaction_bytes_max = options->transaction_bytes_max};
+    replica->executor = executor_new(&executor_options);
+    error = executor_restore(replica->executor, &start);
+    if (error != INGOT_OK) {
+        (void)snprintf(why, why_size, "reading the replay window: %s", ingot_error_text(error));
+    } else {
+        error = open_core(replica, &start, why, why_size);
+    }
+    ledger_start_deinit(&start);
+    return error;
+}
+
+enum ingot_error replica_open(const struct replica_options *options, struct replica **replica,
+                              char *why, size_t why_size)
+{
+    struct replica *opened = alloc_zeroed(1, sizeof *opened);
+    opened->options = *options;
+    block_ref(opened->options.genesis);
+    validator_set_ref(opened->options.genesis_set);
+    opened->mempool = mempool_new(options->mempool_bytes_max);
+    opened->signer = (struct wire_signer){.scheme = options->scheme,
+                                          .secret = &opened->options.secret,
+                                          .key = options->key,
+                                          .chain = options->genesis->hash};
+    const enum ingot_error error = open_parts(opened, why, why_size);
+    if (error != INGOT_OK) {
+        replica_free(opened);
+        return error;
+    }
+    verifier_init(&opened->verifier, &options->genesis->hash, options->scheme, find_set, opened);
+    *replica = opened;
+    return INGOT_OK;
+}
+
+void replica_free(struct replica *replica)
+{
+    if (replica == NULL) {
+        return;
+    }
+    core_effects_deinit(&replica->effects);
+    replica_clear_outbox(replica);
+    free(replica->outbox.items);
+    core_free(replica->core);
+    executor_free(replica->executor);
+    mempool_free(replica->mempool);
+    ledger_free(replica->ledger);
+    ingot_buffer_deinit(&replica->frame);
+    block_unref(replica->options.genesis);
+    validator_set_unref(replica->options.genesis_set);
+    crypto_wipe(&replica->options.secret, sizeof replica->options.secret);
+    free(replica->peers);
+    free(replica);
+}
+
+static struct replica_peer *peer_at(struct replica *replica, uint32_t peer)
+{
+    INGOT_ASSERT(peer < INGOT_PEERS_MAX);
+    if (peer >= replica->peer_count) {
+        replica->peers = alloc_resize(replica->peers, peer + 1, sizeof *replica->peers);
+        memset(&replica->peers[replica->peer_count], 0,
+               (peer + 1 - replica->peer_count) * sizeof *replica->peers);
+        replica->peer_count = peer + 1;
+    }
+    return &replica->peers[peer];
+}
+
+void replica_set_peer(struct replica *replica, uint32_t peer, bool has_key,
+                      const struct ingot_public_key *key)
+{
+    struct replica_peer *entry = peer_at(replica, peer);
+    entry->has_key = has_key;
+    if (has_key) {
+        entry->key = *key;
+    }
+}
+
+void replica_set_connected(struct replica *replica, uint32_t peer, bool is_connected)
+{
+    peer_at(replica, peer)->is_connected = is_connected;
+}
+
+void replica_start(struct replica *replica)
+{
+    struct core_event event = {.kind = CORE_START};
+    (void)replica_step(replica, &event);
+}
+
+/*
+ * Views must outlast the disk: a deadline below a few of its slowest recent syncs would make
+ * timeouts of a healthy network (eight: proposer and voter sync in turn, and queues form).
+ */
+#define SYNCS_IN_A_VIEW 8
+
+void replica_tick(struct replica *replica)
+{
+    struct core_event event = {.kind = CORE_TICK,
+                               .timeout_floor_ms =
+                                   (uint32_t)(replica->slowest_sync_us * SYNCS_IN_A_VIEW / 1000)};
+    if (replica->stop == REPLICA_RUNS) {
+        (void)replica_step(replica, &event);
+    }
+}
+
+/* What can be told without a signature check, so that repeats and leftovers cost little. */
+static enum reject filter(const struct replica *replica, const struct message *message)
+{
+    switch (message->kind) {
+    case MESSAGE_VOTE:
+        return core_wants_vote(replica->core, vote_position(&message->vote)) ? REJECT_NONE
+                                                                             : REJECT_PAST;
+    case MESSAGE_SYNC_RESPONSE: {
+        struct core_status status;
+        core_get_status(replica->core, &status);
+        return status.fetching ? REJECT_NONE : REJECT_UNREQUESTED;
+    }
+    case MESSAGE_PROPOSE:
+    case MESSAGE_TIMEOUT:
+    case MESSAGE_CERTIFICATE:
+    case MESSAGE_ADVERTISE:
+    case MESSAGE_SYNC_REQUEST:
+    case MESSAGE_TRANSACTIONS:
+        return REJECT_NONE;
+    }
+    INGOT_ASSERT(false);
+    return REJECT_NONE;
+}
+
+static void receive_message(struct replica *replica, uint32_t peer, struct message *message)
+{
+    if (message->kind == MESSAGE_TRANSACTIONS) {
+        pool_receive(replica, &message->transactions);
+        return;
+    }
+    if (message->kind == MESSAGE_SYNC_REQUEST) {
+        sync_serve(replica, peer, &message->sync_request);
+        return;
+    }
+    enum reject reject = filter(replica, message);
+    if (reject == REJECT_NONE) {
+        reject = verify_message(&replica->verifier, message);
+    }
+    if (reject != REJECT_NONE) {
+        replica->metrics.rejects[reject]++;
+        LOG(LOG_DEBUG, "rejected", log_text("kind", message_kind_text(message->kind)),
+            log_text("reason", reject_text(reject)), log_u64("peer", peer));
+        return;
+    }
+    if (message->kind == MESSAGE_PROPOSE) {
+        replica_saw_block(replica, message->propose.block);
+    }
+    struct core_event event = {.kind = CORE_MESSAGE, .peer = peer, .message = message};
+    (void)replica_step(replica, &event);
+}
+
+void replica_receive(struct replica *replica, uint32_t peer, struct ingot_slice frame)
+{
+    if (replica->stop != REPLICA_RUNS) {
+        return;
+    }
+    struct message *message = NULL;
+    const enum reject reject = wire_decode(frame, &message);
+    if (reject != REJECT_NONE) {
+        replica->metrics.rejects[reject]++;
+        LOG(LOG_WARN, "a frame does not decode", log_text("reason", reject_text(reject)),
+            log_u64("peer", peer), log_u64("bytes", frame.size));
+        return;
+    }
+    receive_message(replica, peer, message);
+    message_unref(message);
+}
+
+enum replica_stop replica_stop_reason(const struct replica *replica)
+{
+    return replica->stop;
+}
+
+void replica_get_status(const struct replica *replica, struct core_status *status)
+{
+    core_get_status(replica->core, status);
+}
+
+struct metrics *replica_metrics(struct replica *replica)
+{
+    struct core_status status;
+    core_get_status(replica->core, &status);
+    struct metrics *metrics = &replica->metrics;
+    metrics->height = ledger_committed_height(replica->ledger);
+    metrics->height_lowest = ledger_lowest_height(replica->ledger);
+    metrics->view = status.current.view;
+    metrics->epoch = status.current.epoch;
+    metrics->is_leader = status.is_leader;
+    metrics->is_member = status.is_member;
+    metrics->catching_up = status.fetching;
+    metrics->leader = status.leader;
+    metrics->mempool_transactions = mempool_count(replica->mempool);
+    metrics->mempool_bytes = mempool_bytes(replica->mempool);
+    metrics->uncommitted_blocks = status.tree_blocks;
+    metrics->pending_bytes = status.pending_bytes;
+    metrics->timeouts = status.timeouts;
+    metrics->views_entered = status.views_entered;
+    metrics->signatures = replica->signer.counters.signatures;
+    metrics->verifications = replica->verifier.counters.verifications;
+    return metrics;
+}
+
+struct ledger *replica_ledger(struct replica *replica)
+{
+    return replica->ledger;
+}
+
+const struct core *replica_core(const struct replica *replica)
+{
+    return replica->core;
+}
+
+void replica_query(struct replica *replica, struct ingot_slice path, struct ingot_slice data,
+                   struct ingot_query_response *response, uint64_t *height)
+{
+    executor_query(replica->executor, path, data, response, height);
+}
+
+uint32_t replica_mempool_count(const struct replica *replica)
+{
+    return mempool_count(replica->mempool);
+}
+
+size_t replica_mempool_bytes(const struct replica *replica)
+{
+    return mempool_bytes(replica->mempool);
+}

@@ -1,0 +1,384 @@
+/*
+ * Performing the core's effects. A round takes all that are there: what must be durable goes into
+ * the ledger's batch, what the App is asked is answered at once (its answers join the same round),
+ * what others will see waits in the outbox. Then one sync, then the outbox in order.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/log.h"
+#include "node/replica_state.h"
+
+/* A lone validator certifies its own blocks; the event loop must get its turn all the same. */
+#define ROUNDS_MAX 16
+
+static bool is_own_key(const struct replica *replica, const struct ingot_public_key *key)
+{
+    return replica->options.has_key && crypto_key_equal(&replica->options.key, key);
+}
+
+/* --- Taking effects: nothing here is seen by others. --- */
+
+static void take_safety(struct replica *replica, const struct core_effect *effect)
+{
+    /* Certificates that we formed have no digest yet; those we received were verified. */
+    wire_seal_qc(effect->safety.high_qc);
+    verifier_remember_qc(&replica->verifier, effect->safety.high_qc);
+    if (effect->safety.high_tc != NULL) {
+        wire_seal_tc(effect->safety.high_tc);
+        verifier_remember_tc(&replica->verifier, effect->safety.high_tc);
+    }
+    ledger_put_safety(replica->ledger, &effect->safety);
+}
+
+static void take_commit(struct replica *replica, const struct core_effect *effect)
+{
+    struct execution *execution = executor_find(replica->executor, &effect->block->hash);
+    INGOT_ASSERT(execution != NULL);
+    ledger_commit_block(replica->ledger, effect->block, execution);
+    executor_committed(replica->executor, effect->block);
+    pool_committed(replica, effect->block);
+}
+
+static void take_abandon(struct replica *replica, const struct core_effect *effect)
+{
+    pool_abandoned(replica, effect->block);
+    executor_abandoned(replica->executor, &effect->block->hash);
+    ledger_delete_block(replica->ledger, effect->block);
+}
+
+static void ask_validate(struct replica *replica, struct block *block)
+{
+    const char *reason = "";
+    const enum ingot_error error = executor_validate(replica->executor, block, &reason);
+    if (error != INGOT_OK && error != INGOT_ERROR_REJECTED && error != INGOT_ERROR_NOT_FOUND) {
+        replica_stop_now(replica, REPLICA_STOP_DAMAGED,
+                         "reading the state to execute a block failed");
+        return;
+    }
+    if (error != INGOT_OK) {
+        LOG(LOG_WARN, "a block is invalid", log_u64("height", block->height),
+            log_u64("view", block->view), log_text("reason", reason),
+            log_hex("proposer", block->proposer.bytes, sizeof block->proposer.bytes));
+    }
+    struct core_event event = {.kind = CORE_VALIDATED, .block = block, .valid = error == INGOT_OK};
+    (void)replica_step(replica, &event);
+}
+
+static void ask_propose(struct replica *replica, const struct core_effect *effect)
+{
+    struct block *block = pool_build(replica, effect);
+    struct core_event event = {.kind = CORE_BUILT, .block = block, .position = effect->position};
+    if (replica->stop == REPLICA_RUNS) {
+        (void)replica_step(replica, &event);
+    }
+    block_unref(block);
+}
+
+static void take_evidence(struct replica *replica, const struct core_effect *effect)
+{
+    replica->metrics.evidence++;
+    LOG(LOG_WARN, "a validator voted twice in one view", log_u64("view", effect->evidence[0].view),
+        log_u64("voter", effect->evidence[0].voter),
+        log_hex("first", effect->evidence[0].block.bytes, INGOT_HASH_BYTES),
+        log_hex("second", effect->evidence[1].block.bytes, INGOT_HASH_BYTES));
+}
+
+static void halt(struct replica *replica, const struct core_effect *effect)
+{
+    char why[256];
+    (void)snprintf(why, sizeof why, "%s (height %llu, view %llu)", effect->reason,
+                   (unsigned long long)effect->block->height,
+                   (unsigned long long)effect->block->view);
+    replica_stop_now(replica, REPLICA_STOP_SAFETY, why);
+}
+
+/* True if the effect is done with; false if it belongs in the outbox. */
+static bool take(struct replica *replica, const struct core_effect *effect)
+{
+    switch (effect->kind) {
+    case CORE_PERSIST_BLOCK:
+        ledger_put_block(replica->ledger, effect->block,
+                         executor_find(replica->executor, &effect->block->hash));
+        return true;
+    case CORE_PERSIST_SAFETY:
+        take_safety(replica, effect);
+        return true;
+    case CORE_COMMIT:
+        take_commit(replica, effect);
+        return false;
+    case CORE_ABANDON:
+        take_abandon(replica, effect);
+        return true;
+    case CORE_ASK_PROPOSE:
+        ask_propose(replica, effect);
+        return true;
+    case CORE_ASK_VALIDATE:
+        ask_validate(replica, effect->block);
+        return true;
+    case CORE_EVIDENCE:
+        take_evidence(replica, effect);
+        return true;
+    case CORE_ARM:
+        replica->options.output.arm(replica->options.output.context, effect->deadline_ms);
+        return true;
+    case CORE_STOP_SIGNING:
+        LOG(LOG_ERROR, "ALARM: this node signs no more", log_text("reason", effect->reason));
+        return true;
+    case CORE_HALT:
+        halt(replica, effect);
+        return true;
+    case CORE_SEND:
+    case CORE_BROADCAST:
+    case CORE_ANSWER:
+    case CORE_FETCH:
+        return false;
+    }
+    INGOT_ASSERT(false);
+    return true;
+}
+
+static void push(struct replica *replica, const struct core_effect *effect)
+{
+    struct outbox *outbox = &replica->outbox;
+    if (outbox->count == outbox->capacity) {
+        outbox->capacity = outbox->capacity == 0 ? 16 : 2 * outbox->capacity;
+        outbox->items = alloc_resize(outbox->items, outbox->capacity, sizeof *outbox->items);
+    }
+    struct outbox_item *item = &outbox->items[outbox->count++];
+    *item = (struct outbox_item){.effect = *effect};
+    if (effect->kind == CORE_COMMIT) {
+        /* The sync may apply the block, and the executor forget what it did. */
+        item->execution = execution_ref(executor_find(replica->executor, &effect->block->hash));
+    }
+}
+
+void replica_clear_outbox(struct replica *replica)
+{
+    for (uint32_t i = 0; i < replica->outbox.count; i++) {
+        core_effect_deinit(&replica->outbox.items[i].effect);
+        execution_unref(replica->outbox.items[i].execution);
+    }
+    replica->outbox.count = 0;
+}
+
+static void take_all(struct replica *replica)
+{
+    /* By index and by value: the App's answers append to the list while it is walked. */
+    for (uint32_t i = 0; i < replica->effects.count && replica->stop == REPLICA_RUNS; i++) {
+        struct core_effect effect = replica->effects.items[i];
+        replica->effects.items[i] = (struct core_effect){.kind = effect.kind};
+        if (take(replica, &effect)) {
+            core_effect_deinit(&effect);
+        } else {
+            push(replica, &effect);
+        }
+        pool_notice(replica);
+    }
+    core_effects_clear(&replica->effects);
+}
+
+/* --- The sync. --- */
+
+static void sync_now(struct replica *replica)
+{
+    const struct replica_output *output = &replica->options.output;
+    if (!ledger_has_changes(replica->ledger)) {
+        return;
+    }
+    const uint64_t begin_us = output->monotonic_us(output->context);
+    const enum ingot_error error = ledger_sync(replica->ledger);
+    const uint64_t took_us = output->monotonic_us(output->context) - begin_us;
+    metrics_observe(&replica->metrics.sync, took_us);
+    replica->slowest_sync_us -= replica->slowest_sync_us / 64;
+    if (took_us > replica->slowest_sync_us) {
+        replica->slowest_sync_us = took_us;
+    }
+    if (error != INGOT_OK) {
+        char why[160];
+        (void)snprintf(why, sizeof why, "a durable write failed: %s", ingot_error_text(error));
+        replica_stop_now(replica, REPLICA_STOP_WRITE, why);
+        return;
+    }
+    executor_applied(replica->executor, ledger_applied_height(replica->ledger));
+}
+
+/* --- The outbox: all of it is durable now. --- */
+
+static void sign(struct replica *replica, struct message *message)
+{
+    bool is_signed = true;
+    switch (message->kind) {
+    case MESSAGE_PROPOSE:
+        is_signed = wire_sign_vote(&replica->signer,
+                                   core_find_set(replica->core, message->propose.vote.epoch),
+                                   &message->propose.vote);
+        break;
+    case MESSAGE_VOTE:
+        is_signed = wire_sign_vote(
+            &replica->signer, core_find_set(replica->core, message->vote.epoch), &message->vote);
+        break;
+    case MESSAGE_TIMEOUT:
+        is_signed = wire_sign_timeout(&replica->signer,
+                                      core_find_set(replica->core, message->timeout.epoch),
+                                      &message->timeout);
+        break;
+    case MESSAGE_CERTIFICATE:
+    case MESSAGE_ADVERTISE:
+    case MESSAGE_SYNC_REQUEST:
+    case MESSAGE_SYNC_RESPONSE:
+    case MESSAGE_TRANSACTIONS:
+        break;
+    }
+    INGOT_ASSERT(is_signed);
+}
+
+static struct ingot_slice encode(struct replica *replica, const struct message *message)
+{
+    ingot_buffer_clear(&replica->frame);
+    wire_encode(message, &replica->frame);
+    return ingot_buffer_slice(&replica->frame);
+}
+
+static void give_back(struct replica *replica, struct message *message)
+{
+    struct core_event event = {.kind = CORE_MESSAGE, .peer = CORE_SELF, .message = message};
+    (void)replica_step(replica, &event);
+}
+
+static void send_to_validator(struct replica *replica, const struct ingot_public_key *key,
+                              struct ingot_slice frame)
+{
+    for (uint32_t i = 0; i < replica->peer_count; i++) {
+        const struct replica_peer *peer = &replica->peers[i];
+        if (peer->is_connected && peer->has_key && crypto_key_equal(&peer->key, key)) {
+            replica->options.output.send(replica->options.output.context, i, INGOT_FRAME_CONSENSUS,
+                                         frame);
+            return;
+        }
+    }
+}
+
+static void send(struct replica *replica, struct core_effect *effect)
+{
+    sign(replica, effect->message);
+    const struct ingot_slice frame = encode(replica, effect->message);
+    bool is_for_us = false;
+    for (uint32_t i = 0; i < effect->recipient_count; i++) {
+        if (is_own_key(replica, &effect->recipients[i])) {
+            is_for_us = true;
+        } else {
+            send_to_validator(replica, &effect->recipients[i], frame);
+        }
+    }
+    if (is_for_us) {
+        give_back(replica, effect->message);
+    }
+}
+
+static void broadcast(struct replica *replica, struct core_effect *effect)
+{
+    sign(replica, effect->message);
+    replica->options.output.broadcast(replica->options.output.context, INGOT_FRAME_CONSENSUS,
+                                      encode(replica, effect->message));
+    if (effect->message->kind == MESSAGE_PROPOSE || effect->message->kind == MESSAGE_TIMEOUT) {
+        give_back(replica, effect->message);
+    }
+}
+
+/* The attempt-th connected peer, counted from the one that was named. */
+static void fetch(struct replica *replica, const struct core_effect *effect)
+{
+    uint32_t connected = 0;
+    for (uint32_t i = 0; i < replica->peer_count; i++) {
+        connected += replica->peers[i].is_connected;
+    }
+    if (connected == 0) {
+        return;
+    }
+    uint32_t left = effect->attempt % connected;
+    uint32_t peer = effect->peer % replica->peer_count;
+    while (!replica->peers[peer].is_connected || left > 0) {
+        left -= replica->peers[peer].is_connected;
+        peer = (peer + 1) % replica->peer_count;
+    }
+    replica->options.output.send(replica->options.output.context, peer, INGOT_FRAME_CONSENSUS,
+                                 encode(replica, effect->message));
+}
+
+static void report_commit(struct replica *replica, const struct outbox_item *item)
+{
+    struct replica_output *output = &replica->options.output;
+    struct block *block = item->effect.block;
+    for (uint32_t i = 0; i < SEEN_BLOCKS; i++) {
+        if (crypto_hash_equal(&replica->seen[i].hash, &block->hash)) {
+            metrics_observe(&replica->metrics.commit_latency,
+                            output->monotonic_us(output->context) - replica->seen[i].seen_us);
+            break;
+        }
+    }
+    replica->metrics.committed_blocks++;
+    replica->metrics.committed_transactions += block->transaction_count;
+    if (replica->options.app->committed != NULL) {
+        const struct ingot_block_info info = executor_block_info(block);
+        replica->options.app->committed(replica->options.app->context, &info);
+    }
+    output->committed(output->context, block, item->execution);
+}
+
+static void release(struct replica *replica, struct outbox_item *item)
+{
+    struct core_effect *effect = &item->effect;
+    switch (effect->kind) {
+    case CORE_COMMIT:
+        report_commit(replica, item);
+        break;
+    case CORE_SEND:
+        send(replica, effect);
+        break;
+    case CORE_BROADCAST:
+        broadcast(replica, effect);
+        break;
+    case CORE_ANSWER:
+        replica->options.output.send(replica->options.output.context, effect->peer,
+                                     INGOT_FRAME_CONSENSUS, encode(replica, effect->message));
+        break;
+    case CORE_FETCH:
+        fetch(replica, effect);
+        break;
+    case CORE_PERSIST_BLOCK:
+    case CORE_PERSIST_SAFETY:
+    case CORE_ABANDON:
+    case CORE_ASK_PROPOSE:
+    case CORE_ASK_VALIDATE:
+    case CORE_EVIDENCE:
+    case CORE_ARM:
+    case CORE_STOP_SIGNING:
+    case CORE_HALT:
+        INGOT_ASSERT(false);
+        break;
+    }
+}
+
+void replica_flush(struct replica *replica)
+{
+    uint32_t rounds = 0;
+    while (replica->stop == REPLICA_RUNS && replica->effects.count > 0) {
+        if (rounds++ == ROUNDS_MAX) {
+            replica->options.output.wake(replica->options.output.context);
+            return;
+        }
+        take_all(replica);
+        if (replica->stop == REPLICA_RUNS) {
+            sync_now(replica);
+        }
+        for (uint32_t i = 0; i < replica->outbox.count && replica->stop == REPLICA_RUNS; i++) {
+            release(replica, &replica->outbox.items[i]);
+        }
+        replica_clear_outbox(replica);
+    }
+    if (replica->stop == REPLICA_RUNS) {
+        pool_forward(replica);
+    }
+}

@@ -1,0 +1,182 @@
+/*
+ * Between the mempool and the chain: what clients and peers bring, what a block takes, what comes
+ * back when a block is abandoned.
+ */
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "base/log.h"
+#include "node/replica_state.h"
+
+/* Admission for both ways in. The digest's check comes first: repeats are the common case. */
+static enum ingot_error admit(struct replica *replica, struct ingot_slice transaction,
+                              bool is_local, struct ingot_check_response *response)
+{
+    if (transaction.size == 0) {
+        return INGOT_ERROR_INVALID;
+    }
+    if (transaction.size > replica->options.transaction_bytes_max) {
+        return INGOT_ERROR_TOO_LARGE;
+    }
+    struct ingot_hash digest;
+    wire_transaction_digest(transaction, &digest);
+    if (mempool_has(replica->mempool, &digest) || executor_is_replay(replica->executor, &digest)) {
+        return INGOT_ERROR_EXISTS;
+    }
+    executor_check(replica->executor, transaction, response);
+    return response->code != 0 ? INGOT_OK
+                               : mempool_add(replica->mempool, transaction, &digest, is_local);
+}
+
+static void count_admission(struct replica *replica, enum ingot_error error,
+                            const struct ingot_check_response *response)
+{
+    const bool is_admitted = error == INGOT_OK && response->code == 0;
+    replica->metrics.mempool_admitted += is_admitted;
+    replica->metrics.mempool_refused += !is_admitted;
+}
+
+enum ingot_error replica_submit(struct replica *replica, struct ingot_slice transaction,
+                                struct ingot_check_response *response)
+{
+    const enum ingot_error error = admit(replica, transaction, true, response);
+    count_admission(replica, error, response);
+    pool_notice(replica);
+    return error;
+}
+
+void pool_receive(struct replica *replica, const struct transactions *transactions)
+{
+    struct ingot_slice rest = ingot_buffer_slice(&transactions->packed);
+    struct ingot_slice transaction;
+    struct ingot_check_response response = {0};
+    while (payload_next(&rest, &transaction)) {
+        response.code = 0;
+        ingot_buffer_clear(&response.log);
+        const enum ingot_error error = admit(replica, transaction, false, &response);
+        count_admission(replica, error, &response);
+    }
+    ingot_buffer_deinit(&response.log);
+    pool_notice(replica);
+}
+
+void pool_notice(struct replica *replica)
+{
+    const bool has_payload = mempool_count(replica->mempool) > 0;
+    if (has_payload == replica->had_payload || replica->stop != REPLICA_RUNS) {
+        return;
+    }
+    replica->had_payload = has_payload;
+    struct core_event event = {.kind = CORE_PAYLOAD, .available = has_payload};
+    (void)replica_step(replica, &event);
+}
+
+static bool is_still_welcome(void *context, struct ingot_slice transaction)
+{
+    struct replica *replica = context;
+    struct ingot_check_response response = {0};
+    executor_check(replica->executor, transaction, &response);
+    ingot_buffer_deinit(&response.log);
+    return response.code == 0;
+}
+
+void pool_committed(struct replica *replica, struct block *block)
+{
+    struct ingot_slice rest = ingot_buffer_slice(&block->payload);
+    struct ingot_slice transaction;
+    while (payload_next(&rest, &transaction)) {
+        struct ingot_hash digest;
+        wire_transaction_digest(transaction, &digest);
+        mempool_remove(replica->mempool, &digest);
+    }
+    if (block->transaction_count > 0 && !replica->options.app->check_tx_is_stateless) {
+        mempool_recheck(replica->mempool, is_still_welcome, replica);
+    }
+}
+
+void pool_abandoned(struct replica *replica, struct block *block)
+{
+    struct ingot_slice rest = ingot_buffer_slice(&block->payload);
+    struct ingot_slice transaction;
+    struct ingot_check_response response = {0};
+    while (payload_next(&rest, &transaction)) {
+        response.code = 0;
+        ingot_buffer_clear(&response.log);
+        (void)admit(replica, transaction, false, &response);
+    }
+    ingot_buffer_deinit(&response.log);
+}
+
+void pool_forward(struct replica *replica)
+{
+    for (;;) {
+        struct message *message = message_new(MESSAGE_TRANSACTIONS);
+        message->transactions.count = mempool_take_outgoing(
+            replica->mempool, &message->transactions.packed, INGOT_TRANSACTION_BATCH_BYTES_MAX);
+        const bool is_empty = message->transactions.count == 0;
+        if (!is_empty) {
+            ingot_buffer_clear(&replica->frame);
+            wire_encode(message, &replica->frame);
+            replica->options.output.broadcast(replica->options.output.context, INGOT_FRAME_BULK,
+                                              ingot_buffer_slice(&replica->frame));
+        }
+        message_unref(message);
+        if (is_empty) {
+            return;
+        }
+    }
+}
+
+struct taken {
+    struct replica *replica;
+    const struct block *parent;
+};
+
+static bool is_taken(void *context, const struct ingot_hash *digest)
+{
+    const struct taken *taken = context;
+    return executor_is_repeat(taken->replica->executor, &taken->parent->hash, digest);
+}
+
+static struct block *begin_block(struct replica *replica, const struct core_effect *ask)
+{
+    const struct block *parent = ask->block;
+    const uint64_t wall_ms = replica->options.output.wall_ms(replica->options.output.context);
+    struct block *block = block_new();
+    block->version = BLOCK_VERSION;
+    block->chain = replica->options.genesis->hash;
+    block->parent = parent->hash;
+    block->height = parent->height + 1;
+    block->view = ask->position.view;
+    block->time_ms = wall_ms > parent->time_ms ? wall_ms : parent->time_ms;
+    block->justify = qc_ref(ask->justify);
+    block->proposer = replica->options.key;
+    block->validators_hash = parent->next_validators_hash;
+    return block;
+}
+
+struct block *pool_build(struct replica *replica, const struct core_effect *ask)
+{
+    struct taken taken = {.replica = replica, .parent = ask->block};
+    uint32_t count_max = mempool_count(replica->mempool);
+    if (count_max > INGOT_BLOCK_TRANSACTIONS_MAX) {
+        count_max = INGOT_BLOCK_TRANSACTIONS_MAX;
+    }
+    struct ingot_slice *candidates = alloc_zeroed((size_t)count_max + 1, sizeof *candidates);
+    const uint32_t count = mempool_peek(replica->mempool, candidates, count_max,
+                                        replica->options.block_payload_bytes_max, is_taken, &taken);
+    struct block *block = begin_block(replica, ask);
+    const enum ingot_error error = executor_build(replica->executor, block, candidates, count);
+    free(candidates);
+    if (error != INGOT_OK) {
+        if (error != INGOT_ERROR_NOT_FOUND && error != INGOT_ERROR_REJECTED) {
+            replica_stop_now(replica, REPLICA_STOP_DAMAGED,
+                             "reading the state to build a block failed");
+        }
+        block_unref(block);
+        return NULL;
+    }
+    replica->metrics.proposals++;
+    replica_saw_block(replica, block);
+    return block;
+}

@@ -1,0 +1,84 @@
+/*
+ * The replica's own state, shared by its files.
+ */
+#ifndef INGOT_NODE_REPLICA_STATE_H
+#define INGOT_NODE_REPLICA_STATE_H
+
+#include "base/assert.h"
+#include "node/executor.h"
+#include "node/mempool.h"
+#include "node/replica.h"
+#include "wire/verify.h"
+#include "wire/wire.h"
+
+struct replica_peer {
+    bool is_connected;
+    bool has_key;
+    struct ingot_public_key key;
+};
+
+/* When a block was first seen here, for the time from proposal to commit. */
+#define SEEN_BLOCKS 64
+struct seen_block {
+    struct ingot_hash hash;
+    uint64_t seen_us;
+};
+
+/* An effect that waits for the next sync; the execution goes with a commit. */
+struct outbox_item {
+    struct core_effect effect;
+    struct execution *execution; /* owned, or NULL */
+};
+
+struct outbox {
+    struct outbox_item *items;
+    uint32_t count;
+    uint32_t capacity;
+};
+
+struct replica {
+    struct replica_options options;
+    struct core *core;
+    struct ledger *ledger;
+    struct executor *executor;
+    struct mempool *mempool;
+    struct verifier verifier;
+    struct wire_signer signer;
+    struct metrics metrics;
+    enum replica_stop stop;
+
+    struct core_effects effects; /* of the core, not yet taken */
+    struct outbox outbox;        /* taken, waiting for the next sync; same order */
+    struct ingot_buffer frame;   /* scratch for encoding */
+
+    struct replica_peer *peers;
+    uint32_t peer_count;
+    bool had_payload;
+    uint64_t slowest_sync_us; /* decays */
+
+    struct seen_block seen[SEEN_BLOCKS];
+    uint32_t seen_next;
+};
+
+uint64_t replica_now_ms(const struct replica *replica);
+enum reject replica_step(struct replica *replica, struct core_event *event);
+void replica_stop_now(struct replica *replica, enum replica_stop stop, const char *why);
+void replica_saw_block(struct replica *replica, const struct block *block);
+/* replica_effects.c */
+void replica_clear_outbox(struct replica *replica);
+
+/* replica_pool.c: between the mempool and the chain. */
+void pool_receive(struct replica *replica, const struct transactions *transactions);
+void pool_committed(struct replica *replica, struct block *block);
+void pool_abandoned(struct replica *replica, struct block *block);
+/* Shows local transactions to the other validators. */
+void pool_forward(struct replica *replica);
+/* Tells the core when the mempool becomes empty or not empty. */
+void pool_notice(struct replica *replica);
+/* Builds a block for the core; NULL when there is nothing to show, or the replica had to stop. */
+struct block *pool_build(struct replica *replica, const struct core_effect *ask);
+
+/* replica_sync.c: serving those that are behind. */
+void sync_serve(struct replica *replica, uint32_t peer, const struct sync_request *request);
+
+#endif
