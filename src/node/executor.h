@@ -35,7 +35,10 @@ INGOT_MUST_USE enum ingot_error executor_restore(struct executor *executor,
  * Candidates that repeat a transaction of the replay window or of uncommitted ancestors are
  * left out. A block that would change the validator set is refused for now.
  *
- * Returns INGOT_OK; the execution is then kept under the block's hash. Otherwise the store's error.
+ * Returns INGOT_OK; the execution is then kept under the block's hash. INGOT_ERROR_NOT_FOUND: the
+ * parent's execution is unknown; INGOT_ERROR_REJECTED: the parent is not on a branch that can still
+ * be committed, or the App wants to change the set. Otherwise the store's error. After an error
+ * the block must not be used.
  */
 INGOT_MUST_USE enum ingot_error executor_build(struct executor *executor, struct block *block,
                                                const struct ingot_slice *candidates,
@@ -61,8 +64,21 @@ void executor_applied(struct executor *executor, uint64_t height);
 
 /* Was this transaction committed within the replay window? The digest is wire's. */
 bool executor_is_replay(const struct executor *executor, const struct ingot_hash *digest);
+/*
+ * Would this transaction be a repeat in a child of `parent`: committed within the replay window, or
+ * in `parent` or an uncommitted ancestor of it? For leaving out candidates; true as well when
+ * the parent is unknown. Quick when asked many times for one parent.
+ */
+bool executor_is_repeat(struct executor *executor, const struct ingot_hash *parent,
+                        const struct ingot_hash *digest);
 
-/* check_tx and query of the App on the committed state. */
+/* What an App may know of a block. */
+struct ingot_block_info executor_block_info(const struct block *block);
+
+/*
+ * check_tx and query of the App on the committed state. Transactions that could never be in a block
+ * (empty, or above the chain's limit) are refused before the App is asked.
+ */
 void executor_check(struct executor *executor, struct ingot_slice transaction,
                     struct ingot_check_response *response);
 void executor_query(struct executor *executor, struct ingot_slice path, struct ingot_slice data,

@@ -1,0 +1,355 @@
+/*
+ * An execution in the making: what the App says, gathered in memory that is used again for the next
+ * block. Bytes go into chunks that never move, so that values read back stay valid while the
+ * App runs. It checks sizes and counts; what the results mean is the App's business.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "node/executor_internal.h"
+
+#define CHUNK_BYTES (256u * 1024)
+#define SLOTS_MIN 64
+
+struct builder_chunk {
+    struct builder_chunk *next;
+    size_t used;
+    size_t size;
+    uint8_t bytes[];
+};
+
+struct builder_update {
+    uint64_t hash;
+    struct state_update update;
+};
+
+void builder_init(struct ingot_execution *builder, const struct key_hasher *hasher)
+{
+    *builder = (struct ingot_execution){.hasher = hasher, .slot_count = SLOTS_MIN};
+    builder->slots = alloc_zeroed(SLOTS_MIN, sizeof *builder->slots);
+}
+
+static void free_chunks(struct builder_chunk *chunk)
+{
+    while (chunk != NULL) {
+        struct builder_chunk *next = chunk->next;
+        free(chunk);
+        chunk = next;
+    }
+}
+
+void builder_deinit(struct ingot_execution *builder)
+{
+    free_chunks(builder->chunks);
+    free(builder->results);
+    free(builder->updates);
+    free(builder->slots);
+    free(builder->validators);
+}
+
+void builder_begin(struct ingot_execution *builder, uint32_t result_count_max,
+                   builder_choose *choose, void *context)
+{
+    builder->choose = choose;
+    builder->context = context;
+    builder->result_count_max = result_count_max;
+    builder->result_count = 0;
+    builder->result_bytes = 0;
+    builder->is_overfull = false;
+    builder->update_count = 0;
+    builder->validator_count = 0;
+    memset(builder->slots, 0, builder->slot_count * sizeof *builder->slots);
+
+    /* One chunk of the usual size serves most blocks; the others go. */
+    struct builder_chunk *kept = NULL;
+    while (builder->chunks != NULL) {
+        struct builder_chunk *chunk = builder->chunks;
+        builder->chunks = chunk->next;
+        if (kept == NULL && chunk->size == CHUNK_BYTES)
+            kept = chunk;
+        else
+            free(chunk);
+    }
+    if (kept != NULL) {
+        kept->next = NULL;
+        kept->used = 0;
+    }
+    builder->chunks = kept;
+}
+
+static struct ingot_slice keep_bytes(struct ingot_execution *builder, struct ingot_slice bytes)
+{
+    if (bytes.size == 0)
+        return ingot_slice_of(NULL, 0);
+    struct builder_chunk *chunk = builder->chunks;
+    if (chunk == NULL || chunk->size - chunk->used < bytes.size) {
+        const size_t size = bytes.size > CHUNK_BYTES ? bytes.size : CHUNK_BYTES;
+        chunk = alloc_resize(NULL, sizeof *chunk + size, 1);
+        *chunk = (struct builder_chunk){.next = builder->chunks, .size = size};
+        builder->chunks = chunk;
+    }
+    uint8_t *kept = chunk->bytes + chunk->used;
+    memcpy(kept, bytes.data, bytes.size);
+    chunk->used += bytes.size;
+    return ingot_slice_of(kept, bytes.size);
+}
+
+/* --- Results. --- */
+
+static size_t result_weight(const struct ingot_result *result)
+{
+    return 16 + result->data.size + result->log.size;
+}
+
+static void append_result(struct ingot_execution *builder, const struct ingot_result *result)
+{
+    if (builder->result_count == builder->result_capacity) {
+        const uint32_t capacity =
+            builder->result_capacity > 0 ? builder->result_capacity * 2 : 1024;
+        builder->results = alloc_resize(builder->results, capacity, sizeof *builder->results);
+        builder->result_capacity = capacity;
+    }
+    builder->results[builder->result_count++] = (struct ingot_result){
+        .code = result->code,
+        .data = keep_bytes(builder, result->data),
+        .log = keep_bytes(builder, result->log),
+    };
+    builder->result_bytes += result_weight(result);
+}
+
+static bool is_within_limits(const struct ingot_result *result)
+{
+    return result->data.size <= INGOT_RESULT_DATA_BYTES_MAX &&
+           result->log.size <= INGOT_RESULT_LOG_BYTES_MAX;
+}
+
+static bool has_room(const struct ingot_execution *builder, const struct ingot_result *result)
+{
+    return builder->result_count < builder->result_count_max &&
+           builder->result_bytes + result_weight(result) <= BUILDER_RESULT_BYTES_MAX;
+}
+
+enum ingot_error ingot_execution_include(struct ingot_execution *execution, uint32_t index,
+                                         const struct ingot_result *result)
+{
+    if (execution->choose == NULL)
+        return INGOT_ERROR_INVALID;
+    if (!is_within_limits(result))
+        return INGOT_ERROR_TOO_LARGE;
+    if (!has_room(execution, result))
+        return INGOT_ERROR_FULL;
+    const enum ingot_error error = execution->choose(execution->context, index);
+    if (error == INGOT_OK)
+        append_result(execution, result);
+    return error;
+}
+
+enum ingot_error ingot_execution_result(struct ingot_execution *execution,
+                                        const struct ingot_result *result)
+{
+    if (execution->choose != NULL)
+        return INGOT_ERROR_INVALID;
+    if (!is_within_limits(result) || !has_room(execution, result)) {
+        execution->is_overfull = true;
+        return INGOT_ERROR_TOO_LARGE;
+    }
+    append_result(execution, result);
+    return INGOT_OK;
+}
+
+/* --- Updates of the state. --- */
+
+static uint32_t probe(const struct ingot_execution *builder, uint64_t hash, struct ingot_slice key)
+{
+    const uint32_t mask = builder->slot_count - 1;
+    uint32_t at = (uint32_t)hash & mask;
+    for (;; at = (at + 1) & mask) {
+        if (builder->slots[at] == 0)
+            return at;
+        const struct builder_update *update = &builder->updates[builder->slots[at] - 1];
+        if (update->hash == hash && ingot_slice_equal(update->update.key, key))
+            return at;
+    }
+}
+
+static void grow_updates(struct ingot_execution *builder)
+{
+    if (builder->update_count == builder->update_capacity) {
+        const uint32_t capacity =
+            builder->update_capacity > 0 ? builder->update_capacity * 2 : 1024;
+        builder->updates = alloc_resize(builder->updates, capacity, sizeof *builder->updates);
+        builder->update_capacity = capacity;
+    }
+    if (builder->update_count < builder->slot_count / 2)
+        return;
+    const uint32_t slot_count = builder->slot_count * 2;
+    free(builder->slots);
+    builder->slots = alloc_zeroed(slot_count, sizeof *builder->slots);
+    builder->slot_count = slot_count;
+    for (uint32_t i = 0; i < builder->update_count; i++) {
+        const struct builder_update *update = &builder->updates[i];
+        builder->slots[probe(builder, update->hash, update->update.key)] = i + 1;
+    }
+}
+
+static enum ingot_error put(struct ingot_execution *builder, struct ingot_slice key,
+                            struct ingot_slice value, bool is_delete)
+{
+    if (key.size == 0)
+        return INGOT_ERROR_INVALID;
+    if (key.size > INGOT_STATE_KEY_BYTES_MAX || value.size > INGOT_STATE_VALUE_BYTES_MAX)
+        return INGOT_ERROR_TOO_LARGE;
+    const uint64_t hash = key_hash(builder->hasher, key);
+    grow_updates(builder);
+    const uint32_t at = probe(builder, hash, key);
+    struct builder_update *update;
+    if (builder->slots[at] != 0) {
+        update = &builder->updates[builder->slots[at] - 1];
+    } else {
+        update = &builder->updates[builder->update_count++];
+        builder->slots[at] = builder->update_count;
+        update->hash = hash;
+        update->update.key = keep_bytes(builder, key);
+    }
+    update->update.value = keep_bytes(builder, value);
+    update->update.is_delete = is_delete;
+    return INGOT_OK;
+}
+
+enum ingot_error ingot_execution_set(struct ingot_execution *execution, struct ingot_slice key,
+                                     struct ingot_slice value)
+{
+    return put(execution, key, value, false);
+}
+
+enum ingot_error ingot_execution_delete(struct ingot_execution *execution, struct ingot_slice key)
+{
+    return put(execution, key, ingot_slice_of(NULL, 0), true);
+}
+
+bool builder_find(const struct ingot_execution *builder, uint64_t hash, struct ingot_slice key,
+                  struct state_update *update)
+{
+    const uint32_t found = builder->slots[probe(builder, hash, key)];
+    if (found == 0)
+        return false;
+    *update = builder->updates[found - 1].update;
+    return true;
+}
+
+/* --- Order. The first eight bytes decide most comparisons without following a pointer. --- */
+
+struct sorted_update {
+    uint64_t prefix;
+    const struct builder_update *update;
+};
+
+static uint64_t prefix_of(struct ingot_slice key)
+{
+    uint64_t prefix = 0;
+    for (size_t i = 0; i < sizeof prefix; i++)
+        prefix = prefix << 8 | (i < key.size ? key.data[i] : 0);
+    return prefix;
+}
+
+static int compare_updates(const void *left, const void *right)
+{
+    const struct sorted_update *a = left;
+    const struct sorted_update *b = right;
+    if (a->prefix != b->prefix)
+        return a->prefix < b->prefix ? -1 : 1;
+    return ingot_slice_compare(a->update->update.key, b->update->update.key);
+}
+
+/* The updates of keys in [first, end), ordered; an empty `end` is no bound. free() them. */
+static struct sorted_update *sort_updates(const struct ingot_execution *builder,
+                                          struct ingot_slice first, struct ingot_slice end,
+                                          uint32_t *count)
+{
+    struct sorted_update *sorted = alloc_resize(NULL, builder->update_count, sizeof *sorted);
+    *count = 0;
+    for (uint32_t i = 0; i < builder->update_count; i++) {
+        const struct builder_update *update = &builder->updates[i];
+        const struct ingot_slice key = update->update.key;
+        if (ingot_slice_compare(key, first) < 0 ||
+            (end.size > 0 && ingot_slice_compare(key, end) >= 0))
+            continue;
+        sorted[(*count)++] = (struct sorted_update){prefix_of(key), update};
+    }
+    qsort(sorted, *count, sizeof *sorted, compare_updates);
+    return sorted;
+}
+
+struct state_update *builder_range(const struct ingot_execution *builder, struct ingot_slice first,
+                                   struct ingot_slice end, uint32_t *count)
+{
+    struct sorted_update *sorted = sort_updates(builder, first, end, count);
+    struct state_update *updates = alloc_resize(NULL, *count, sizeof *updates);
+    for (uint32_t i = 0; i < *count; i++)
+        updates[i] = sorted[i].update->update;
+    free(sorted);
+    return updates;
+}
+
+/* --- Updates of the validator set. --- */
+
+void ingot_execution_set_validator(struct ingot_execution *execution,
+                                   const struct ingot_validator *validator)
+{
+    uint32_t at = 0;
+    int order = -1;
+    for (; at < execution->validator_count; at++) {
+        order = memcmp(validator->key.bytes, execution->validators[at].key.bytes,
+                       INGOT_PUBLIC_KEY_BYTES);
+        if (order <= 0)
+            break;
+    }
+    if (at == execution->validator_count || order != 0) {
+        execution->validators =
+            alloc_resize(execution->validators, (size_t)execution->validator_count + 1,
+                         sizeof *execution->validators);
+        memmove(execution->validators + at + 1, execution->validators + at,
+                (execution->validator_count - at) * sizeof *execution->validators);
+        execution->validator_count++;
+    }
+    execution->validators[at] = *validator;
+}
+
+bool builder_changes_set(struct ingot_execution *builder, const struct validator_set *set)
+{
+    if (set == NULL)
+        return builder->validator_count > 0;
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < builder->validator_count; i++) {
+        const struct ingot_validator *update = &builder->validators[i];
+        const uint32_t member = validator_set_find(set, &update->key);
+        const uint64_t power = member == VALIDATOR_NONE ? 0 : set->validators[member].power;
+        if (power != update->power)
+            builder->validators[kept++] = *update;
+    }
+    builder->validator_count = kept;
+    return kept > 0;
+}
+
+/* --- The end. --- */
+
+struct execution *builder_finish(const struct ingot_execution *builder, uint64_t **hashes)
+{
+    const struct ingot_slice all = {0};
+    uint32_t count = 0;
+    struct sorted_update *sorted = sort_updates(builder, all, all, &count);
+    struct state_update *updates = alloc_resize(NULL, count, sizeof *updates);
+    *hashes = alloc_resize(NULL, count, sizeof **hashes);
+    for (uint32_t i = 0; i < count; i++) {
+        updates[i] = sorted[i].update->update;
+        (*hashes)[i] = sorted[i].update->hash;
+    }
+    struct execution *execution =
+        execution_new(builder->results, builder->result_count, updates, count, builder->validators,
+                      builder->validator_count);
+    free(updates);
+    free(sorted);
+    return execution;
+}

@@ -1,0 +1,234 @@
+/*
+ * What the parts of the executor share: the record of an executed block, the index over the updates
+ * of unapplied blocks (executor_overlay.c), the index over the transactions of recent blocks
+ * (executor_replay.c), an execution in the making (executor_builder.c), and the state as an App
+ * sees it (executor_snapshot.c). executor.c keeps the records, executor_restore.c brings
+ * them back after a restart, executor_run.c runs the App.
+ *
+ * Both indices hold all branches at once. What belongs to the branch of a block is told by its
+ * ancestry: committed blocks are on every branch that can still grow, and the few uncommitted
+ * ancestors are marked by walking to the last committed block.
+ */
+#ifndef INGOT_NODE_EXECUTOR_INTERNAL_H
+#define INGOT_NODE_EXECUTOR_INTERNAL_H
+
+#include "node/executor.h"
+
+struct version;
+
+/*
+ * An executed block. It lives as long as its updates are not in the ledger's state or its
+ * transactions are in the replay window.
+ */
+struct executed {
+    struct ingot_hash hash;
+    struct ingot_hash parent;
+    uint64_t height;
+    uint64_t time_ms;
+    bool is_committed;
+    uint64_t mark; /* of the latest ancestry it was found in */
+
+    struct execution *execution; /* owned reference; NULL for genesis and once applied */
+    struct version *versions;    /* in the overlay, one for each update; or NULL */
+    struct executed *layer_next; /* in the overlay's list */
+    struct executed *layer_previous;
+
+    uint64_t first; /* how many transactions its branch holds before it; only differences count */
+    uint32_t transaction_count;
+    uint32_t digest_count;
+    uint32_t digest_capacity;
+    struct ingot_hash *digests; /* of its transactions in order, while they are in the window */
+    uint32_t replay_id;         /* names it in the replay index; 0: it is not there */
+
+    struct executed *next_in_bucket;
+    struct executed *next_committed; /* the next higher one */
+};
+
+#define MARK_NONE UINT64_MAX
+
+/* The branch that ends in a block's parent, and how far back a repeated transaction counts. */
+struct ancestry {
+    uint64_t mark;
+    uint64_t height_min;
+    uint64_t first_min;
+};
+
+static inline bool executed_counts(const struct executed *block, uint64_t mark)
+{
+    return block->is_committed || block->mark == mark;
+}
+
+/* Keys are chosen by clients, so they are hashed with a secret. */
+struct key_hasher {
+    uint8_t secret[16];
+};
+
+uint64_t key_hash(const struct key_hasher *hasher, struct ingot_slice key);
+
+/* --- executor_overlay.c: key -> its versions in unapplied blocks, the highest block first. --- */
+
+struct overlay_slot;
+
+struct overlay {
+    struct overlay_slot *slots;
+    uint32_t slot_count; /* a power of two */
+    uint32_t key_count;
+    struct executed *layers; /* all blocks with updates */
+};
+
+void overlay_init(struct overlay *overlay);
+void overlay_deinit(struct overlay *overlay);
+/* `hashes` are those of the execution's keys, in order. */
+void overlay_add(struct overlay *overlay, struct executed *block, const uint64_t *hashes);
+/* Nothing if the block has no updates in it. */
+void overlay_remove(struct overlay *overlay, struct executed *block);
+/* The newest version on a branch, or NULL. */
+const struct state_update *overlay_find(const struct overlay *overlay, uint64_t hash,
+                                        struct ingot_slice key, uint64_t mark);
+
+/* --- executor_replay.c: digest -> the recent blocks it is in. --- */
+
+struct replay_index {
+    uint64_t *slots;
+    uint32_t slot_bits;
+    uint32_t used;
+    struct executed **blocks; /* by replay_id */
+    uint32_t *free_ids;
+    uint32_t block_capacity;
+    uint32_t free_count;
+    uint64_t secret;
+};
+
+void replay_init(struct replay_index *index);
+void replay_deinit(struct replay_index *index);
+/* Makes room for the digests of a block, and gives it a name. */
+void replay_begin(struct replay_index *index, struct executed *block, uint32_t digest_capacity);
+/*
+ * Adds the block's next transaction. False, and no change, when it repeats one of the ancestry,
+ * which includes the block itself if that is marked. NULL: no check.
+ */
+bool replay_add(struct replay_index *index, const struct ancestry *ancestry, struct executed *block,
+                const struct ingot_hash *digest);
+/* Gives back the room that was not needed. */
+void replay_trim(struct executed *block);
+bool replay_has(const struct replay_index *index, const struct ancestry *ancestry,
+                const struct ingot_hash *digest);
+/* Takes out all of a block's transactions and frees their digests. */
+void replay_remove(struct replay_index *index, struct executed *block);
+
+/* --- executor_builder.c: `struct ingot_execution`, filled by the App. --- */
+
+struct builder_chunk;
+struct builder_update;
+
+/* Takes a candidate into the block; errors as ingot_execution_include. */
+typedef enum ingot_error builder_choose(void *context, uint32_t index);
+
+struct ingot_execution {
+    const struct key_hasher *hasher;
+    builder_choose *choose; /* NULL while validating */
+    void *context;
+    uint32_t result_count_max;
+    uint32_t result_count;
+    uint32_t result_capacity;
+    size_t result_bytes;
+    bool is_overfull; /* validating: the App gave more, or larger, results than a block may have */
+    struct ingot_result *results;
+
+    struct builder_update *updates; /* each key once */
+    uint32_t update_count;
+    uint32_t update_capacity;
+    uint32_t *slots; /* index + 1 of an update, by its key's hash; 0 is empty */
+    uint32_t slot_count;
+
+    struct ingot_validator *validators; /* ordered by key */
+    uint32_t validator_count;
+
+    struct builder_chunk *chunks; /* what slices given to the App point into: never moves */
+};
+
+/* What the results of one block may weigh, so that tiny transactions cannot fill the disk. */
+#define BUILDER_RESULT_BYTES_MAX (16u * 1024 * 1024)
+
+void builder_init(struct ingot_execution *builder, const struct key_hasher *hasher);
+void builder_deinit(struct ingot_execution *builder);
+/* Empties it for the next block. */
+void builder_begin(struct ingot_execution *builder, uint32_t result_count_max,
+                   builder_choose *choose, void *context);
+/* The update of a key so far, or false. */
+bool builder_find(const struct ingot_execution *builder, uint64_t hash, struct ingot_slice key,
+                  struct state_update *update);
+/* The updates so far of keys in [first, end), ordered; free() them. The slices are the builder's.
+ */
+struct state_update *builder_range(const struct ingot_execution *builder, struct ingot_slice first,
+                                   struct ingot_slice end, uint32_t *count);
+/* Drops validator updates that change nothing. True when some are left. */
+bool builder_changes_set(struct ingot_execution *builder, const struct validator_set *set);
+/* Makes the execution, and the hashes of its keys in order (free() them). */
+struct execution *builder_finish(const struct ingot_execution *builder, uint64_t **hashes);
+
+/* --- executor_snapshot.c --- */
+
+struct ingot_snapshot {
+    struct ledger *ledger;
+    const struct overlay *overlay;
+    const struct key_hasher *hasher;
+    const struct ingot_execution *building; /* or NULL */
+    uint64_t mark;
+    uint64_t height;
+    enum ingot_error error; /* the first that the store gave, whatever the App made of it */
+};
+
+/* --- executor.c, for executor_run.c and executor_restore.c --- */
+
+struct executor {
+    struct executor_options options;
+    struct key_hasher hasher;
+    struct overlay overlay;
+    struct replay_index replay;
+    struct ingot_execution builder;
+    struct validator_set *set; /* of the last known epoch; NULL before a restore that knows it */
+
+    struct executed **buckets; /* by block hash */
+    uint32_t bucket_count;
+    uint32_t executed_count;
+    struct executed *oldest;    /* of the committed ones, in order of height */
+    struct executed *window;    /* the lowest committed block of the replay window */
+    struct executed *unapplied; /* the lowest committed block above the applied height, or NULL */
+    struct executed *last;      /* the last committed block */
+    struct executed **uncommitted;
+    uint32_t uncommitted_count;
+    uint32_t uncommitted_capacity;
+
+    uint64_t mark;   /* the latest one given out */
+    bool has_branch; /* `branch` is that of `branch_parent`, and marked */
+    struct ingot_hash branch_parent;
+    struct ancestry branch;
+
+    struct ingot_slice *transactions; /* room for the block at work */
+    struct ingot_hash *digests;
+    uint32_t transaction_capacity;
+};
+
+struct executed *executor_find_block(const struct executor *executor,
+                                     const struct ingot_hash *hash);
+/* A record for a block that is about to be executed; not findable yet. */
+struct executed *executor_new_block(const struct block *block, const struct executed *parent);
+/* Takes over the record and the execution: from now on they are found under the block's hash. */
+void executor_keep_block(struct executor *executor, struct executed *block,
+                         struct execution *execution, const uint64_t *hashes);
+/* Makes a record findable. */
+void executor_link_block(struct executor *executor, struct executed *block);
+/* Frees a record that is not findable. */
+void executor_drop_block(struct executor *executor, struct executed *block);
+/*
+ * Marks the branch that ends in `parent`. False when it does not extend the last committed block:
+ * nothing on it can be committed any more.
+ */
+bool executor_mark_branch(struct executor *executor, struct executed *parent,
+                          struct ancestry *ancestry);
+struct ancestry executor_window_of_child(const struct executor *executor,
+                                         const struct executed *parent, uint64_t mark);
+struct ingot_snapshot executor_snapshot(struct executor *executor, uint64_t mark, uint64_t height);
+
+#endif
