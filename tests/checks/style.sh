@@ -62,10 +62,11 @@ for file in src/core/*.[ch] src/broadcast/*.[ch]; do
     fi
 done
 
-# A function runs from a brace in the first column to the next closing one. Tables of tests are
-# data, so only functions count.
+# A function runs from a brace in the first column to the next closing one. Tests are left out: the
+# longest of them are tables of cases.
 if ! awk '
     FNR == 1 { start = 0 }
+    FILENAME ~ /^tests\// { next }
     /^\{/ { start = FNR }
     /^\}/ && start {
         if (FNR - start - 1 > 70) {
