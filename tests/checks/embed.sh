@@ -40,7 +40,7 @@ cp "$scratch/cmake/embed_static" "$scratch/programs/cmake_static"
 
 # What was asked for is what was linked.
 for name in pkg_config cmake; do
-    readelf -d "$scratch/programs/${name}_shared" | grep -q 'NEEDED.*libingot\.so'
+    readelf -d "$scratch/programs/${name}_shared" | grep 'NEEDED.*libingot\.so' >/dev/null
     if readelf -d "$scratch/programs/${name}_static" | grep 'NEEDED.*libingot\.so'; then
         echo "${name}_static is linked with the shared library"
         exit 1
