@@ -11,7 +11,7 @@ set(INGOT_TEST_MODULES_app app proto base)
 set(INGOT_TEST_MODULES_net net base)
 set(INGOT_TEST_MODULES_config config wire core proto base)
 # Any other first word: all of them. These do not use tests/lib:
-set(INGOT_TEST_WITHOUT_LIB base storage net config)
+set(INGOT_TEST_WITHOUT_LIB base storage config)
 
 pkg_check_modules(CMOCKA REQUIRED IMPORTED_TARGET cmocka)
 
