@@ -4,16 +4,16 @@
 #ifndef INGOT_INGOT_H
 #define INGOT_INGOT_H
 
-#include <ingot/error.h>
-#include <ingot/bytes.h>
-#include <ingot/limits.h>
-#include <ingot/types.h>
 #include <ingot/app.h>
-#include <ingot/apps.h>
 #include <ingot/app_kv.h>
 #include <ingot/app_null.h>
-#include <ingot/store.h>
+#include <ingot/apps.h>
+#include <ingot/bytes.h>
+#include <ingot/error.h>
+#include <ingot/limits.h>
 #include <ingot/network.h>
 #include <ingot/node.h>
+#include <ingot/store.h>
+#include <ingot/types.h>
 
 #endif

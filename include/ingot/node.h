@@ -103,7 +103,7 @@ INGOT_API void ingot_node_free(struct ingot_node *node);
 
 /**
  * How log lines on stderr look, for the whole process: "plain" or "json"; "debug", "info",
- * "warn", "error" or "none". NULL leaves a choice as it is.
+ * "warn", "error" or "none". NULL means the default: plain, info.
  *
  * Returns INGOT_OK, or INGOT_ERROR_INVALID for an unknown word (then nothing changed).
  */

@@ -1,0 +1,542 @@
+/*
+ * The node: one event loop that drives the replica over the network and answers clients. It moves
+ * bytes and time; every decision is the replica's.
+ */
+#include <ingot/node.h>
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <ingot/apps.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "node/executor.h"
+#include "node/node_state.h"
+#include "wire/crypto.h"
+#include "wire/preimage.h"
+
+#define REPORT_INTERVAL_US 1000000
+
+/* --- What the replica asks of the world. --- */
+
+static void on_send(void *context, uint32_t peer, enum ingot_frame_class frame_class,
+                    struct ingot_slice frame)
+{
+    struct ingot_node *node = context;
+    /* Losing a frame is allowed: whatever matters is said again. */
+    (void)ingot_network_send(node->network, peer, frame_class, frame);
+}
+
+static void on_broadcast(void *context, enum ingot_frame_class frame_class,
+                         struct ingot_slice frame)
+{
+    struct ingot_node *node = context;
+    (void)ingot_network_broadcast(node->network, frame_class, frame);
+}
+
+static void on_arm(void *context, uint64_t deadline_ms)
+{
+    struct ingot_node *node = context;
+    const uint64_t now_us = clock_monotonic_us();
+    const uint64_t due_us = deadline_ms * 1000;
+    const uint64_t wait_us = due_us > now_us ? due_us - now_us : 0;
+    const struct timeval wait = {.tv_sec = (time_t)(wait_us / 1000000),
+                                 .tv_usec = (suseconds_t)(wait_us % 1000000)};
+    (void)event_add(node->timer, &wait);
+}
+
+void node_schedule_flush(struct ingot_node *node)
+{
+    event_active(node->flush, EV_TIMEOUT, 0);
+}
+
+static void on_wake(void *context)
+{
+    node_schedule_flush(context);
+}
+
+static void report(struct ingot_node *node, const struct block *block)
+{
+    const uint64_t now_us = clock_monotonic_us();
+    node->reported_transactions += block->transaction_count;
+    if (now_us - node->reported_us < REPORT_INTERVAL_US) {
+        return;
+    }
+    LOG(LOG_INFO, "committed", log_u64("height", block->height), log_u64("view", block->view),
+        log_u64("transactions", node->reported_transactions),
+        log_hex("block", block->hash.bytes, 8));
+    node->reported_us = now_us;
+    node->reported_transactions = 0;
+}
+
+static void on_committed(void *context, struct block *block, struct execution *execution)
+{
+    struct ingot_node *node = context;
+    report(node, block);
+    rpc_committed(node->rpc, block, execution);
+    if (node->options.committed != NULL) {
+        const struct ingot_block_info info = executor_block_info(block);
+        node->options.committed(node->options.context, &info, block->transaction_count);
+    }
+}
+
+static void on_stopped(void *context, enum replica_stop stop, const char *why)
+{
+    struct ingot_node *node = context;
+    (void)why; /* the replica has logged it */
+    switch (stop) {
+    case REPLICA_RUNS:
+        break;
+    case REPLICA_STOP_WRITE:
+        node->exit = INGOT_EXIT_WRITE;
+        break;
+    case REPLICA_STOP_DAMAGED:
+        node->exit = INGOT_EXIT_DAMAGED;
+        break;
+    case REPLICA_STOP_SAFETY:
+        node->exit = INGOT_EXIT_SAFETY;
+        break;
+    }
+    (void)event_base_loopbreak(node->base);
+}
+
+static uint64_t on_monotonic_us(void *context)
+{
+    (void)context;
+    return clock_monotonic_us();
+}
+
+static uint64_t on_wall_ms(void *context)
+{
+    (void)context;
+    return clock_wall_ms();
+}
+
+/* --- What the loop brings. --- */
+
+static void flush_due(evutil_socket_t socket, short what, void *context)
+{
+    (void)socket;
+    (void)what;
+    struct ingot_node *node = context;
+    replica_flush(node->replica);
+}
+
+static void timer_due(evutil_socket_t socket, short what, void *context)
+{
+    (void)socket;
+    (void)what;
+    struct ingot_node *node = context;
+    replica_tick(node->replica);
+    node_schedule_flush(node);
+}
+
+static void stop_due(evutil_socket_t socket, short what, void *context)
+{
+    (void)socket;
+    (void)what;
+    struct ingot_node *node = context;
+    LOG(LOG_INFO, "stopping",
+        log_u64("height", ledger_committed_height(replica_ledger(node->replica))));
+    (void)event_base_loopbreak(node->base);
+}
+
+static void frame_received(void *context, uint32_t peer, struct ingot_slice frame)
+{
+    struct ingot_node *node = context;
+    replica_receive(node->replica, peer, frame);
+    node_schedule_flush(node);
+}
+
+static void peer_connected(void *context, uint32_t peer)
+{
+    struct ingot_node *node = context;
+    const struct peer_entry *entry = &node->home.peers.entries[peer];
+    LOG(LOG_INFO, "peer connected", log_u64("peer", peer), log_text("host", entry->endpoint.host),
+        log_u64("port", entry->endpoint.port));
+    replica_set_connected(node->replica, peer, true);
+}
+
+static void peer_disconnected(void *context, uint32_t peer, enum ingot_close_reason reason)
+{
+    struct ingot_node *node = context;
+    LOG(LOG_INFO, "peer disconnected", log_u64("peer", peer),
+        log_text("reason", ingot_close_reason_text(reason)));
+    replica_set_connected(node->replica, peer, false);
+}
+
+/* --- Opening, part by part. --- */
+
+static enum ingot_exit exit_of_open(enum ingot_error error)
+{
+    switch (error) {
+    case INGOT_OK:
+        return INGOT_EXIT_OK;
+    case INGOT_ERROR_LOCKED:
+        return INGOT_EXIT_LOCKED;
+    case INGOT_ERROR_CORRUPT:
+    case INGOT_ERROR_VERSION:
+    case INGOT_ERROR_INVALID:
+        return INGOT_EXIT_DAMAGED;
+    case INGOT_ERROR_UNKNOWN_OUTCOME:
+    case INGOT_ERROR_NO_SPACE:
+        return INGOT_EXIT_WRITE;
+    case INGOT_ERROR_NOT_FOUND:
+    case INGOT_ERROR_EXISTS:
+    case INGOT_ERROR_TOO_LARGE:
+    case INGOT_ERROR_FULL:
+    case INGOT_ERROR_IO:
+    case INGOT_ERROR_REJECTED:
+    case INGOT_ERROR_NETWORK:
+    case INGOT_ERROR_TIMEOUT:
+    case INGOT_ERROR_PERMISSION:
+        return INGOT_EXIT_FAILURE;
+    }
+    return INGOT_EXIT_FAILURE;
+}
+
+static enum ingot_exit open_app(struct ingot_node *node, char *why, size_t why_size)
+{
+    const char *name = node->home.genesis.app;
+    if (node->options.app != NULL) {
+        node->app = node->options.app;
+        return INGOT_EXIT_OK;
+    }
+    if (ingot_app_init_by_name(name, &node->own_app) != INGOT_OK) {
+        (void)snprintf(why, why_size,
+                       "%s/" HOME_GENESIS_FILE ": $.app: \"%s\" is no App of this program",
+                       node->home.folder, name);
+        return INGOT_EXIT_USAGE;
+    }
+    node->app = &node->own_app;
+    return INGOT_EXIT_OK;
+}
+
+static enum ingot_exit open_genesis(struct ingot_node *node, char *why, size_t why_size)
+{
+    const struct genesis *genesis = &node->home.genesis;
+    struct ingot_validator *members = alloc_zeroed(genesis->validator_count, sizeof *members);
+    for (uint32_t i = 0; i < genesis->validator_count; i++) {
+        members[i] = genesis->validators[i].validator;
+    }
+    const char *reason = NULL;
+    node->genesis_set = validator_set_new(0, members, genesis->validator_count, &reason);
+    free(members);
+    if (node->genesis_set == NULL) {
+        (void)snprintf(why, why_size, "%s/" HOME_GENESIS_FILE ": $.validators: %s",
+                       node->home.folder, reason);
+        return INGOT_EXIT_USAGE;
+    }
+    wire_seal_set(node->genesis_set);
+    node->genesis_block =
+        wire_genesis_block(&genesis->hash, node->genesis_set, genesis->time_ns / 1000000);
+    return INGOT_EXIT_OK;
+}
+
+static enum ingot_exit open_store(struct ingot_node *node, char *why, size_t why_size)
+{
+    const struct settings *settings = &node->home.settings;
+    const struct ingot_store_lmdb_options options = {
+        .folder = node->home.data_folder,
+        .tables = ledger_tables,
+        .table_count = ledger_table_count,
+        .map_size_initial = settings->storage_map_size_initial,
+        .map_size_max = settings->storage_map_size_max};
+    return exit_of_open(ingot_store_lmdb_open(&options, &node->store, why, why_size));
+}
+
+static struct replica_options replica_options_of(struct ingot_node *node)
+{
+    const struct genesis *genesis = &node->home.genesis;
+    const struct settings *settings = &node->home.settings;
+    struct replica_options options = {
+        .store = node->store,
+        .app = node->app,
+        .genesis = node->genesis_block,
+        .genesis_set = node->genesis_set,
+        .output = {.context = node,
+                   .send = on_send,
+                   .broadcast = on_broadcast,
+                   .arm = on_arm,
+                   .wake = on_wake,
+                   .committed = on_committed,
+                   .stopped = on_stopped,
+                   .monotonic_us = on_monotonic_us,
+                   .wall_ms = on_wall_ms},
+        .scheme = &crypto_ed25519,
+        .has_key = node->home.has_validator_key,
+        .leader_tenure = genesis->leader_tenure,
+        .replay_window_blocks = genesis->replay_window_blocks,
+        .block_payload_bytes_max = genesis->block_payload_bytes_max,
+        .transaction_bytes_max = genesis->transaction_bytes_max,
+        .base_timeout_ms = (uint32_t)settings->base_timeout_ms,
+        .empty_block_interval_ms = (uint32_t)settings->empty_block_interval_ms,
+        .timeout_resend_ms = (uint32_t)settings->timeout_resend_ms,
+        .advertise_interval_ms = (uint32_t)settings->advertise_interval_ms,
+        .fetch_timeout_ms = (uint32_t)settings->fetch_timeout_ms,
+        .mempool_bytes_max = settings->mempool_bytes_max,
+        .index_transactions = settings->rpc_index_tx};
+    if (options.has_key) {
+        crypto_ed25519.key_from_seed(node->home.validator_key.seed, &options.secret, &options.key);
+    }
+    return options;
+}
+
+static enum ingot_exit open_replica(struct ingot_node *node, char *why, size_t why_size)
+{
+    struct replica_options options = replica_options_of(node);
+    const enum ingot_error error = replica_open(&options, &node->replica, why, why_size);
+    crypto_wipe(&options.secret, sizeof options.secret);
+    return exit_of_open(error);
+}
+
+static enum ingot_exit open_loop(struct ingot_node *node, char *why, size_t why_size)
+{
+    node->base = event_base_new();
+    node->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    if (node->base == NULL || node->wake_fd < 0) {
+        (void)snprintf(why, why_size, "the event loop cannot be made: %s", strerror(errno));
+        return INGOT_EXIT_FAILURE;
+    }
+    node->timer = evtimer_new(node->base, timer_due, node);
+    node->flush = event_new(node->base, -1, EV_PERSIST, flush_due, node);
+    node->wake = event_new(node->base, node->wake_fd, EV_READ, stop_due, node);
+    (void)event_add(node->wake, NULL);
+    return INGOT_EXIT_OK;
+}
+
+static struct ingot_peer *peers_of(const struct node_home *home)
+{
+    struct ingot_peer *peers = alloc_zeroed((size_t)home->peers.count + 1, sizeof *peers);
+    for (uint32_t i = 0; i < home->peers.count; i++) {
+        const struct peer_entry *entry = &home->peers.entries[i];
+        peers[i] = (struct ingot_peer){.number = i,
+                                       .key = entry->transport_key,
+                                       .host = entry->endpoint.host,
+                                       .port = entry->endpoint.port};
+    }
+    return peers;
+}
+
+static enum ingot_exit open_network(struct ingot_node *node, char *why, size_t why_size)
+{
+    const struct settings *settings = &node->home.settings;
+    const struct ingot_network_tls_options options = {
+        .base = node->base,
+        .seed = node->home.transport_key.seed,
+        .greeting = ingot_slice_of(node->home.genesis.hash.bytes, INGOT_HASH_BYTES),
+        .listen_host = settings->network_listen.host,
+        .listen_port = settings->network_listen.port,
+        .queue_bytes_max = (uint32_t)settings->peer_queue_bytes_max,
+        .handshakes_max = (uint32_t)settings->peer_connections_max,
+        .handshake_timeout_ms = (uint32_t)settings->handshake_timeout_ms,
+        .reconnect_ms_min = (uint32_t)settings->reconnect_delay_ms_min,
+        .reconnect_ms_max = (uint32_t)settings->reconnect_delay_ms_max};
+    if (ingot_network_tls_new(&options, &node->network, why, why_size) != INGOT_OK) {
+        return INGOT_EXIT_FAILURE;
+    }
+    struct ingot_peer *peers = peers_of(&node->home);
+    const enum ingot_error error =
+        ingot_network_set_peers(node->network, peers, node->home.peers.count);
+    free(peers);
+    if (error != INGOT_OK) {
+        (void)snprintf(why, why_size, "%s/" HOME_PEERS_FILE ": %s", node->home.folder,
+                       ingot_error_text(error));
+        return INGOT_EXIT_USAGE;
+    }
+    for (uint32_t i = 0; i < node->home.peers.count; i++) {
+        const struct peer_entry *entry = &node->home.peers.entries[i];
+        replica_set_peer(node->replica, i, entry->has_validator_key, &entry->validator_key);
+    }
+    const struct ingot_network_events events = {.context = node,
+                                                .receive = frame_received,
+                                                .connected = peer_connected,
+                                                .disconnected = peer_disconnected};
+    return ingot_network_start(node->network, &events, why, why_size) == INGOT_OK
+               ? INGOT_EXIT_OK
+               : INGOT_EXIT_FAILURE;
+}
+
+static enum ingot_exit open_clients(struct ingot_node *node, char *why, size_t why_size)
+{
+    const struct settings *settings = &node->home.settings;
+    const struct rpc_options options = {.host = settings->rpc_listen.host,
+                                        .port = settings->rpc_listen.port,
+                                        .connections_max = (uint32_t)settings->rpc_connections_max,
+                                        .body_bytes_max = (uint32_t)settings->rpc_body_bytes_max,
+                                        .idle_timeout_ms = (uint32_t)settings->rpc_idle_timeout_ms,
+                                        .commit_timeout_ms =
+                                            (uint32_t)settings->rpc_commit_timeout_ms};
+    struct endpoint listen = settings->network_listen;
+    listen.port = ingot_network_tls_port(node->network);
+    endpoint_format(&listen, &node->listen_address);
+    ingot_buffer_append_u8(&node->listen_address, 0);
+    const struct rpc_identity identity =
+        node_rpc_identity(node, (const char *)node->listen_address.data);
+    const struct rpc_backend backend = node_rpc_backend(node);
+    node->rpc = rpc_new(node->base, &options, &identity, &backend, why, why_size);
+    return node->rpc == NULL ? INGOT_EXIT_FAILURE : INGOT_EXIT_OK;
+}
+
+static void open_signals(struct ingot_node *node)
+{
+    static const int numbers[] = {SIGTERM, SIGINT};
+    for (size_t i = 0; node->options.handle_signals && i < 2; i++) {
+        node->signals[i] = evsignal_new(node->base, numbers[i], stop_due, node);
+        (void)evsignal_add(node->signals[i], NULL);
+    }
+}
+
+enum ingot_exit ingot_node_open(const struct ingot_node_options *options, struct ingot_node **node,
+                                char *why, size_t why_size)
+{
+    static enum ingot_exit (*const steps[])(struct ingot_node *, char *, size_t) = {
+        open_app, open_genesis, open_loop, open_store, open_replica, open_network, open_clients};
+    *node = NULL;
+    if (!crypto_init()) {
+        (void)snprintf(why, why_size, "libsodium cannot be used on this machine");
+        return INGOT_EXIT_FAILURE;
+    }
+    struct ingot_node *opened = alloc_zeroed(1, sizeof *opened);
+    opened->options = *options;
+    opened->wake_fd = -1;
+    enum ingot_exit result = INGOT_EXIT_OK;
+    if (config_load_home(options->home, &opened->home, why, why_size) != INGOT_OK) {
+        result = INGOT_EXIT_USAGE;
+    }
+    for (size_t i = 0; result == INGOT_EXIT_OK && i < sizeof steps / sizeof steps[0]; i++) {
+        result = steps[i](opened, why, why_size);
+    }
+    if (result != INGOT_EXIT_OK) {
+        ingot_node_free(opened);
+        return result;
+    }
+    open_signals(opened);
+    *node = opened;
+    return INGOT_EXIT_OK;
+}
+
+/* --- Running. --- */
+
+enum ingot_exit ingot_node_run(struct ingot_node *node)
+{
+    LOG(LOG_INFO, "running", log_text("chain", node->home.genesis.chain_id),
+        log_text("app", node->app->name),
+        log_u64("height", ledger_committed_height(replica_ledger(node->replica))),
+        log_u64("peer_port", ingot_node_peer_port(node)),
+        log_u64("client_port", ingot_node_client_port(node)));
+    node->exit = INGOT_EXIT_OK;
+    replica_start(node->replica);
+    node_schedule_flush(node);
+    if (event_base_dispatch(node->base) < 0) {
+        return INGOT_EXIT_FAILURE;
+    }
+    return node->exit;
+}
+
+void ingot_node_stop(struct ingot_node *node)
+{
+    const uint64_t one = 1;
+    /* A full counter means that a stop is under way already. */
+    const ssize_t written = write(node->wake_fd, &one, sizeof one);
+    (void)written;
+}
+
+enum ingot_error ingot_node_submit(struct ingot_node *node, struct ingot_slice transaction)
+{
+    struct ingot_check_response response = {0};
+    enum ingot_error error = replica_submit(node->replica, transaction, &response);
+    if (error == INGOT_OK && response.code != 0) {
+        error = INGOT_ERROR_REJECTED;
+    }
+    ingot_buffer_deinit(&response.log);
+    node_schedule_flush(node);
+    return error;
+}
+
+void ingot_node_get_status(struct ingot_node *node, struct ingot_node_status *status)
+{
+    struct core_status core;
+    struct ingot_network_stats network;
+    replica_get_status(node->replica, &core);
+    ingot_network_stats(node->network, &network);
+    *status =
+        (struct ingot_node_status){.height = ledger_committed_height(replica_ledger(node->replica)),
+                                   .view = core.current.view,
+                                   .epoch = core.current.epoch,
+                                   .peers_connected = (uint32_t)network.peers_connected,
+                                   .is_leader = core.is_leader,
+                                   .is_member = core.is_member,
+                                   .is_catching_up = core.fetching};
+}
+
+uint16_t ingot_node_peer_port(const struct ingot_node *node)
+{
+    return ingot_network_tls_port(node->network);
+}
+
+uint16_t ingot_node_client_port(const struct ingot_node *node)
+{
+    return rpc_port(node->rpc);
+}
+
+static void free_event(struct event *event)
+{
+    if (event != NULL) {
+        event_free(event);
+    }
+}
+
+void ingot_node_free(struct ingot_node *node)
+{
+    if (node == NULL) {
+        return;
+    }
+    rpc_free(node->rpc);
+    ingot_network_free(node->network);
+    replica_free(node->replica);
+    ingot_store_close(node->store);
+    free_event(node->timer);
+    free_event(node->flush);
+    free_event(node->wake);
+    free_event(node->signals[0]);
+    free_event(node->signals[1]);
+    if (node->base != NULL) {
+        event_base_free(node->base);
+    }
+    if (node->wake_fd >= 0) {
+        (void)close(node->wake_fd);
+    }
+    block_unref(node->genesis_block);
+    validator_set_unref(node->genesis_set);
+    if (node->app == &node->own_app) {
+        ingot_app_deinit(&node->own_app);
+    }
+    ingot_buffer_deinit(&node->listen_address);
+    node_home_deinit(&node->home);
+    free(node);
+}
+
+enum ingot_error ingot_log_configure(const char *format, const char *level)
+{
+    enum log_format log_format = LOG_PLAIN;
+    enum log_level log_level = LOG_INFO;
+    if ((format != NULL && !log_format_parse(format, &log_format)) ||
+        (level != NULL && !log_level_parse(level, &log_level))) {
+        return INGOT_ERROR_INVALID;
+    }
+    log_configure(log_format, log_level);
+    return INGOT_OK;
+}
+
+const char *ingot_version(void)
+{
+    return INGOT_VERSION;
+}

@@ -1,0 +1,46 @@
+/*
+ * The node's own state, shared by its files.
+ */
+#ifndef INGOT_NODE_NODE_STATE_H
+#define INGOT_NODE_NODE_STATE_H
+
+#include <event2/event.h>
+#include <ingot/node.h>
+
+#include "config/home.h"
+#include "node/replica.h"
+#include "node/rpc.h"
+
+struct ingot_node {
+    struct ingot_node_options options;
+    struct node_home home;
+    struct ingot_app own_app; /* when the options bring none */
+    const struct ingot_app *app;
+    struct block *genesis_block;
+    struct validator_set *genesis_set;
+
+    struct ingot_store *store;
+    struct replica *replica;
+    struct ingot_network *network;
+    struct rpc *rpc;
+
+    struct event_base *base;
+    struct event *timer; /* the replica's deadline */
+    struct event *flush; /* performs effects once the events at hand are taken */
+    struct event *wake;  /* ingot_node_stop, from anywhere */
+    struct event *signals[2];
+    int wake_fd;
+    enum ingot_exit exit;
+
+    struct ingot_buffer listen_address; /* host:port, as text */
+    uint64_t reported_us;               /* when a commit was logged last */
+    uint64_t reported_transactions;
+};
+
+/* node_clients.c: what the listener for clients reads of the node. */
+struct rpc_backend node_rpc_backend(struct ingot_node *node);
+struct rpc_identity node_rpc_identity(const struct ingot_node *node, const char *listen_address);
+/* Effects are waiting: perform them when the loop has taken the events at hand. */
+void node_schedule_flush(struct ingot_node *node);
+
+#endif
