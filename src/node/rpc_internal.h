@@ -1,0 +1,204 @@
+/*
+ * The parts of the client listener and how they hold together:
+ *
+ *   rpc_server.c      the listener: who is accepted, and when it pauses
+ *   rpc_connection.c  connections: deadlines, and what is in flight
+ *   rpc_http.c        bytes of a connection -> requests
+ *   rpc_exchange.c    a request -> method calls; their outcomes -> one answer
+ *   rpc_arguments.c   parameters of a call
+ *   rpc_methods.c     the table of methods, and those about transactions and the App
+ *   rpc_node.c        methods about the node: status, net_info, genesis, validators
+ *   rpc_block.c       method block
+ *   rpc_waiters.c     calls that wait for the commit of a transaction
+ *   rpc_json.c        how values are written
+ *
+ * A connection has at most one exchange at a time; an exchange has one call, or those of a batch. A
+ * call ends exactly once, by rpc_call_result or rpc_call_error, or with its connection.
+ */
+#ifndef INGOT_NODE_RPC_INTERNAL_H
+#define INGOT_NODE_RPC_INTERNAL_H
+
+#include <event2/event.h>
+#include <jansson.h>
+
+#include "node/rpc.h"
+#include "node/rpc_arguments.h"
+#include "node/rpc_http.h"
+
+/* One answer: the base64 of the largest block, and as much again. */
+#define RPC_ANSWER_BYTES_MAX (16 * 1024 * 1024)
+/* Bodies up to this size may always be held; bigger ones share RPC_BODIES_BYTES_MAX. */
+#define RPC_BODY_BYTES_FREE (16 * 1024)
+#define RPC_BODIES_BYTES_MAX (32 * 1024 * 1024)
+
+/* JSON-RPC 2.0, section 5.1. */
+#define RPC_ERROR_PARSE (-32700)
+#define RPC_ERROR_INVALID_REQUEST (-32600)
+#define RPC_ERROR_METHOD_NOT_FOUND (-32601)
+#define RPC_ERROR_INVALID_PARAMS (-32602)
+#define RPC_ERROR_INTERNAL (-32603)
+
+struct rpc_connection;
+struct rpc_exchange;
+
+/* A broadcast_tx_commit that waits: part of its call. */
+struct rpc_waiter {
+    bool is_waiting;
+    struct rpc_call *call;
+    uint8_t sha256[32];
+    uint64_t deadline_ms;
+    struct rpc_waiter *bucket_next;
+    struct rpc_waiter *older; /* all waiters in the order of their deadlines */
+    struct rpc_waiter *newer;
+};
+
+struct rpc_waiters {
+    struct rpc_waiter **buckets;
+    uint32_t bucket_bits;
+    uint64_t key; /* random, so that nobody can aim at one bucket */
+    uint32_t count;
+    uint32_t count_max;
+    struct rpc_waiter *oldest;
+    struct rpc_waiter *newest;
+};
+
+/* One method call. */
+struct rpc_call {
+    struct rpc_exchange *exchange;
+    json_t *id; /* owned; NULL: a notification, which gets no answer */
+    bool is_done;
+    struct ingot_buffer answer; /* the response object, once done */
+    struct rpc_waiter waiter;
+    struct ingot_check_response check; /* of the waiter's transaction */
+};
+
+/* One HTTP request that asks for method calls. */
+struct rpc_exchange {
+    struct rpc *rpc;
+    struct rpc_connection *connection;
+    bool is_batch;
+    bool is_uri;         /* GET: errors have HTTP status 500 */
+    bool is_dispatching; /* calls are still being started: do not answer yet */
+    bool has_error;
+    uint32_t call_count;
+    uint32_t pending;
+    size_t answer_bytes;
+    struct rpc_call *calls;
+};
+
+struct rpc {
+    struct event_base *base;
+    struct rpc_options options; /* with the defaults filled in */
+    struct rpc_identity identity;
+    struct rpc_backend backend;
+
+    int listener;
+    uint16_t port;
+    char address[300]; /* host:port as bound */
+    struct event *accept_event;
+    struct event *accept_timer; /* after a pause */
+    bool is_paused;             /* no more connections are accepted for the moment */
+    struct rpc_connection *connections;
+    struct rpc_connection *idle_oldest; /* between requests, in the order they became idle */
+    struct rpc_connection *idle_newest;
+    size_t bodies_bytes; /* of requests being read, beyond RPC_BODY_BYTES_FREE each */
+
+    struct rpc_waiters waiters;
+    struct event *waiter_timer;
+    struct metrics_rpc counters;
+
+    /* The oldest block that is kept, for status. */
+    bool has_lowest;
+    uint64_t lowest_height;
+    struct ingot_hash lowest_hash;
+    struct ingot_hash lowest_updates_hash;
+    uint64_t lowest_time_ms;
+};
+
+/* rpc_exchange.c */
+
+/*
+ * Starts on a complete request: answers it through rpc_connection_answer, at once or later.
+ * Returns the exchange if the answer is to come, for rpc_exchange_abandon; else NULL.
+ */
+struct rpc_exchange *rpc_exchange_start(struct rpc *rpc, struct rpc_connection *connection,
+                                        const struct http_request *request);
+/* The client is gone: frees the exchange with all that waits. */
+void rpc_exchange_abandon(struct rpc_exchange *exchange);
+
+/* Ends a call. Takes over the reference to `result`. */
+void rpc_call_result(struct rpc_call *call, json_t *result);
+/* `data` may be NULL. */
+void rpc_call_error(struct rpc_call *call, int code, const char *data);
+void rpc_call_error_format(struct rpc_call *call, int code, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* rpc_connection.c */
+
+/* Answers the request of a connection, once. Takes over the body's memory and empties `body`. */
+void rpc_connection_answer(struct rpc_connection *connection, int status, const char *content_type,
+                           struct ingot_buffer *body);
+/* Takes over an accepted socket. */
+void rpc_connection_new(struct rpc *rpc, int socket);
+void rpc_connection_free(struct rpc_connection *connection);
+/* Ends the connection that has been idle for longest, if that was long enough. */
+bool rpc_connection_evict(struct rpc *rpc);
+
+/* rpc_server.c */
+
+/* A connection has ended, or a pause has: accept again. */
+void rpc_accept_resume(struct rpc *rpc);
+/* (Re)arms a timer. */
+void rpc_add_timer(struct event *event, uint64_t wait_ms);
+
+/* rpc_methods.c */
+
+struct rpc_method {
+    const char *name;
+    uint32_t rule_count;
+    struct rpc_argument_rule rules[RPC_ARGUMENTS_MAX];
+    /* Ends the call, now or later. */
+    void (*run)(struct rpc_call *call, const struct rpc_argument *arguments);
+};
+
+extern const struct rpc_method rpc_methods[];
+extern const uint32_t rpc_method_count;
+const struct rpc_method *rpc_method_find(struct ingot_slice name);
+
+/* An execution's or a check's outcome: {code, data, log, info, gas..., events, codespace}. */
+json_t *rpc_json_outcome(uint32_t code, struct ingot_slice data, struct ingot_slice log);
+/* Says that the store failed. */
+void rpc_call_store_error(struct rpc_call *call, enum ingot_error error);
+/*
+ * The height that was asked for, or the latest; ends the call with CometBFT's words and returns
+ * false when there is no such block.
+ */
+bool rpc_call_height(struct rpc_call *call, const struct rpc_argument *argument, uint64_t latest,
+                     uint64_t lowest, uint64_t *height);
+
+/* rpc_node.c */
+void rpc_method_status(struct rpc_call *call, const struct rpc_argument *arguments);
+void rpc_method_net_info(struct rpc_call *call, const struct rpc_argument *arguments);
+void rpc_method_genesis(struct rpc_call *call, const struct rpc_argument *arguments);
+void rpc_method_validators(struct rpc_call *call, const struct rpc_argument *arguments);
+
+/* rpc_block.c */
+void rpc_method_block(struct rpc_call *call, const struct rpc_argument *arguments);
+
+/* rpc_waiters.c */
+void rpc_waiters_init(struct rpc_waiters *waiters, uint32_t count_max);
+void rpc_waiters_deinit(struct rpc_waiters *waiters);
+/* False when there are as many as may be. Deadlines never fall from one call to the next. */
+bool rpc_waiters_add(struct rpc_waiters *waiters, struct rpc_call *call, const uint8_t sha256[32],
+                     uint64_t deadline_ms);
+/* Does nothing to one that does not wait. */
+void rpc_waiters_remove(struct rpc_waiters *waiters, struct rpc_waiter *waiter);
+/* Any that waits for this transaction, or NULL. */
+struct rpc_waiter *rpc_waiters_find(const struct rpc_waiters *waiters, const uint8_t sha256[32]);
+
+/* rpc_methods.c: the deadline of the oldest waiter has come. */
+void rpc_waiters_expire(struct rpc *rpc);
+/* (Re)arms the timer for the oldest waiter. */
+void rpc_waiters_arm(struct rpc *rpc);
+
+#endif
