@@ -1,0 +1,323 @@
+/*
+ * The key-value App: what its transactions and queries do to the state. Keys of users stand in the
+ * state behind one prefix byte, so that the App has room for keys of its own.
+ *
+ * Every transaction gets into the block, also one that fails: its sender learns why from the
+ * result.
+ */
+#include <ingot/apps.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "app/kv_transaction.h"
+#include "base/alloc.h"
+#include "base/assert.h"
+
+#define KEY_PREFIX 'k'
+#define KEY_PREFIX_END 'l'
+
+struct kv {
+    struct kv_parser parser;
+};
+
+struct state_key {
+    uint8_t bytes[1 + INGOT_KV_KEY_BYTES_MAX];
+    size_t size;
+};
+
+static_assert(sizeof((struct state_key *)0)->bytes <= INGOT_STATE_KEY_BYTES_MAX,
+              "a key fits the state");
+
+static struct state_key state_key_of(struct ingot_slice key)
+{
+    INGOT_ASSERT(key.size <= INGOT_KV_KEY_BYTES_MAX);
+    struct state_key result = {.size = 1 + key.size};
+    result.bytes[0] = KEY_PREFIX;
+    if (key.size > 0)
+        memcpy(result.bytes + 1, key.data, key.size);
+    return result;
+}
+
+static struct ingot_slice state_key_slice(const struct state_key *key)
+{
+    return ingot_slice_of(key->bytes, key->size);
+}
+
+/* --- Executing. --- */
+
+enum effect { EFFECT_NONE, EFFECT_SET, EFFECT_DELETE };
+
+/* What a transaction comes to; nothing is changed before its result is in the block. */
+struct outcome {
+    struct ingot_result result;
+    enum effect effect;
+    struct state_key key;
+    struct ingot_slice value;
+};
+
+static void fail(struct outcome *outcome, enum ingot_kv_code code)
+{
+    outcome->result.code = (uint32_t)code;
+    outcome->result.log = ingot_slice_of_text(kv_code_text(code));
+}
+
+/* The value as a result's data, if it fits. */
+static struct ingot_slice data_of_value(struct ingot_slice value)
+{
+    return value.size <= INGOT_RESULT_DATA_BYTES_MAX ? value : ingot_slice_of(NULL, 0);
+}
+
+static void compare_and_set(const struct kv_transaction *transaction,
+                            const struct ingot_slice *present, struct outcome *outcome)
+{
+    const bool holds = transaction->expects_absent
+                           ? present == NULL
+                           : present != NULL && ingot_slice_equal(*present, transaction->expected);
+    if (holds) {
+        outcome->effect = EFFECT_SET;
+        outcome->value = transaction->value;
+        return;
+    }
+    fail(outcome, INGOT_KV_COMPARE_FAILED);
+    if (present != NULL)
+        outcome->result.data = data_of_value(*present);
+}
+
+static void read_value(const struct ingot_slice *present, struct outcome *outcome)
+{
+    if (present == NULL)
+        fail(outcome, INGOT_KV_NOT_FOUND);
+    else if (present->size > INGOT_RESULT_DATA_BYTES_MAX)
+        fail(outcome, INGOT_KV_VALUE_HIDDEN);
+    else
+        outcome->result.data = *present;
+}
+
+/* The store's error, or INGOT_OK. */
+static enum ingot_error execute(struct kv *kv, struct ingot_snapshot *snapshot,
+                                struct ingot_slice bytes, struct outcome *outcome)
+{
+    struct kv_transaction transaction;
+    outcome->result = (struct ingot_result){0};
+    outcome->effect = EFFECT_NONE;
+    const enum ingot_kv_code code = kv_transaction_parse(&kv->parser, bytes, &transaction);
+    if (code != INGOT_KV_OK) {
+        fail(outcome, code);
+        return INGOT_OK;
+    }
+    outcome->key = state_key_of(transaction.key);
+    if (transaction.operation == KV_PUT) {
+        outcome->effect = EFFECT_SET;
+        outcome->value = transaction.value;
+        return INGOT_OK;
+    }
+
+    struct ingot_slice value;
+    const enum ingot_error error =
+        ingot_snapshot_get(snapshot, state_key_slice(&outcome->key), &value);
+    if (error != INGOT_OK && error != INGOT_ERROR_NOT_FOUND)
+        return error;
+    const struct ingot_slice *present = error == INGOT_OK ? &value : NULL;
+    if (transaction.operation == KV_COMPARE_AND_SET)
+        compare_and_set(&transaction, present, outcome);
+    else if (transaction.operation == KV_GET)
+        read_value(present, outcome);
+    else if (present == NULL)
+        fail(outcome, INGOT_KV_NOT_FOUND);
+    else
+        outcome->effect = EFFECT_DELETE;
+    return INGOT_OK;
+}
+
+static enum ingot_error apply(const struct outcome *outcome, struct ingot_execution *execution)
+{
+    switch (outcome->effect) {
+    case EFFECT_SET:
+        return ingot_execution_set(execution, state_key_slice(&outcome->key), outcome->value);
+    case EFFECT_DELETE:
+        return ingot_execution_delete(execution, state_key_slice(&outcome->key));
+    case EFFECT_NONE:
+        break;
+    }
+    return INGOT_OK;
+}
+
+static enum ingot_error propose_block(void *context, const struct ingot_propose_request *request,
+                                      struct ingot_execution *execution)
+{
+    for (uint32_t i = 0; i < request->candidate_count; i++) {
+        struct outcome outcome;
+        enum ingot_error error =
+            execute(context, request->snapshot, request->candidates[i], &outcome);
+        if (error != INGOT_OK)
+            return error;
+        error = ingot_execution_include(execution, i, &outcome.result);
+        if (error == INGOT_ERROR_FULL)
+            break;
+        if (error == INGOT_ERROR_INVALID)
+            continue;
+        if (error == INGOT_OK)
+            error = apply(&outcome, execution);
+        if (error != INGOT_OK)
+            return error;
+    }
+    return INGOT_OK;
+}
+
+static enum ingot_error validate_block(void *context, const struct ingot_validate_request *request,
+                                       struct ingot_execution *execution)
+{
+    for (uint32_t i = 0; i < request->transaction_count; i++) {
+        struct outcome outcome;
+        enum ingot_error error =
+            execute(context, request->snapshot, request->transactions[i], &outcome);
+        if (error != INGOT_OK)
+            return error;
+        /* Only a block that nobody honest built has results beyond the limits. */
+        if (ingot_execution_result(execution, &outcome.result) != INGOT_OK)
+            return INGOT_ERROR_REJECTED;
+        error = apply(&outcome, execution);
+        if (error != INGOT_OK)
+            return error;
+    }
+    return INGOT_OK;
+}
+
+static void check_tx(void *context, struct ingot_slice bytes, struct ingot_snapshot *snapshot,
+                     struct ingot_check_response *response)
+{
+    (void)snapshot;
+    struct kv *kv = context;
+    struct kv_transaction transaction;
+    const enum ingot_kv_code code = kv_transaction_parse(&kv->parser, bytes, &transaction);
+    response->code = (uint32_t)code;
+    ingot_buffer_append_slice(&response->log, ingot_slice_of_text(kv_code_text(code)));
+}
+
+/* --- Queries. --- */
+
+static void answer(struct ingot_query_response *response, enum ingot_kv_code code, const char *log)
+{
+    response->code = (uint32_t)code;
+    ingot_buffer_append_slice(&response->log, ingot_slice_of_text(log));
+}
+
+/* As CometBFT's kvstore: a missing key is an answer, not an error. */
+static void query_key(const struct ingot_query_request *request,
+                      struct ingot_query_response *response)
+{
+    ingot_buffer_append_slice(&response->key, request->data);
+    struct ingot_slice value;
+    enum ingot_error error = INGOT_ERROR_NOT_FOUND;
+    if (request->data.size <= INGOT_KV_KEY_BYTES_MAX) {
+        const struct state_key key = state_key_of(request->data);
+        error = ingot_snapshot_get(request->snapshot, state_key_slice(&key), &value);
+    }
+    if (error == INGOT_OK) {
+        ingot_buffer_append_slice(&response->value, value);
+        answer(response, INGOT_KV_OK, "exists");
+    } else if (error == INGOT_ERROR_NOT_FOUND) {
+        answer(response, INGOT_KV_OK, "does not exist");
+    } else {
+        answer(response, INGOT_KV_STORE_FAILED, ingot_error_text(error));
+    }
+}
+
+struct range_visit {
+    struct ingot_buffer *value;
+    uint32_t count;
+    uint32_t limit;
+    bool has_more;
+};
+
+static bool visit_item(void *context, struct ingot_slice key, struct ingot_slice value)
+{
+    struct range_visit *visit = context;
+    const struct ingot_slice user_key = ingot_slice_of(key.data + 1, key.size - 1);
+    if (visit->count == visit->limit ||
+        visit->value->size + kv_range_item_size(user_key, value) > INGOT_KV_RANGE_BYTES_MAX) {
+        visit->has_more = true;
+        return false;
+    }
+    kv_range_append_item(visit->value, user_key, value);
+    visit->count++;
+    return true;
+}
+
+static_assert(INGOT_KV_VALUE_BYTES_MAX + INGOT_KV_KEY_BYTES_MAX + 64 <= INGOT_KV_RANGE_BYTES_MAX,
+              "every answer makes progress");
+
+static void query_range(struct kv *kv, const struct ingot_query_request *request,
+                        struct ingot_query_response *response)
+{
+    struct kv_range range;
+    if (!kv_range_parse(&kv->parser, request->data, &range)) {
+        answer(response, INGOT_KV_INVALID_ENCODING, "not a canonical RangeQuery message");
+        return;
+    }
+    if (range.first.size > INGOT_KV_KEY_BYTES_MAX || range.end.size > INGOT_KV_KEY_BYTES_MAX) {
+        answer(response, INGOT_KV_TOO_LARGE, kv_code_text(INGOT_KV_TOO_LARGE));
+        return;
+    }
+    static const uint8_t prefix_end[1] = {KEY_PREFIX_END};
+    const struct state_key first = state_key_of(range.first);
+    const struct state_key end = state_key_of(range.end);
+    const bool has_limit = range.limit > 0 && range.limit < INGOT_KV_RANGE_ITEMS_MAX;
+    struct range_visit visit = {
+        .value = &response->value,
+        .limit = has_limit ? range.limit : INGOT_KV_RANGE_ITEMS_MAX,
+    };
+    const enum ingot_error error = ingot_snapshot_range(
+        request->snapshot, state_key_slice(&first),
+        range.end.size > 0 ? state_key_slice(&end) : ingot_slice_of(prefix_end, sizeof prefix_end),
+        visit_item, &visit);
+    if (error != INGOT_OK) {
+        ingot_buffer_clear(&response->value);
+        answer(response, INGOT_KV_STORE_FAILED, ingot_error_text(error));
+        return;
+    }
+    if (visit.has_more)
+        kv_range_append_more(&response->value);
+    response->code = INGOT_KV_OK;
+    ingot_buffer_format(&response->log, "%u items", visit.count);
+}
+
+static bool is_path(struct ingot_slice path, const char *text)
+{
+    return ingot_slice_equal(path, ingot_slice_of_text(text));
+}
+
+static void query(void *context, const struct ingot_query_request *request,
+                  struct ingot_query_response *response)
+{
+    if (request->path.size == 0 || is_path(request->path, "/store") ||
+        is_path(request->path, "/key"))
+        query_key(request, response);
+    else if (is_path(request->path, "/range"))
+        query_range(context, request, response);
+    else
+        answer(response, INGOT_KV_UNKNOWN_PATH, "unknown path; known are /store, /key and /range");
+}
+
+static void free_kv(void *context)
+{
+    struct kv *kv = context;
+    kv_parser_deinit(&kv->parser);
+    free(kv);
+}
+
+void ingot_app_kv_init(struct ingot_app *app)
+{
+    *app = (struct ingot_app){
+        .context = alloc_zeroed(1, sizeof(struct kv)),
+        .name = "kv",
+        .version = "1",
+        .propose_block = propose_block,
+        .validate_block = validate_block,
+        .check_tx = check_tx,
+        .check_tx_is_stateless = true,
+        .query = query,
+        .free = free_kv,
+    };
+}
