@@ -1,0 +1,363 @@
+/*
+ * Taking over a store, and changing it: one batch gathers what a step of the protocol wants durable
+ * and ledger_sync commits it whole.
+ *
+ * Reading is in ledger_state.c and ledger_start.c, the way of committed updates into the state in
+ * ledger_apply.c, the bytes of records in ledger_record.c.
+ */
+#include "node/ledger_internal.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "base/hex.h"
+#include "wire/preimage.h"
+#include "wire/wire.h"
+
+#define APPLY_BLOCKS_DEFAULT 128
+#define APPLY_BYTES_DEFAULT ((size_t)8 * 1024 * 1024)
+
+#define SCHEMA_MARK "ingot ledger"
+
+const char *const ledger_tables[LEDGER_TABLE_COUNT] = {
+    [LEDGER_META] = "meta",   [LEDGER_BLOCKS] = "blocks", [LEDGER_CHAIN] = "chain",
+    [LEDGER_STATE] = "state", [LEDGER_SETS] = "sets",     [LEDGER_TRANSACTIONS] = "transactions",
+};
+const uint32_t ledger_table_count = LEDGER_TABLE_COUNT;
+
+enum ingot_error ledger_fail(struct ledger_why why, enum ingot_error error, const char *format, ...)
+{
+    if (why.size > 0) {
+        va_list arguments;
+        va_start(arguments, format);
+        vsnprintf(why.text, why.size, format, arguments);
+        va_end(arguments);
+    }
+    return error;
+}
+
+/* --- The open batch. --- */
+
+static struct ingot_store_batch *open_batch(struct ledger *ledger)
+{
+    if (ledger->batch == NULL)
+        ledger->batch = ingot_store_batch_begin(ledger->store);
+    return ledger->batch;
+}
+
+static void put_sealed(struct ledger *ledger, enum ledger_table table, struct ingot_slice key,
+                       struct ingot_slice content)
+{
+    struct ingot_buffer record = {0};
+    ledger_seal(&ledger->chain, table, key, content, &record);
+    ingot_store_batch_put(open_batch(ledger), table, key, ingot_buffer_slice(&record));
+    ingot_buffer_deinit(&record);
+}
+
+static void put_meta(struct ledger *ledger, const char *name, const struct ingot_buffer *content)
+{
+    put_sealed(ledger, LEDGER_META, ingot_slice_of_text(name), ingot_buffer_slice(content));
+}
+
+static void put_heights(struct ledger *ledger, const struct ledger_heights *heights)
+{
+    struct ingot_buffer content = {0};
+    ledger_encode_heights(heights, &content);
+    put_meta(ledger, LEDGER_KEY_HEIGHTS, &content);
+    ingot_buffer_deinit(&content);
+}
+
+static void put_entry(struct ledger *ledger, const struct block *block,
+                      const struct execution *execution)
+{
+    uint8_t key[LEDGER_BLOCK_KEY_BYTES];
+    ledger_block_key(block->height, &block->hash, key);
+    struct ingot_buffer value = {0};
+    ledger_encode_entry(block, execution, &value);
+    ingot_store_batch_put(open_batch(ledger), LEDGER_BLOCKS, ingot_slice_of(key, sizeof key),
+                          ingot_buffer_slice(&value));
+    ingot_buffer_deinit(&value);
+}
+
+static void put_chain(struct ledger *ledger, const struct block *block)
+{
+    uint8_t key[LEDGER_HEIGHT_KEY_BYTES];
+    ledger_height_key(block->height, key);
+    ingot_store_batch_put(open_batch(ledger), LEDGER_CHAIN, ingot_slice_of(key, sizeof key),
+                          ingot_slice_of(block->hash.bytes, INGOT_HASH_BYTES));
+}
+
+void ledger_put_block(struct ledger *ledger, struct block *block, struct execution *execution)
+{
+    INGOT_ASSERT(execution != NULL);
+    INGOT_ASSERT(execution->result_count == block->transaction_count);
+    INGOT_ASSERT(block->height > ledger->batch_committed);
+    put_entry(ledger, block, execution);
+}
+
+void ledger_put_safety(struct ledger *ledger, const struct core_safety *safety)
+{
+    (void)open_batch(ledger);
+    ingot_buffer_clear(&ledger->batch_safety);
+    ledger_encode_safety(safety, &ledger->batch_safety);
+}
+
+void ledger_commit_block(struct ledger *ledger, struct block *block, struct execution *execution)
+{
+    INGOT_ASSERT(execution != NULL);
+    INGOT_ASSERT(block->height == ledger->batch_committed + 1);
+    put_chain(ledger, block);
+    ledger_unapplied_add(ledger, &ledger->batch_unapplied, block, execution);
+    ledger->batch_committed = block->height;
+}
+
+void ledger_delete_block(struct ledger *ledger, const struct block *block)
+{
+    uint8_t key[LEDGER_BLOCK_KEY_BYTES];
+    ledger_block_key(block->height, &block->hash, key);
+    ingot_store_batch_delete(open_batch(ledger), LEDGER_BLOCKS, ingot_slice_of(key, sizeof key));
+}
+
+bool ledger_has_changes(const struct ledger *ledger)
+{
+    return ledger->batch != NULL;
+}
+
+static void end_snapshot(struct ledger *ledger)
+{
+    INGOT_ASSERT(ledger->cursors_open == 0);
+    ingot_store_snapshot_end(ledger->snapshot);
+    ledger->snapshot = NULL;
+}
+
+enum ingot_error ledger_sync(struct ledger *ledger)
+{
+    if (ledger->batch == NULL)
+        return INGOT_OK;
+    struct ledger_heights heights = ledger->heights;
+    heights.committed = ledger->batch_committed;
+    const bool commits = ledger->batch_unapplied.count > 0;
+    const bool applies = commits && ledger_should_apply(ledger);
+    if (applies) {
+        ledger_apply(ledger);
+        heights.applied = heights.committed;
+    }
+    if (commits)
+        put_heights(ledger, &heights);
+    if (ledger->batch_safety.size > 0)
+        put_meta(ledger, LEDGER_KEY_SAFETY, &ledger->batch_safety);
+    end_snapshot(ledger);
+    const enum ingot_error error = ingot_store_batch_commit(ledger->batch);
+    ledger->batch = NULL;
+    ingot_buffer_clear(&ledger->batch_safety);
+    if (error != INGOT_OK)
+        return error;
+    ledger->heights = heights;
+    ledger_unapplied_move(&ledger->unapplied, &ledger->batch_unapplied);
+    if (applies)
+        ledger_unapplied_clear(&ledger->unapplied);
+    return INGOT_OK;
+}
+
+uint64_t ledger_committed_height(const struct ledger *ledger)
+{
+    return ledger->heights.committed;
+}
+
+uint64_t ledger_applied_height(const struct ledger *ledger)
+{
+    return ledger->heights.applied;
+}
+
+uint64_t ledger_lowest_height(const struct ledger *ledger)
+{
+    return ledger->heights.lowest;
+}
+
+/* --- Taking over a store. --- */
+
+static void put_schema(struct ledger *ledger)
+{
+    struct ingot_buffer value = {0};
+    ingot_buffer_append_slice(&value, ingot_slice_of_text(SCHEMA_MARK));
+    ingot_buffer_append_u32(&value, LEDGER_SCHEMA_VERSION);
+    ingot_store_batch_put(open_batch(ledger), LEDGER_META, ingot_slice_of_text(LEDGER_KEY_SCHEMA),
+                          ingot_buffer_slice(&value));
+    ingot_buffer_deinit(&value);
+}
+
+static enum ingot_error create(struct ledger *ledger, const struct ledger_options *options,
+                               struct ledger_why why)
+{
+    struct ingot_buffer content = {0};
+    put_schema(ledger);
+    ingot_buffer_append(&content, ledger->chain.bytes, INGOT_HASH_BYTES);
+    put_meta(ledger, LEDGER_KEY_CHAIN, &content);
+    put_heights(ledger, &(struct ledger_heights){0});
+    put_entry(ledger, options->genesis, NULL);
+    put_chain(ledger, options->genesis);
+
+    uint8_t epoch[LEDGER_HEIGHT_KEY_BYTES];
+    ledger_height_key(0, epoch);
+    ingot_buffer_clear(&content);
+    wire_encode_validator_set(options->genesis_set, &content);
+    put_sealed(ledger, LEDGER_SETS, ingot_slice_of(epoch, sizeof epoch),
+               ingot_buffer_slice(&content));
+    ingot_buffer_deinit(&content);
+
+    struct qc *genesis_qc = wire_genesis_qc(&ledger->chain);
+    struct core_safety safety = core_safety_at_genesis(genesis_qc);
+    ledger_put_safety(ledger, &safety);
+    core_safety_deinit(&safety);
+    qc_unref(genesis_qc);
+    const enum ingot_error error = ledger_sync(ledger);
+    if (error != INGOT_OK)
+        return ledger_fail(why, error, "the genesis state cannot be written: %s",
+                           ingot_error_text(error));
+    return INGOT_OK;
+}
+
+/* INGOT_OK: of our schema; INGOT_ERROR_NOT_FOUND: none is noted. */
+static enum ingot_error check_schema(struct ledger *ledger, struct ledger_why why)
+{
+    enum ingot_error error = INGOT_OK;
+    struct ingot_store_snapshot *snapshot = ledger_snapshot(ledger, &error);
+    struct ingot_slice value;
+    if (error == INGOT_OK)
+        error = ingot_store_snapshot_get(snapshot, LEDGER_META,
+                                         ingot_slice_of_text(LEDGER_KEY_SCHEMA), &value);
+    if (error == INGOT_ERROR_NOT_FOUND)
+        return error;
+    if (error != INGOT_OK)
+        return ledger_fail(why, error, "the store cannot be read: %s", ingot_error_text(error));
+    struct ingot_slice mark;
+    uint32_t version = 0;
+    if (!ingot_slice_take(&value, sizeof SCHEMA_MARK - 1, &mark) ||
+        !ingot_slice_equal(mark, ingot_slice_of_text(SCHEMA_MARK)) ||
+        !ingot_slice_take_u32(&value, &version))
+        return ledger_fail(why, INGOT_ERROR_CORRUPT,
+                           "damaged data: the schema record is not one of Ingot's");
+    /* A later version may have added something behind the number. */
+    if (version != LEDGER_SCHEMA_VERSION)
+        return ledger_fail(why, INGOT_ERROR_VERSION,
+                           "the data is of schema version %u; this program knows version %u only",
+                           version, LEDGER_SCHEMA_VERSION);
+    if (value.size > 0)
+        return ledger_fail(why, INGOT_ERROR_CORRUPT, "damaged data: the schema record is too long");
+    return INGOT_OK;
+}
+
+static enum ingot_error check_empty(struct ledger *ledger, struct ledger_why why)
+{
+    enum ingot_error error = INGOT_ERROR_NOT_FOUND;
+    for (uint32_t table = 0; table < LEDGER_TABLE_COUNT && error == INGOT_ERROR_NOT_FOUND;
+         table++) {
+        struct ingot_store_cursor *cursor = NULL;
+        error = ingot_store_cursor_open(ledger->snapshot, table, &cursor);
+        if (error == INGOT_OK)
+            error = ingot_store_cursor_seek(cursor, ingot_slice_of(NULL, 0));
+        ingot_store_cursor_close(cursor);
+    }
+    if (error == INGOT_ERROR_NOT_FOUND)
+        return INGOT_OK;
+    if (error == INGOT_OK)
+        return ledger_fail(why, INGOT_ERROR_CORRUPT,
+                           "damaged data: there is content, but no schema version");
+    return ledger_fail(why, error, "the store cannot be read: %s", ingot_error_text(error));
+}
+
+/* The record is sealed under the chain that it names, whichever that is. */
+static enum ingot_error check_chain(struct ledger *ledger, struct ledger_why why)
+{
+    struct ingot_slice key = ingot_slice_of_text(LEDGER_KEY_CHAIN);
+    struct ingot_slice record;
+    enum ingot_error error = ingot_store_snapshot_get(ledger->snapshot, LEDGER_META, key, &record);
+    if (error != INGOT_OK && error != INGOT_ERROR_NOT_FOUND)
+        return ledger_fail(why, error, "the store cannot be read: %s", ingot_error_text(error));
+    struct ingot_hash stored = {{0}};
+    struct ingot_slice content;
+    bool is_sound = error == INGOT_OK && record.size == 2 * (size_t)INGOT_HASH_BYTES;
+    if (is_sound) {
+        memcpy(stored.bytes, record.data + INGOT_HASH_BYTES, INGOT_HASH_BYTES);
+        is_sound = ledger_unseal(&stored, LEDGER_META, key, record, &content);
+    }
+    if (!is_sound)
+        return ledger_fail(why, INGOT_ERROR_CORRUPT,
+                           "damaged data: the record '%s' is missing or does not match its "
+                           "checksum",
+                           LEDGER_KEY_CHAIN);
+    if (crypto_hash_equal(&stored, &ledger->chain))
+        return INGOT_OK;
+    char theirs[2 * INGOT_HASH_BYTES + 1];
+    char ours[2 * INGOT_HASH_BYTES + 1];
+    hex_encode_lower(stored.bytes, INGOT_HASH_BYTES, theirs);
+    hex_encode_lower(ledger->chain.bytes, INGOT_HASH_BYTES, ours);
+    return ledger_fail(why, INGOT_ERROR_INVALID,
+                       "the data is of another chain: its genesis hash is %s, expected %s", theirs,
+                       ours);
+}
+
+static enum ingot_error resume(struct ledger *ledger, struct ledger_why why)
+{
+    enum ingot_error error = check_chain(ledger, why);
+    if (error != INGOT_OK)
+        return error;
+    struct ingot_slice content;
+    error = ledger_read_meta(ledger, LEDGER_KEY_HEIGHTS, &content, why);
+    if (error != INGOT_OK)
+        return error;
+    if (!ledger_decode_heights(content, &ledger->heights))
+        return ledger_fail(why, INGOT_ERROR_CORRUPT,
+                           "damaged data: the record '%s' does not decode", LEDGER_KEY_HEIGHTS);
+    ledger->batch_committed = ledger->heights.committed;
+    return ledger_read_unapplied(ledger, why);
+}
+
+enum ingot_error ledger_open(struct ingot_store *store, const struct ledger_options *options,
+                             struct ledger **result, char *why_text, size_t why_size)
+{
+    struct ledger_why why = {.text = why_text, .size = why_size};
+    INGOT_ASSERT(options->genesis->height == 0);
+    *result = NULL;
+    (void)ledger_fail(why, INGOT_OK, "%s", "");
+    struct ledger *ledger = alloc_zeroed(1, sizeof *ledger);
+    ledger->store = store;
+    ledger->chain = options->genesis->hash;
+    ledger->index_transactions = options->index_transactions;
+    ledger->apply_blocks_max =
+        options->apply_blocks_max > 0 ? options->apply_blocks_max : APPLY_BLOCKS_DEFAULT;
+    ledger->apply_bytes_max =
+        options->apply_bytes_max > 0 ? options->apply_bytes_max : APPLY_BYTES_DEFAULT;
+    enum ingot_error error = check_schema(ledger, why);
+    if (error == INGOT_ERROR_NOT_FOUND) {
+        error = check_empty(ledger, why);
+        if (error == INGOT_OK)
+            error = create(ledger, options, why);
+    } else if (error == INGOT_OK) {
+        error = resume(ledger, why);
+    }
+    if (error != INGOT_OK) {
+        ledger_free(ledger);
+        return error;
+    }
+    *result = ledger;
+    return INGOT_OK;
+}
+
+void ledger_free(struct ledger *ledger)
+{
+    if (ledger == NULL)
+        return;
+    end_snapshot(ledger);
+    ingot_store_batch_abort(ledger->batch);
+    ledger_unapplied_clear(&ledger->unapplied);
+    ledger_unapplied_clear(&ledger->batch_unapplied);
+    free(ledger->unapplied.items);
+    free(ledger->batch_unapplied.items);
+    ingot_buffer_deinit(&ledger->batch_safety);
+    free(ledger);
+}

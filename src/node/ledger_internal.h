@@ -1,0 +1,141 @@
+/*
+ * What the files of the ledger share: the tables, the records, the ledger itself.
+ */
+#ifndef INGOT_NODE_LEDGER_INTERNAL_H
+#define INGOT_NODE_LEDGER_INTERNAL_H
+
+#include "node/ledger.h"
+
+/* storage/FORMAT.md describes keys and values of each. */
+enum ledger_table {
+    LEDGER_META,        /* name -> sealed record */
+    LEDGER_BLOCKS,      /* height, hash -> block and execution; uncommitted ones too */
+    LEDGER_CHAIN,       /* height -> hash of the committed block */
+    LEDGER_STATE,       /* the App's keys, as of applied_height */
+    LEDGER_SETS,        /* epoch -> sealed validator set */
+    LEDGER_TRANSACTIONS /* SHA-256 -> height and index, as of applied_height */
+};
+#define LEDGER_TABLE_COUNT 6
+
+#define LEDGER_SCHEMA_VERSION 1
+#define LEDGER_KEY_SCHEMA "schema"
+#define LEDGER_KEY_CHAIN "chain"
+#define LEDGER_KEY_HEIGHTS "heights"
+#define LEDGER_KEY_SAFETY "safety"
+
+/* Where an error is explained. */
+struct ledger_why {
+    char *text;
+    size_t size;
+};
+
+/* Writes the sentence and returns the error. */
+enum ingot_error ledger_fail(struct ledger_why why, enum ingot_error error, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* A transaction of a committed block, by the hash that clients know. */
+struct ledger_indexed {
+    uint8_t sha256[32];
+    uint64_t height;
+    uint32_t index;
+};
+
+/* A committed block whose updates are not in the state table yet. */
+struct ledger_unapplied {
+    uint64_t height;
+    struct execution *execution;    /* owned reference */
+    struct block *block;            /* owned reference, only between open and load; or NULL */
+    struct ledger_indexed *indexed; /* owned; ordered by sha256; NULL if there is no index */
+    uint32_t indexed_count;
+    size_t bytes; /* what it weighs against apply_bytes_max */
+};
+
+struct ledger_unapplied_list {
+    struct ledger_unapplied *items; /* consecutive heights */
+    uint32_t count;
+    uint32_t capacity;
+    size_t bytes;
+};
+
+struct ledger_heights {
+    uint64_t committed;
+    uint64_t applied;
+    uint64_t lowest;
+};
+
+struct ledger {
+    struct ingot_store *store;
+    struct ingot_hash chain;
+    bool index_transactions;
+    uint32_t apply_blocks_max;
+    size_t apply_bytes_max;
+
+    struct ledger_heights heights;          /* durable */
+    struct ledger_unapplied_list unapplied; /* durable */
+
+    struct ingot_store_batch *batch; /* NULL: nothing to make durable */
+    uint64_t batch_committed;        /* the committed height once the batch is durable */
+    struct ledger_unapplied_list batch_unapplied;
+    struct ingot_buffer batch_safety; /* the last record given, sealed; empty: none */
+
+    struct ingot_store_snapshot *snapshot; /* of what is durable; NULL: begun when needed */
+    uint32_t cursors_open;
+};
+
+/* --- ledger_record.c: bytes of records. --- */
+
+#define LEDGER_HEIGHT_KEY_BYTES 8
+#define LEDGER_BLOCK_KEY_BYTES (8 + INGOT_HASH_BYTES)
+
+void ledger_height_key(uint64_t height, uint8_t key[LEDGER_HEIGHT_KEY_BYTES]);
+void ledger_block_key(uint64_t height, const struct ingot_hash *hash,
+                      uint8_t key[LEDGER_BLOCK_KEY_BYTES]);
+
+/*
+ * A sealed record: a digest over chain, table, key and content, then the content. Damage, and a
+ * record of another chain or another place, do not go unseen.
+ */
+void ledger_seal(const struct ingot_hash *chain, enum ledger_table table, struct ingot_slice key,
+                 struct ingot_slice content, struct ingot_buffer *record);
+/* False when the seal does not match. `content` points into the record. */
+bool ledger_unseal(const struct ingot_hash *chain, enum ledger_table table, struct ingot_slice key,
+                   struct ingot_slice record, struct ingot_slice *content);
+
+void ledger_encode_safety(const struct core_safety *safety, struct ingot_buffer *content);
+/* The safety's references are the caller's. */
+bool ledger_decode_safety(struct ingot_slice content, struct core_safety *safety);
+
+void ledger_encode_heights(const struct ledger_heights *heights, struct ingot_buffer *content);
+bool ledger_decode_heights(struct ingot_slice content, struct ledger_heights *heights);
+
+/* A block is its own seal: its hash is in the key, and covers all but the logs of its results. */
+void ledger_encode_entry(const struct block *block, const struct execution *execution,
+                         struct ingot_buffer *value);
+/* NULL: fine, and `*entry` holds references. Otherwise what is wrong, as static text. */
+const char *ledger_decode_entry(const struct ingot_hash *chain, struct ingot_slice key,
+                                struct ingot_slice value, struct ledger_entry *entry);
+
+/* --- ledger_start.c: what a start reads. --- */
+
+struct ingot_store_snapshot *ledger_snapshot(struct ledger *ledger, enum ingot_error *error);
+/* A sealed record of the meta table. */
+enum ingot_error ledger_read_meta(struct ledger *ledger, const char *name,
+                                  struct ingot_slice *content, struct ledger_why why);
+/* As ledger_read_block, with a sentence. */
+enum ingot_error ledger_read_entry(struct ledger *ledger, uint64_t height,
+                                   struct ledger_entry *entry, struct ledger_why why);
+enum ingot_error ledger_read_unapplied(struct ledger *ledger, struct ledger_why why);
+
+/* --- ledger_apply.c: committed blocks on their way into the state. --- */
+
+void ledger_unapplied_add(struct ledger *ledger, struct ledger_unapplied_list *list,
+                          const struct block *block, struct execution *execution);
+/* Moves all of `from` behind those of `to`. */
+void ledger_unapplied_move(struct ledger_unapplied_list *to, struct ledger_unapplied_list *from);
+void ledger_unapplied_clear(struct ledger_unapplied_list *list);
+/* Is it time, counting what the open batch commits? */
+bool ledger_should_apply(const struct ledger *ledger);
+/* Puts the updates and index entries of everything unapplied into the open batch. */
+void ledger_apply(struct ledger *ledger);
+
+#endif

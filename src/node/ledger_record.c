@@ -1,0 +1,210 @@
+/*
+ * The bytes of the ledger's records; see storage/FORMAT.md. Decoding is strict: what is not exactly
+ * what encoding makes is damage. Nothing here reads or writes a store.
+ */
+#include <string.h>
+
+#include "node/ledger_internal.h"
+#include "wire/preimage.h"
+#include "wire/wire.h"
+
+#define RECORD_TAG "ingot/record/1"
+
+/* Big-endian, so that the order of keys is the order of heights. */
+void ledger_height_key(uint64_t height, uint8_t key[LEDGER_HEIGHT_KEY_BYTES])
+{
+    for (uint32_t i = 0; i < LEDGER_HEIGHT_KEY_BYTES; i++)
+        key[i] = (uint8_t)(height >> (56 - 8 * i));
+}
+
+void ledger_block_key(uint64_t height, const struct ingot_hash *hash,
+                      uint8_t key[LEDGER_BLOCK_KEY_BYTES])
+{
+    ledger_height_key(height, key);
+    memcpy(key + LEDGER_HEIGHT_KEY_BYTES, hash->bytes, INGOT_HASH_BYTES);
+}
+
+/* --- Seals. --- */
+
+static void seal_digest(const struct ingot_hash *chain, enum ledger_table table,
+                        struct ingot_slice key, struct ingot_slice content,
+                        struct ingot_hash *digest)
+{
+    struct crypto_hasher hasher;
+    wire_hasher_begin(&hasher, RECORD_TAG);
+    crypto_hasher_add(&hasher, ingot_slice_of(chain->bytes, INGOT_HASH_BYTES));
+    wire_hasher_add_u32(&hasher, (uint32_t)table);
+    wire_hasher_add_u32(&hasher, (uint32_t)key.size);
+    crypto_hasher_add(&hasher, key);
+    crypto_hasher_add(&hasher, content);
+    crypto_hasher_end(&hasher, digest);
+}
+
+void ledger_seal(const struct ingot_hash *chain, enum ledger_table table, struct ingot_slice key,
+                 struct ingot_slice content, struct ingot_buffer *record)
+{
+    struct ingot_hash digest;
+    seal_digest(chain, table, key, content, &digest);
+    ingot_buffer_append(record, digest.bytes, INGOT_HASH_BYTES);
+    ingot_buffer_append_slice(record, content);
+}
+
+bool ledger_unseal(const struct ingot_hash *chain, enum ledger_table table, struct ingot_slice key,
+                   struct ingot_slice record, struct ingot_slice *content)
+{
+    struct ingot_slice stored;
+    struct ingot_hash digest;
+    if (!ingot_slice_take(&record, INGOT_HASH_BYTES, &stored))
+        return false;
+    seal_digest(chain, table, key, record, &digest);
+    *content = record;
+    return memcmp(stored.data, digest.bytes, INGOT_HASH_BYTES) == 0;
+}
+
+/* --- Safety. --- */
+
+static void append_position(struct ingot_buffer *content, struct position position)
+{
+    ingot_buffer_append_u64(content, position.epoch);
+    ingot_buffer_append_u64(content, position.view);
+}
+
+static bool take_position(struct ingot_slice *rest, struct position *position)
+{
+    return ingot_slice_take_u64(rest, &position->epoch) &&
+           ingot_slice_take_u64(rest, &position->view);
+}
+
+/* Its length is filled in once the part is there. */
+static size_t part_begin(struct ingot_buffer *content)
+{
+    ingot_buffer_append_u32(content, 0);
+    return content->size;
+}
+
+static void part_end(struct ingot_buffer *content, size_t begin)
+{
+    const size_t size = content->size - begin;
+    for (uint32_t i = 0; i < 4; i++)
+        content->data[begin - 4 + i] = (uint8_t)(size >> (8 * i));
+}
+
+static bool take_part(struct ingot_slice *rest, struct ingot_slice *part)
+{
+    uint32_t size = 0;
+    return ingot_slice_take_u32(rest, &size) && ingot_slice_take(rest, size, part);
+}
+
+void ledger_encode_safety(const struct core_safety *safety, struct ingot_buffer *content)
+{
+    append_position(content, safety->current);
+    append_position(content, safety->last_voted);
+    append_position(content, safety->locked);
+    size_t begin = part_begin(content);
+    if (safety->has_vote)
+        wire_encode_vote(&safety->vote, content);
+    part_end(content, begin);
+    begin = part_begin(content);
+    wire_encode_qc(safety->high_qc, content);
+    part_end(content, begin);
+    begin = part_begin(content);
+    if (safety->high_tc != NULL)
+        wire_encode_tc(safety->high_tc, content);
+    part_end(content, begin);
+}
+
+bool ledger_decode_safety(struct ingot_slice content, struct core_safety *safety)
+{
+    *safety = (struct core_safety){0};
+    struct ingot_slice vote;
+    struct ingot_slice qc;
+    struct ingot_slice tc;
+    if (!take_position(&content, &safety->current) ||
+        !take_position(&content, &safety->last_voted) ||
+        !take_position(&content, &safety->locked) || !take_part(&content, &vote) ||
+        !take_part(&content, &qc) || !take_part(&content, &tc) || content.size > 0)
+        return false;
+    safety->has_vote = vote.size > 0;
+    if (safety->has_vote && wire_decode_vote(vote, &safety->vote) != REJECT_NONE)
+        return false;
+    if (wire_decode_qc(qc, &safety->high_qc) != REJECT_NONE)
+        return false;
+    if (tc.size == 0 || wire_decode_tc(tc, &safety->high_tc) == REJECT_NONE)
+        return true;
+    core_safety_deinit(safety);
+    return false;
+}
+
+/* --- Heights. --- */
+
+void ledger_encode_heights(const struct ledger_heights *heights, struct ingot_buffer *content)
+{
+    ingot_buffer_append_u64(content, heights->committed);
+    ingot_buffer_append_u64(content, heights->applied);
+    ingot_buffer_append_u64(content, heights->lowest);
+}
+
+bool ledger_decode_heights(struct ingot_slice content, struct ledger_heights *heights)
+{
+    return ingot_slice_take_u64(&content, &heights->committed) &&
+           ingot_slice_take_u64(&content, &heights->applied) &&
+           ingot_slice_take_u64(&content, &heights->lowest) && content.size == 0 &&
+           heights->lowest <= heights->applied && heights->applied <= heights->committed;
+}
+
+/* --- Blocks. --- */
+
+void ledger_encode_entry(const struct block *block, const struct execution *execution,
+                         struct ingot_buffer *value)
+{
+    const size_t begin = part_begin(value);
+    wire_encode_block(block, value);
+    part_end(value, begin);
+    if (execution != NULL)
+        ingot_buffer_append_slice(value, execution_encoded(execution));
+}
+
+/* The genesis block, which nothing is executed for, has no execution. Any other has one. */
+static const char *decode_execution(struct ingot_slice bytes, const struct block *block,
+                                    struct execution **execution)
+{
+    *execution = NULL;
+    if (block->height == 0)
+        return bytes.size == 0 ? NULL : "the genesis block has an execution";
+    *execution = execution_decode(bytes);
+    if (*execution == NULL)
+        return "its execution does not decode";
+    if ((*execution)->result_count != block->transaction_count)
+        return "it has not one result for each transaction";
+    if (!crypto_hash_equal(&(*execution)->updates_hash, &block->updates_hash))
+        return "its execution is not the one that its hash covers";
+    return NULL;
+}
+
+const char *ledger_decode_entry(const struct ingot_hash *chain, struct ingot_slice key,
+                                struct ingot_slice value, struct ledger_entry *entry)
+{
+    *entry = (struct ledger_entry){0};
+    struct ingot_slice bytes;
+    if (!take_part(&value, &bytes) || wire_decode_block(bytes, &entry->block) != REJECT_NONE)
+        return "it does not decode";
+    uint8_t expected_key[LEDGER_BLOCK_KEY_BYTES];
+    ledger_block_key(entry->block->height, &entry->block->hash, expected_key);
+    const char *wrong = NULL;
+    if (!ingot_slice_equal(key, ingot_slice_of(expected_key, sizeof expected_key)))
+        wrong = "its bytes do not have the hash it is kept under";
+    else if (!crypto_hash_equal(&entry->block->chain, chain))
+        wrong = "it is of another chain";
+    else
+        wrong = decode_execution(value, entry->block, &entry->execution);
+    if (wrong != NULL)
+        ledger_entry_deinit(entry);
+    return wrong;
+}
+
+void ledger_entry_deinit(struct ledger_entry *entry)
+{
+    block_unref(entry->block);
+    execution_unref(entry->execution);
+    *entry = (struct ledger_entry){0};
+}
