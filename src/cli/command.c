@@ -1,0 +1,71 @@
+/*
+ * What all subcommands share. No subcommand's own logic.
+ */
+#include "cli/command.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+enum exit_code command_print_help(const struct command *command)
+{
+    (void)fputs(command->help, stdout);
+    return EXIT_CODE_OK;
+}
+
+enum exit_code command_usage_seen(const struct command *command)
+{
+    (void)fprintf(stderr, "Try 'ingot %s --help'.\n", command->name);
+    return EXIT_CODE_USAGE;
+}
+
+enum exit_code command_usage(const struct command *command, const char *format, ...)
+{
+    va_list arguments;
+    (void)fprintf(stderr, "ingot %s: ", command->name);
+    va_start(arguments, format);
+    (void)vfprintf(stderr, format, arguments);
+    va_end(arguments);
+    (void)fputc('\n', stderr);
+    return command_usage_seen(command);
+}
+
+enum exit_code command_fail(enum exit_code code, const char *format, ...)
+{
+    char text[8192];
+    va_list arguments;
+    va_start(arguments, format);
+    (void)vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    for (const char *line = text; *line != '\0';) {
+        size_t size = strcspn(line, "\n");
+        (void)fprintf(stderr, "ingot: %.*s\n", (int)size, line);
+        line += size + (line[size] == '\n' ? 1 : 0);
+    }
+    return code;
+}
+
+bool command_number(const char *text, uint64_t min, uint64_t max, uint64_t *number)
+{
+    uint64_t value = 0;
+    if (text[0] == '\0')
+        return false;
+    for (const char *c = text; *c != '\0'; c++) {
+        if (*c < '0' || *c > '9' || __builtin_mul_overflow(value, UINT64_C(10), &value) ||
+            __builtin_add_overflow(value, (uint64_t)(*c - '0'), &value))
+            return false;
+    }
+    *number = value;
+    return value >= min && value <= max;
+}
+
+bool command_url(const char *text, struct endpoint *endpoint)
+{
+    static const char scheme[] = "http://";
+    if (strncmp(text, scheme, strlen(scheme)) != 0)
+        return false;
+    struct ingot_slice rest = ingot_slice_of_text(text + strlen(scheme));
+    if (rest.size > 0 && rest.data[rest.size - 1] == '/')
+        rest.size--;
+    return endpoint_parse(rest, ENDPOINT_PORT_NONZERO, endpoint);
+}

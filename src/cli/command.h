@@ -1,0 +1,60 @@
+/*
+ * The subcommands, and what all of them share: how they are described, how they complain, and how
+ * they read numbers. One file holds one subcommand.
+ */
+#ifndef INGOT_CLI_COMMAND_H
+#define INGOT_CLI_COMMAND_H
+
+#include <getopt.h>
+#include <ingot/types.h>
+
+#include "cli/exit.h"
+#include "config/peers.h"
+
+struct command {
+    const char *name;
+    const char *summary; /* one line, for the list of commands */
+    const char *help;    /* what --help prints: usage, options, exit codes that are special */
+    /* argv[0] is "ingot <name>". */
+    enum exit_code (*run)(const struct command *command, int argc, char **argv);
+};
+
+extern const struct command command_keygen;
+extern const struct command command_kv;
+extern const struct command command_local;
+extern const struct command command_node;
+extern const struct command command_status;
+extern const struct command command_testnet;
+extern const struct command command_version;
+
+/* What getopt_long gives for --help; every command's options begin with COMMAND_HELP_OPTION. */
+#define COMMAND_OPTION_HELP 256
+#define COMMAND_HELP_OPTION                                                                        \
+    {                                                                                              \
+        "help", no_argument, NULL, COMMAND_OPTION_HELP                                             \
+    }
+/* The values of a command's own long options start here. */
+#define COMMAND_OPTION_OWN 257
+
+/* Where clients of a first local network find its first node. */
+#define COMMAND_NODE_URL_DEFAULT "http://127.0.0.1:27651"
+
+enum exit_code command_print_help(const struct command *command);
+
+/* Complains about the command line, points to --help and returns EXIT_CODE_USAGE. */
+enum exit_code command_usage(const struct command *command, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+/* As command_usage after getopt_long has complained by itself. */
+enum exit_code command_usage_seen(const struct command *command);
+
+/* Says on stderr what went wrong and returns `code`. Each line of the text gets the prefix. */
+enum exit_code command_fail(enum exit_code code, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* Digits only, in [min, max]. */
+bool command_number(const char *text, uint64_t min, uint64_t max, uint64_t *number);
+
+/* http://host:port, with or without a slash at the end. */
+bool command_url(const char *text, struct endpoint *endpoint);
+
+#endif

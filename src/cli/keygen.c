@@ -1,0 +1,118 @@
+/*
+ * `ingot keygen`: makes one key file. It shows public parts only.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/hex.h"
+#include "cli/command.h"
+#include "config/keys.h"
+#include "wire/crypto.h"
+
+enum { OPTION_KIND = COMMAND_OPTION_OWN, OPTION_OUTPUT, OPTION_FORCE };
+
+struct keygen_options {
+    enum key_kind kind;
+    const char *output; /* NULL: named after the kind */
+    enum file_overwrite overwrite;
+};
+
+static bool parse_kind(const char *text, enum key_kind *kind)
+{
+    for (int i = KEY_VALIDATOR; i <= KEY_TRANSPORT; i++) {
+        if (strcmp(text, key_kind_text((enum key_kind)i)) == 0) {
+            *kind = (enum key_kind)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Returns EXIT_CODE_OK to go on; `*is_done` when there is nothing left to do. */
+static enum exit_code parse(const struct command *command, int argc, char **argv,
+                            struct keygen_options *options, bool *is_done)
+{
+    static const struct option known[] = {COMMAND_HELP_OPTION,
+                                          {"kind", required_argument, NULL, OPTION_KIND},
+                                          {"output", required_argument, NULL, OPTION_OUTPUT},
+                                          {"force", no_argument, NULL, OPTION_FORCE},
+                                          {NULL, 0, NULL, 0}};
+    int option;
+    while ((option = getopt_long(argc, argv, "h", known, NULL)) != -1) {
+        switch (option) {
+        case 'h':
+        case COMMAND_OPTION_HELP:
+            *is_done = true;
+            return command_print_help(command);
+        case OPTION_KIND:
+            if (!parse_kind(optarg, &options->kind))
+                return command_usage(command, "--kind: expected validator or transport, found '%s'",
+                                     optarg);
+            break;
+        case OPTION_OUTPUT:
+            options->output = optarg;
+            break;
+        case OPTION_FORCE:
+            options->overwrite = FILE_REPLACE;
+            break;
+        default:
+            return command_usage_seen(command);
+        }
+    }
+    if (optind < argc)
+        return command_usage(command, "unexpected argument '%s'", argv[optind]);
+    return EXIT_CODE_OK;
+}
+
+static enum exit_code make(const struct keygen_options *options)
+{
+    char why[1024];
+    char key[2 * INGOT_PUBLIC_KEY_BYTES + 1];
+    char address[2 * INGOT_ADDRESS_BYTES + 1];
+    uint8_t address_bytes[INGOT_ADDRESS_BYTES];
+    struct report report;
+    struct key_pair pair;
+    const char *path = options->output != NULL          ? options->output
+                       : options->kind == KEY_VALIDATOR ? "validator.key"
+                                                        : "transport.key";
+    report_init(&report, why, sizeof why);
+    key_pair_generate(options->kind, &pair);
+    struct ingot_public_key public_key = pair.public_key;
+    enum ingot_error error = key_file_save(path, &pair, options->overwrite, &report);
+    key_pair_deinit(&pair);
+    if (error == INGOT_ERROR_EXISTS)
+        return command_fail(EXIT_CODE_USAGE, "%s; --force does it all the same", why);
+    if (error != INGOT_OK)
+        return command_fail(EXIT_CODE_FAILURE, "%s", why);
+    hex_encode_lower(public_key.bytes, sizeof public_key.bytes, key);
+    crypto_address(&public_key, address_bytes);
+    hex_encode_upper(address_bytes, sizeof address_bytes, address);
+    (void)printf("file        %s\npublic key  %s\n", path, key);
+    if (options->kind == KEY_VALIDATOR)
+        (void)printf("address     %s\n", address);
+    return EXIT_CODE_OK;
+}
+
+static enum exit_code run(const struct command *command, int argc, char **argv)
+{
+    struct keygen_options options = {.kind = KEY_VALIDATOR, .overwrite = FILE_KEEP_EXISTING};
+    bool is_done = false;
+    enum exit_code code = parse(command, argc, argv, &options, &is_done);
+    return code != EXIT_CODE_OK || is_done ? code : make(&options);
+}
+
+const struct command command_keygen = {
+    .name = "keygen",
+    .summary = "make a validator key or a transport key",
+    .help = "usage: ingot keygen [--kind validator|transport] [--output FILE] [--force]\n"
+            "\n"
+            "Makes an ed25519 key, writes it to a file that only its owner can read, and prints\n"
+            "the public part: of a validator key for genesis.json, of a transport key for the\n"
+            "peers files of the other nodes.\n"
+            "\n"
+            "  --kind KIND      validator (default): signs votes; transport: names a node to its\n"
+            "                   peers\n"
+            "  --output FILE    where to write it (validator.key or transport.key)\n"
+            "  --force          overwrite an existing file; the key in it is lost for good\n",
+    .run = run,
+};

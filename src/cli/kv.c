@@ -1,0 +1,200 @@
+/*
+ * `ingot kv`: reads and writes keys of the key-value App through a node. The import of a file is
+ * in kv_import.c.
+ */
+#include "cli/kv.h"
+
+#include <ingot/app_kv.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/client.h"
+#include "wire/crypto.h"
+
+enum { OPTION_NODE = COMMAND_OPTION_OWN };
+
+void kv_nonce(uint8_t nonce[KV_NONCE_BYTES])
+{
+    uint8_t seed[CRYPTO_SEED_BYTES];
+    crypto_random_seed(seed);
+    memcpy(nonce, seed, KV_NONCE_BYTES);
+}
+
+/* Says why an operation was refused, by the check or by the execution. */
+static enum exit_code refused(const char *stage, const json_t *outcome)
+{
+    return command_fail(EXIT_CODE_FAILURE, "%s: code %llu: %s", stage,
+                        (unsigned long long)client_u64(outcome, "code"),
+                        client_text(outcome, "log"));
+}
+
+static enum exit_code submit(struct client *client, const struct ingot_buffer *transaction)
+{
+    json_t *result = NULL;
+    if (client_call(client, "broadcast_tx_commit",
+                    client_tx_params(ingot_buffer_slice(transaction)), KV_CALL_TIMEOUT_MS,
+                    &result) != CLIENT_OK)
+        return command_fail(EXIT_CODE_FAILURE, "%s", client->why);
+    enum exit_code code = EXIT_CODE_OK;
+    if (client_u64(result, "check_tx.code") != 0)
+        code = refused("refused", client_member(result, "check_tx"));
+    else if (client_u64(result, "tx_result.code") != 0)
+        code = refused("committed without effect", client_member(result, "tx_result"));
+    else
+        (void)printf("committed at height %llu\n",
+                     (unsigned long long)client_u64(result, "height"));
+    json_decref(result);
+    return code;
+}
+
+static enum exit_code too_large(enum ingot_error error)
+{
+    return command_fail(EXIT_CODE_USAGE,
+                        "%s: expected a key of 1 to %d bytes and a value of at most %d bytes",
+                        ingot_error_text(error), INGOT_KV_KEY_BYTES_MAX, INGOT_KV_VALUE_BYTES_MAX);
+}
+
+static enum exit_code put(struct client *client, char **words)
+{
+    uint8_t nonce[KV_NONCE_BYTES];
+    struct ingot_buffer transaction = {0};
+    kv_nonce(nonce);
+    enum ingot_error error = ingot_kv_transaction_put(&transaction, ingot_slice_of_text(words[0]),
+                                                      ingot_slice_of_text(words[1]),
+                                                      ingot_slice_of(nonce, sizeof nonce));
+    enum exit_code code = error == INGOT_OK ? submit(client, &transaction) : too_large(error);
+    ingot_buffer_deinit(&transaction);
+    return code;
+}
+
+static enum exit_code delete_key(struct client *client, char **words)
+{
+    uint8_t nonce[KV_NONCE_BYTES];
+    struct ingot_buffer transaction = {0};
+    kv_nonce(nonce);
+    enum ingot_error error = ingot_kv_transaction_delete(
+        &transaction, ingot_slice_of_text(words[0]), ingot_slice_of(nonce, sizeof nonce));
+    enum exit_code code = error == INGOT_OK ? submit(client, &transaction) : too_large(error);
+    ingot_buffer_deinit(&transaction);
+    return code;
+}
+
+static enum exit_code get(struct client *client, char **words)
+{
+    json_t *result = NULL;
+    struct ingot_buffer value = {0};
+    enum exit_code code = EXIT_CODE_OK;
+    if (client_call(client, "abci_query", client_query_params("", ingot_slice_of_text(words[0])),
+                    KV_CALL_TIMEOUT_MS, &result) != CLIENT_OK) {
+        code = command_fail(EXIT_CODE_FAILURE, "%s", client->why);
+    } else if (client_u64(result, "response.code") != 0) {
+        code = command_fail(EXIT_CODE_FAILURE, "%s: %s", words[0],
+                            client_text(result, "response.log"));
+    } else if (!client_bytes(result, "response.value", &value)) {
+        code = command_fail(EXIT_CODE_FAILURE, "the node's answer has no value");
+    } else {
+        (void)fwrite(value.data, 1, value.size, stdout);
+        (void)putchar('\n');
+    }
+    ingot_buffer_deinit(&value);
+    json_decref(result);
+    return code;
+}
+
+struct operation {
+    const char *name;
+    int word_count;
+    const char *words;                                          /* for complaints */
+    enum exit_code (*run)(struct client *client, char **words); /* NULL: import */
+};
+
+static const struct operation operations[] = {
+    {"put", 2, "KEY and VALUE", put},
+    {"get", 1, "KEY", get},
+    {"delete", 1, "KEY", delete_key},
+    {"import", 1, "FILE", NULL},
+};
+
+static const struct operation *find(const char *name)
+{
+    for (size_t i = 0; i < sizeof operations / sizeof operations[0]; i++)
+        if (strcmp(operations[i].name, name) == 0)
+            return &operations[i];
+    return NULL;
+}
+
+static enum exit_code perform(const struct operation *operation, char **words,
+                              struct kv_import_options *options)
+{
+    if (operation->run == NULL) {
+        options->path = words[0];
+        return kv_import(options);
+    }
+    struct client client;
+    enum exit_code code = client_init(&client, &options->nodes[0])
+                              ? operation->run(&client, words)
+                              : command_fail(EXIT_CODE_FAILURE, "%s", client.why);
+    client_deinit(&client);
+    return code;
+}
+
+static enum exit_code take_node(const struct command *command, struct kv_import_options *options)
+{
+    if (options->node_count == KV_NODES_MAX)
+        return command_usage(command, "--node: expected at most %d of them", KV_NODES_MAX);
+    if (!command_url(optarg, &options->nodes[options->node_count]))
+        return command_usage(command, "--node: expected http://host:port, found '%s'", optarg);
+    options->node_count++;
+    return EXIT_CODE_OK;
+}
+
+static enum exit_code run(const struct command *command, int argc, char **argv)
+{
+    static const struct option known[] = {
+        COMMAND_HELP_OPTION, {"node", required_argument, NULL, OPTION_NODE}, {NULL, 0, NULL, 0}};
+    struct kv_import_options options = {.node_count = 0};
+    int option;
+    while ((option = getopt_long(argc, argv, "h", known, NULL)) != -1) {
+        if (option == 'h' || option == COMMAND_OPTION_HELP)
+            return command_print_help(command);
+        if (option != OPTION_NODE)
+            return command_usage_seen(command);
+        enum exit_code code = take_node(command, &options);
+        if (code != EXIT_CODE_OK)
+            return code;
+    }
+    if (optind == argc)
+        return command_usage(command, "expected put, get, delete or import");
+    const struct operation *operation = find(argv[optind]);
+    if (operation == NULL)
+        return command_usage(command, "expected put, get, delete or import, found '%s'",
+                             argv[optind]);
+    if (argc - optind - 1 != operation->word_count)
+        return command_usage(command, "%s: expected %s", operation->name, operation->words);
+    if (options.node_count > 1 && operation->run != NULL)
+        return command_usage(command, "%s: expected one --node", operation->name);
+    if (options.node_count == 0)
+        (void)command_url(COMMAND_NODE_URL_DEFAULT, &options.nodes[options.node_count++]);
+    return perform(operation, argv + optind + 1, &options);
+}
+
+const struct command command_kv = {
+    .name = "kv",
+    .summary = "read and write keys of the key-value App",
+    .help = "usage: ingot kv put KEY VALUE [--node URL]\n"
+            "       ingot kv get KEY [--node URL]\n"
+            "       ingot kv delete KEY [--node URL]\n"
+            "       ingot kv import FILE [--node URL]...\n"
+            "\n"
+            "put      sets a key; returns when that is committed and prints the height\n"
+            "get      prints a key's committed value\n"
+            "delete   deletes a key; returns when that is committed and prints the height\n"
+            "import   sets a key for each line of a file: key, tab, value ('-' reads standard\n"
+            "         input). If a key is there twice, its last line counts. Keys that have\n"
+            "         their value already are skipped, so that an import that was interrupted\n"
+            "         can be given again.\n"
+            "\n"
+            "  --node URL   a node's address for clients (" COMMAND_NODE_URL_DEFAULT ");\n"
+            "               import takes several and spreads the load over them\n",
+    .run = run,
+};

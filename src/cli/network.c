@@ -1,0 +1,230 @@
+/*
+ * Makes the homes of a network on one machine. It starts nothing.
+ */
+#include "cli/network.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/alloc.h"
+#include "base/hex.h"
+#include "wire/crypto.h"
+
+/* What one node has before its files are written. */
+struct node_plan {
+    struct key_pair validator;
+    struct key_pair transport;
+    uint16_t peer_port;
+    uint16_t client_port;
+};
+
+bool network_ports(const struct network_plan *plan, uint32_t node, uint16_t *peer_port,
+                   uint16_t *client_port)
+{
+    uint64_t first = (uint64_t)plan->base_port + 2 * (uint64_t)node;
+    if (plan->base_port == 0 || first + 1 > UINT16_MAX)
+        return false;
+    *peer_port = (uint16_t)first;
+    *client_port = (uint16_t)(first + 1);
+    return true;
+}
+
+char *network_home(const char *folder, uint32_t node)
+{
+    struct ingot_buffer path = {0};
+    ingot_buffer_format(&path, "%s/node%u", folder, node);
+    ingot_buffer_append_u8(&path, 0);
+    return (char *)path.data;
+}
+
+uint32_t network_count(const char *folder)
+{
+    uint32_t count = 0;
+    struct stat status;
+    for (;;) {
+        char *home = network_home(folder, count);
+        char *config = path_join(home, HOME_CONFIG_FILE);
+        bool is_there = stat(config, &status) == 0;
+        free(config);
+        free(home);
+        if (!is_there || count == INGOT_VALIDATORS_MAX)
+            return count;
+        count++;
+    }
+}
+
+static bool folder_is_empty(const char *path)
+{
+    DIR *folder = opendir(path);
+    if (folder == NULL)
+        return errno == ENOENT;
+    bool is_empty = true;
+    const struct dirent *entry;
+    while ((entry = readdir(folder)) != NULL)
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+            is_empty = false;
+    (void)closedir(folder);
+    return is_empty;
+}
+
+static void random_chain_id(char chain_id[INGOT_CHAIN_ID_BYTES_MAX + 1])
+{
+    uint8_t seed[CRYPTO_SEED_BYTES];
+    char digits[13];
+    crypto_random_seed(seed);
+    hex_encode_lower(seed, 6, digits);
+    (void)snprintf(chain_id, INGOT_CHAIN_ID_BYTES_MAX + 1, "ingot-%s", digits);
+}
+
+/* False when it does not fit; a rule that it breaks is genesis_finish's business. */
+static bool copy_text(const char *text, char *to, size_t size)
+{
+    size_t length = strlen(text);
+    if (length >= size)
+        return false;
+    memcpy(to, text, length + 1);
+    return true;
+}
+
+static enum ingot_error make_genesis(const struct network_plan *plan, const struct node_plan *nodes,
+                                     struct genesis *genesis, struct report *report)
+{
+    genesis_init(genesis);
+    genesis->time_ns = plan->genesis_time_ns;
+    if (plan->chain_id == NULL) {
+        random_chain_id(genesis->chain_id);
+    } else if (!copy_text(plan->chain_id, genesis->chain_id, sizeof genesis->chain_id)) {
+        report_add(report, "chain id: expected at most %d characters", INGOT_CHAIN_ID_BYTES_MAX);
+        return INGOT_ERROR_INVALID;
+    }
+    if (!copy_text(plan->app, genesis->app, sizeof genesis->app)) {
+        report_add(report, "app: expected at most %d characters", GENESIS_APP_BYTES_MAX);
+        return INGOT_ERROR_INVALID;
+    }
+    genesis->validators = alloc_zeroed(plan->validator_count, sizeof *genesis->validators);
+    genesis->validator_count = plan->validator_count;
+    for (uint32_t i = 0; i < plan->validator_count; i++) {
+        struct genesis_validator *validator = &genesis->validators[i];
+        validator->validator.key = nodes[i].validator.public_key;
+        validator->validator.power = plan->powers != NULL ? plan->powers[i] : 1;
+        (void)snprintf(validator->name, sizeof validator->name, "node%u", i);
+    }
+    return genesis_finish(genesis, "genesis", report);
+}
+
+static void set_listen(struct endpoint *endpoint, uint16_t port)
+{
+    *endpoint = (struct endpoint){.host = "127.0.0.1", .port = port};
+}
+
+static void make_peers(const struct network_plan *plan, const struct node_plan *nodes,
+                       struct ingot_buffer *text)
+{
+    ingot_buffer_format(text, "# transport key, host:port, validator key\n");
+    for (uint32_t i = 0; i < plan->validator_count; i++) {
+        struct peer_entry entry = {.transport_key = nodes[i].transport.public_key,
+                                   .has_validator_key = true,
+                                   .validator_key = nodes[i].validator.public_key};
+        set_listen(&entry.endpoint, nodes[i].peer_port);
+        peers_format_entry(&entry, text);
+    }
+}
+
+static enum ingot_error write_text(const char *home, const char *name, struct ingot_slice text,
+                                   struct report *report)
+{
+    char *path = path_join(home, name);
+    enum ingot_error error = file_write(path, text, 0644, FILE_KEEP_EXISTING, report);
+    free(path);
+    return error;
+}
+
+static enum ingot_error write_key(const char *home, const char *name, const struct key_pair *pair,
+                                  struct report *report)
+{
+    char *path = path_join(home, name);
+    enum ingot_error error = key_file_save(path, pair, FILE_KEEP_EXISTING, report);
+    free(path);
+    return error;
+}
+
+static enum ingot_error write_home(const char *home, const struct node_plan *node,
+                                   struct ingot_slice genesis, struct ingot_slice peers,
+                                   struct report *report)
+{
+    struct settings settings;
+    struct ingot_buffer config = {0};
+    settings_init(&settings);
+    set_listen(&settings.network_listen, node->peer_port);
+    set_listen(&settings.rpc_listen, node->client_port);
+    settings_format(&settings, &config);
+    enum ingot_error error = folder_make(home, 0755, report);
+    if (error == INGOT_OK)
+        error = write_text(home, HOME_GENESIS_FILE, genesis, report);
+    if (error == INGOT_OK)
+        error = write_text(home, HOME_PEERS_FILE, peers, report);
+    if (error == INGOT_OK)
+        error = write_key(home, HOME_VALIDATOR_KEY_FILE, &node->validator, report);
+    if (error == INGOT_OK)
+        error = write_key(home, HOME_TRANSPORT_KEY_FILE, &node->transport, report);
+    /* Last, as its being there is what makes a folder count as a home. */
+    if (error == INGOT_OK)
+        error = write_text(home, HOME_CONFIG_FILE, ingot_buffer_slice(&config), report);
+    ingot_buffer_deinit(&config);
+    return error;
+}
+
+static enum ingot_error write_homes(const struct network_plan *plan, const struct node_plan *nodes,
+                                    const struct genesis *genesis, struct report *report)
+{
+    struct ingot_buffer genesis_text = {0};
+    struct ingot_buffer peers_text = {0};
+    genesis_format(genesis, &genesis_text);
+    make_peers(plan, nodes, &peers_text);
+    enum ingot_error error = folder_make(plan->folder, 0755, report);
+    for (uint32_t i = 0; error == INGOT_OK && i < plan->validator_count; i++) {
+        char *home = network_home(plan->folder, i);
+        error = write_home(home, &nodes[i], ingot_buffer_slice(&genesis_text),
+                           ingot_buffer_slice(&peers_text), report);
+        free(home);
+    }
+    ingot_buffer_deinit(&genesis_text);
+    ingot_buffer_deinit(&peers_text);
+    return error;
+}
+
+enum ingot_error network_make(const struct network_plan *plan, struct report *report)
+{
+    if (!folder_is_empty(plan->folder)) {
+        report_add(report, "%s: expected an empty folder, or none of that name", plan->folder);
+        return INGOT_ERROR_EXISTS;
+    }
+    struct node_plan *nodes = alloc_zeroed(plan->validator_count, sizeof *nodes);
+    enum ingot_error error = INGOT_OK;
+    for (uint32_t i = 0; i < plan->validator_count && error == INGOT_OK; i++) {
+        key_pair_generate(KEY_VALIDATOR, &nodes[i].validator);
+        key_pair_generate(KEY_TRANSPORT, &nodes[i].transport);
+        nodes[i].validator.is_test_key = plan->has_test_keys;
+        nodes[i].transport.is_test_key = plan->has_test_keys;
+        if (!network_ports(plan, i, &nodes[i].peer_port, &nodes[i].client_port)) {
+            report_add(report,
+                       "base port %u: expected room for two ports for each of %u nodes "
+                       "below 65536",
+                       plan->base_port, plan->validator_count);
+            error = INGOT_ERROR_INVALID;
+        }
+    }
+    struct genesis genesis = {0};
+    if (error == INGOT_OK)
+        error = make_genesis(plan, nodes, &genesis, report);
+    if (error == INGOT_OK)
+        error = write_homes(plan, nodes, &genesis, report);
+    genesis_deinit(&genesis);
+    crypto_wipe(nodes, plan->validator_count * sizeof *nodes);
+    free(nodes);
+    return error;
+}

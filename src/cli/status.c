@@ -1,0 +1,102 @@
+/*
+ * `ingot status`: what a node says of itself.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/assert.h"
+#include "cli/client.h"
+#include "cli/command.h"
+
+#define STATUS_TIMEOUT_MS 5000
+
+enum { OPTION_NODE = COMMAND_OPTION_OWN, OPTION_JSON };
+
+static void print_row(const char *label, const char *text)
+{
+    (void)printf("%-12s %s\n", label, text[0] != '\0' ? text : "-");
+}
+
+static void print_status(const json_t *status)
+{
+    const json_t *catching_up = client_member(status, "sync_info.catching_up");
+    print_row("chain", client_text(status, "node_info.network"));
+    print_row("node", client_text(status, "node_info.moniker"));
+    print_row("validator", client_text(status, "validator_info.address"));
+    print_row("power", client_text(status, "validator_info.voting_power"));
+    print_row("height", client_text(status, "sync_info.latest_block_height"));
+    print_row("block", client_text(status, "sync_info.latest_block_hash"));
+    print_row("block time", client_text(status, "sync_info.latest_block_time"));
+    print_row("catching up", json_is_true(catching_up) ? "yes" : "no");
+    print_row("epoch", client_text(status, "ingot.epoch"));
+    print_row("view", client_text(status, "ingot.view"));
+    print_row("leader", client_text(status, "ingot.leader"));
+    print_row("peers", client_text(status, "ingot.peers"));
+    print_row("committed", client_text(status, "ingot.committed_txs"));
+    print_row("mempool", client_text(status, "ingot.mempool_txs"));
+}
+
+static enum exit_code show(const struct endpoint *endpoint, bool as_json)
+{
+    struct client client;
+    json_t *status = NULL;
+    enum exit_code code = EXIT_CODE_OK;
+    if (!client_init(&client, endpoint) ||
+        client_call(&client, "status", NULL, STATUS_TIMEOUT_MS, &status) != CLIENT_OK) {
+        code = command_fail(EXIT_CODE_FAILURE, "%s", client.why);
+    } else if (as_json) {
+        char *text = json_dumps(status, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
+        INGOT_ASSERT(text != NULL);
+        (void)printf("%s\n", text);
+        free(text);
+    } else {
+        print_status(status);
+    }
+    json_decref(status);
+    client_deinit(&client);
+    return code;
+}
+
+static enum exit_code run(const struct command *command, int argc, char **argv)
+{
+    static const struct option known[] = {COMMAND_HELP_OPTION,
+                                          {"node", required_argument, NULL, OPTION_NODE},
+                                          {"json", no_argument, NULL, OPTION_JSON},
+                                          {NULL, 0, NULL, 0}};
+    const char *url = COMMAND_NODE_URL_DEFAULT;
+    bool as_json = false;
+    int option;
+    while ((option = getopt_long(argc, argv, "h", known, NULL)) != -1) {
+        switch (option) {
+        case 'h':
+        case COMMAND_OPTION_HELP:
+            return command_print_help(command);
+        case OPTION_NODE:
+            url = optarg;
+            break;
+        case OPTION_JSON:
+            as_json = true;
+            break;
+        default:
+            return command_usage_seen(command);
+        }
+    }
+    struct endpoint endpoint;
+    if (optind < argc)
+        return command_usage(command, "unexpected argument '%s'", argv[optind]);
+    if (!command_url(url, &endpoint))
+        return command_usage(command, "--node: expected http://host:port, found '%s'", url);
+    return show(&endpoint, as_json);
+}
+
+const struct command command_status = {
+    .name = "status",
+    .summary = "show a node's height, view, leader and peers",
+    .help = "usage: ingot status [--node URL] [--json]\n"
+            "\n"
+            "Asks a node for its state: the committed height, its view and leader, its peers.\n"
+            "\n"
+            "  --node URL   the node's address for clients (" COMMAND_NODE_URL_DEFAULT ")\n"
+            "  --json       print the whole answer\n",
+    .run = run,
+};
