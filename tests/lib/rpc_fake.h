@@ -1,0 +1,73 @@
+/*
+ * A node that exists only for the client listener: a chain in memory, four validators whose keys
+ * never change, and an App for which a transaction is `key=value`. Blocks are committed when the
+ * test says so. With it a client that speaks raw HTTP over loopback on the same event loop.
+ */
+#ifndef INGOT_TESTS_RPC_FAKE_H
+#define INGOT_TESTS_RPC_FAKE_H
+
+#include <event2/event.h>
+#include <jansson.h>
+
+#include "node/rpc.h"
+#include "wire/crypto.h"
+
+#define RPC_FAKE_VALIDATORS 4
+#define RPC_FAKE_BLOCKS_MAX 4096
+
+struct rpc_fake {
+    struct event_base *base;
+    struct rpc *rpc;
+    struct rpc_options options;
+    struct rpc_identity identity;
+    struct rpc_status status;
+    struct metrics metrics;
+    struct genesis genesis;
+    struct block *genesis_block;
+    struct validator_set *set;
+    struct ledger_entry blocks[RPC_FAKE_BLOCKS_MAX]; /* by height; [0] is unused */
+    struct ingot_buffer pending;                     /* the next block's payload */
+    uint32_t pending_count;
+
+    /* What a test may set. */
+    enum ingot_error submit_error; /* of the next submissions */
+    bool commits_at_once;          /* a block for each transaction, within `submit` */
+    enum ingot_error read_error;
+    uint32_t peer_count;
+};
+
+/* All but the listener. `fake->options` may be changed before rpc_fake_listen. */
+void rpc_fake_init(struct rpc_fake *fake);
+void rpc_fake_listen(struct rpc_fake *fake);
+void rpc_fake_deinit(struct rpc_fake *fake);
+
+/* Commits what is pending, as a block that three of four validators certify. */
+void rpc_fake_commit(struct rpc_fake *fake);
+void rpc_fake_submit(struct rpc_fake *fake, const char *transaction);
+
+/* A connection of a client, non-blocking, or -1. */
+int rpc_fake_connect(struct rpc_fake *fake);
+/* Lets the loop work until the condition holds; fails the test after ten seconds. */
+typedef bool rpc_fake_condition(struct rpc_fake *fake, void *context);
+void rpc_fake_run_until(struct rpc_fake *fake, rpc_fake_condition *condition, void *context);
+/* Sends everything, the loop working meanwhile. False when the other side has closed. */
+bool rpc_fake_send(struct rpc_fake *fake, int socket, struct ingot_slice bytes);
+bool rpc_fake_send_text(struct rpc_fake *fake, int socket, const char *text);
+
+struct rpc_fake_answer {
+    int status; /* 0: the connection was closed before a complete answer */
+    struct ingot_buffer head;
+    struct ingot_buffer body; /* NUL-terminated, the NUL not counted */
+};
+
+/* Reads one answer. */
+void rpc_fake_receive(struct rpc_fake *fake, int socket, struct rpc_fake_answer *answer);
+void rpc_fake_answer_deinit(struct rpc_fake_answer *answer);
+/* Has the other side closed, once all it sent was read? Waits for it. */
+bool rpc_fake_is_closed(struct rpc_fake *fake, int socket);
+
+/* One request on a connection of its own. The caller frees the JSON; NULL when it is none. */
+json_t *rpc_fake_get(struct rpc_fake *fake, const char *target, int *status);
+json_t *rpc_fake_post(struct rpc_fake *fake, const char *body, int *status);
+
+#endif
