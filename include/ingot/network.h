@@ -30,12 +30,11 @@ struct ingot_network;
 
 /** A peer as the peers table names it. */
 struct ingot_peer {
-    /** Its place in the caller's table, below INGOT_PEERS_MAX; stays the same across reconnects. */
-    uint32_t number;
-    /** Its transport key. */
-    struct ingot_public_key key;
+    struct ingot_public_key key; /* its transport key */
     /** Name or address to dial, at most INGOT_NETWORK_HOST_BYTES_MAX; NULL or "": never dialled. */
     const char *host;
+    /** Its place in the caller's table, below INGOT_PEERS_MAX; stays the same across reconnects. */
+    uint32_t number;
     uint16_t port; /* 0: never dialled */
 };
 

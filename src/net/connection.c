@@ -109,7 +109,8 @@ static void log_refusal(struct connection *connection, enum ingot_close_reason r
         message = "connection refused: the peer is on another chain";
     }
     /* Before the handshake is through, the key that an inbound one shows is a mere claim. */
-    if (connection->dialled || connection->state > CONNECTION_SECURING) {
+    if (connection->peer != NULL &&
+        (connection->dialled || connection->state > CONNECTION_SECURING)) {
         LOG(level, message, log_text("reason", ingot_close_reason_text(reason)),
             log_u64("peer", connection->peer->number), log_text("address", connection->address));
     } else {
@@ -123,6 +124,7 @@ static void close_ready(struct connection *connection, enum ingot_close_reason r
     struct transport *transport = connection->transport;
     struct peer *peer = connection->peer;
     uint64_t now_us = clock_monotonic_us();
+    INGOT_ASSERT(peer != NULL);
     INGOT_ASSERT(peer->current == connection);
     peer->current = NULL;
     peer->stats.disconnections++;

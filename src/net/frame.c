@@ -14,6 +14,8 @@
 /* Up to here a copy into the queue costs less than sharing and a TLS record of its own. */
 #define FRAME_COPY_BYTES_MAX 4096
 
+static const uint8_t hello_magic[HELLO_MAGIC_BYTES] = {'i', 'n', 'g', 'o', 't', 'n', 'e', 't'};
+
 static void encode_u32(uint8_t *bytes, uint32_t value)
 {
     for (int i = 0; i < 4; i++) {
@@ -84,7 +86,7 @@ void net_hello_encode(uint64_t instance, struct ingot_slice greeting, uint8_t by
 {
     INGOT_ASSERT(greeting.size <= INGOT_NETWORK_GREETING_BYTES_MAX);
     memset(bytes, 0, HELLO_BYTES);
-    memcpy(bytes, HELLO_MAGIC, HELLO_MAGIC_BYTES);
+    memcpy(bytes, hello_magic, HELLO_MAGIC_BYTES);
     uint8_t *at = bytes + HELLO_MAGIC_BYTES;
     encode_u32(at, HELLO_VERSION);
     encode_u32(at + 4, (uint32_t)instance);
@@ -102,7 +104,7 @@ bool net_hello_check(struct ingot_slice body, struct ingot_slice greeting, uint6
     uint8_t size;
     *reason = INGOT_CLOSE_HELLO_MALFORMED;
     if (!ingot_slice_take(&body, HELLO_MAGIC_BYTES, &magic) ||
-        memcmp(magic.data, HELLO_MAGIC, HELLO_MAGIC_BYTES) != 0 ||
+        memcmp(magic.data, hello_magic, HELLO_MAGIC_BYTES) != 0 ||
         !ingot_slice_take_u32(&body, &version)) {
         return false;
     }

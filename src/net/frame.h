@@ -10,7 +10,6 @@
 #define FRAME_HEADER_BYTES 4
 
 /* The hello: magic, version, instance, size of the greeting, greeting padded with zeros. */
-#define HELLO_MAGIC "ingotnet"
 #define HELLO_MAGIC_BYTES 8
 #define HELLO_VERSION 1
 #define HELLO_BYTES (HELLO_MAGIC_BYTES + 4 + 8 + 1 + INGOT_NETWORK_GREETING_BYTES_MAX)

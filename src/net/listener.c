@@ -256,16 +256,19 @@ enum ingot_error net_listener_start(struct transport *transport, char *why, size
 
 uint16_t net_listener_port(const struct transport *transport)
 {
-    struct sockaddr_storage address = {0};
+    union {
+        struct sockaddr any;
+        struct sockaddr_in ipv4;
+        struct sockaddr_in6 ipv6;
+        struct sockaddr_storage all;
+    } address;
     socklen_t size = sizeof address;
-    if (transport->listener < 0 ||
-        getsockname(transport->listener, (struct sockaddr *)&address, &size) != 0) {
+    memset(&address, 0, sizeof address);
+    if (transport->listener < 0 || getsockname(transport->listener, &address.any, &size) != 0) {
         return 0;
     }
-    if (address.ss_family == AF_INET6) {
-        return ntohs(((const struct sockaddr_in6 *)&address)->sin6_port);
-    }
-    return ntohs(((const struct sockaddr_in *)&address)->sin_port);
+    return ntohs(address.any.sa_family == AF_INET6 ? address.ipv6.sin6_port
+                                                   : address.ipv4.sin_port);
 }
 
 void net_listener_stop(struct transport *transport)

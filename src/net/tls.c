@@ -141,13 +141,16 @@ static X509 *certificate_new(EVP_PKEY *key)
 
 static void set_protocol(SSL_CTX *context)
 {
+    /* OpenSSL's macros for these take them as if they were to be written. */
+    char groups[] = "X25519";
+    char algorithms[] = "ed25519";
     int done = SSL_CTX_set_min_proto_version(context, TLS1_3_VERSION) == 1 &&
                SSL_CTX_set_max_proto_version(context, TLS1_3_VERSION) == 1 &&
                SSL_CTX_set_ciphersuites(
                    context, "TLS_AES_128_GCM_SHA256:TLS_CHACHA20_POLY1305_SHA256") == 1 &&
-               SSL_CTX_set1_groups_list(context, "X25519") == 1 &&
-               SSL_CTX_set1_sigalgs_list(context, "ed25519") == 1 &&
-               SSL_CTX_set1_client_sigalgs_list(context, "ed25519") == 1;
+               SSL_CTX_set1_groups_list(context, groups) == 1 &&
+               SSL_CTX_set1_sigalgs_list(context, algorithms) == 1 &&
+               SSL_CTX_set1_client_sigalgs_list(context, algorithms) == 1;
     INGOT_ASSERT(done);
     /* Each connection proves its keys anew: nothing is resumed. */
     (void)SSL_CTX_set_options(context, SSL_OP_NO_TICKET | SSL_OP_NO_COMPRESSION |

@@ -86,6 +86,16 @@ struct ingot_public_key harness_key(uint32_t number)
     return key;
 }
 
+struct ingot_peer harness_peer(uint32_t number, uint32_t key, const char *host, uint16_t port)
+{
+    return (struct ingot_peer){
+        .key = harness_key(key),
+        .host = host,
+        .number = number,
+        .port = port,
+    };
+}
+
 static void on_receive(void *context, uint32_t peer, struct ingot_slice frame)
 {
     struct node *node = context;
@@ -160,12 +170,8 @@ void harness_introduce(struct node *node, const uint32_t *numbers, uint32_t coun
 {
     struct ingot_peer peers[NODES_MAX];
     for (uint32_t i = 0; i < count; i++) {
-        peers[i] = (struct ingot_peer){
-            .number = numbers[i],
-            .key = harness_key(numbers[i]),
-            .host = "127.0.0.1",
-            .port = node->harness->nodes[numbers[i]].port,
-        };
+        uint16_t port = node->harness->nodes[numbers[i]].port;
+        peers[i] = harness_peer(numbers[i], numbers[i], "127.0.0.1", port);
     }
     assert_int_equal(ingot_network_set_peers(node->network, peers, count), INGOT_OK);
 }

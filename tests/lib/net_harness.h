@@ -45,6 +45,8 @@ int harness_teardown(void **state);
 /* The transport key of a node's number. */
 void harness_seed(uint32_t number, uint8_t seed[32]);
 struct ingot_public_key harness_key(uint32_t number);
+/* An entry of a peers table, with the key of node `key`. */
+struct ingot_peer harness_peer(uint32_t number, uint32_t key, const char *host, uint16_t port);
 
 /* Options that most tests want: loopback, any port, quick timings. */
 struct ingot_network_tls_options harness_options(struct harness *harness, uint32_t number);

@@ -54,9 +54,9 @@ static void a_large_frame_is_shared_between_queues_and_freed_with_the_last(void 
 struct hello_row {
     const char *why;
     size_t offset;
-    uint8_t value;
     size_t size;
     enum ingot_close_reason reason; /* INGOT_CLOSE_REASONS: accepted */
+    uint8_t value;
 };
 
 static void a_hello_counts_only_as_exactly_what_it_should_be(void **state)
@@ -64,21 +64,21 @@ static void a_hello_counts_only_as_exactly_what_it_should_be(void **state)
     const struct ingot_slice greeting = ingot_slice_of_text("a chain");
     const size_t size_at = HELLO_MAGIC_BYTES + 4 + 8;
     const struct hello_row rows[] = {
-        {"as it is", 0, 'i', HELLO_BYTES, INGOT_CLOSE_REASONS},
-        {"empty", 0, 'i', 0, INGOT_CLOSE_HELLO_MALFORMED},
-        {"other magic", 0, 'I', HELLO_BYTES, INGOT_CLOSE_HELLO_MALFORMED},
-        {"magic alone", 0, 'i', HELLO_MAGIC_BYTES, INGOT_CLOSE_HELLO_MALFORMED},
-        {"other version", HELLO_MAGIC_BYTES, 2, HELLO_BYTES, INGOT_CLOSE_VERSION},
-        {"other version, other layout", HELLO_MAGIC_BYTES, 2, 20, INGOT_CLOSE_VERSION},
-        {"one byte short", 0, 'i', HELLO_BYTES - 1, INGOT_CLOSE_HELLO_MALFORMED},
-        {"greeting longer than the field", size_at, 65, HELLO_BYTES, INGOT_CLOSE_HELLO_MALFORMED},
-        {"greeting of 255 bytes", size_at, 255, HELLO_BYTES, INGOT_CLOSE_HELLO_MALFORMED},
-        {"padding in use", HELLO_BYTES - 1, 1, HELLO_BYTES, INGOT_CLOSE_HELLO_MALFORMED},
-        {"greeting cut, the rest in the padding", size_at, 6, HELLO_BYTES,
-         INGOT_CLOSE_HELLO_MALFORMED},
-        {"greeting with a zero more", size_at, 8, HELLO_BYTES, INGOT_CLOSE_GREETING},
-        {"other greeting", size_at + 1, 'A', HELLO_BYTES, INGOT_CLOSE_GREETING},
-        {"other instance", HELLO_MAGIC_BYTES + 4, 1, HELLO_BYTES, INGOT_CLOSE_REASONS},
+        {"as it is", 0, HELLO_BYTES, INGOT_CLOSE_REASONS, 'i'},
+        {"empty", 0, 0, INGOT_CLOSE_HELLO_MALFORMED, 'i'},
+        {"other magic", 0, HELLO_BYTES, INGOT_CLOSE_HELLO_MALFORMED, 'I'},
+        {"magic alone", 0, HELLO_MAGIC_BYTES, INGOT_CLOSE_HELLO_MALFORMED, 'i'},
+        {"other version", HELLO_MAGIC_BYTES, HELLO_BYTES, INGOT_CLOSE_VERSION, 2},
+        {"other version, other layout", HELLO_MAGIC_BYTES, 20, INGOT_CLOSE_VERSION, 2},
+        {"one byte short", 0, HELLO_BYTES - 1, INGOT_CLOSE_HELLO_MALFORMED, 'i'},
+        {"greeting longer than the field", size_at, HELLO_BYTES, INGOT_CLOSE_HELLO_MALFORMED, 65},
+        {"greeting of 255 bytes", size_at, HELLO_BYTES, INGOT_CLOSE_HELLO_MALFORMED, 255},
+        {"padding in use", HELLO_BYTES - 1, HELLO_BYTES, INGOT_CLOSE_HELLO_MALFORMED, 1},
+        {"greeting cut, the rest in the padding", size_at, HELLO_BYTES, INGOT_CLOSE_HELLO_MALFORMED,
+         6},
+        {"greeting with a zero more", size_at, HELLO_BYTES, INGOT_CLOSE_GREETING, 8},
+        {"other greeting", size_at + 1, HELLO_BYTES, INGOT_CLOSE_GREETING, 'A'},
+        {"other instance", HELLO_MAGIC_BYTES + 4, HELLO_BYTES, INGOT_CLOSE_REASONS, 1},
     };
     (void)state;
 

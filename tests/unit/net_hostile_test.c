@@ -122,9 +122,9 @@ static void dialling_one_peer_and_finding_another_is_refused(void **state)
     struct node *node = harness_start(harness, 0, NULL);
     struct node *other = harness_start(harness, 2, NULL);
     /* Node 2 is a peer as well, but it answers at the address of peer 1. */
-    struct ingot_peer peers[] = {{1, harness_key(1), "127.0.0.1", other->port},
-                                 {2, harness_key(2), "", 0}};
-    struct ingot_peer zero = {0, harness_key(0), "", 0};
+    struct ingot_peer peers[] = {harness_peer(1, 1, "127.0.0.1", other->port),
+                                 harness_peer(2, 2, "", 0)};
+    struct ingot_peer zero = harness_peer(0, 0, "", 0);
     assert_int_equal(ingot_network_set_peers(other->network, &zero, 1), INGOT_OK);
     assert_int_equal(ingot_network_set_peers(node->network, peers, 2), INGOT_OK);
     assert_true(harness_wait_refused(node, INGOT_CLOSE_KEY_WRONG, 2));
@@ -490,7 +490,7 @@ static void a_known_key_that_is_merely_claimed_does_not_hold_up_dialling(void **
     struct node *node = harness_start(harness, 0, &options);
     struct node *peer = harness_start(harness, 1, NULL);
     uint16_t port = peer->port;
-    struct ingot_peer entry = {1, harness_key(1), "127.0.0.1", port};
+    struct ingot_peer entry = harness_peer(1, 1, "127.0.0.1", port);
     harness_stop(harness, 1);
     harness_run_for(harness, 5);
     assert_int_equal(ingot_network_set_peers(node->network, &entry, 1), INGOT_OK);

@@ -230,8 +230,8 @@ static void host_names_are_resolved(void **state)
     struct harness *harness = *state;
     (void)harness_start(harness, 0, NULL);
     (void)harness_start(harness, 1, NULL);
-    struct ingot_peer peer = {1, harness_key(1), "localhost", harness->nodes[1].port};
-    struct ingot_peer other = {0, harness_key(0), "", 0};
+    struct ingot_peer peer = harness_peer(1, 1, "localhost", harness->nodes[1].port);
+    struct ingot_peer other = harness_peer(0, 0, "", 0);
     assert_int_equal(ingot_network_set_peers(harness->nodes[0].network, &peer, 1), INGOT_OK);
     assert_int_equal(ingot_network_set_peers(harness->nodes[1].network, &other, 1), INGOT_OK);
     assert_true(harness_wait_connected(harness, 0, 1));
@@ -248,7 +248,7 @@ static void dialling_nobody_is_tried_again_ever_more_slowly(void **state)
     struct node *gone = harness_start(harness, 1, NULL);
     uint16_t port = gone->port;
     harness_stop(harness, 1);
-    struct ingot_peer peer = {1, harness_key(1), "127.0.0.1", port};
+    struct ingot_peer peer = harness_peer(1, 1, "127.0.0.1", port);
     assert_int_equal(ingot_network_set_peers(node->network, &peer, 1), INGOT_OK);
     uint64_t begin_us = clock_monotonic_us();
     assert_true(harness_wait_refused(node, INGOT_CLOSE_CONNECT, 8));
@@ -357,8 +357,8 @@ static void peers_join_and_leave_while_the_network_runs(void **state)
         INGOT_ERROR_NOT_FOUND);
 
     /* Its number goes to another key. */
-    struct ingot_peer reused[] = {{1, harness_key(1), "127.0.0.1", harness->nodes[1].port},
-                                  {2, harness_key(3), NULL, 0}};
+    struct ingot_peer reused[] = {harness_peer(1, 1, "127.0.0.1", harness->nodes[1].port),
+                                  harness_peer(2, 3, NULL, 0)};
     assert_int_equal(ingot_network_set_peers(node->network, reused, 2), INGOT_OK);
     assert_int_equal(ingot_network_peer_stats(node->network, 2, &after), INGOT_OK);
     assert_int_equal(after.connections, 0);
@@ -372,11 +372,10 @@ static void a_table_that_breaks_a_rule_changes_nothing(void **state)
     struct ingot_network *network = harness->nodes[0].network;
     memset(long_host, 'a', sizeof long_host);
     long_host[sizeof long_host - 1] = '\0';
-    const struct ingot_peer same_number[] = {{3, harness_key(3), "", 0},
-                                             {3, harness_key(4), "", 0}};
-    const struct ingot_peer same_key[] = {{3, harness_key(3), "", 0}, {4, harness_key(3), "", 0}};
-    const struct ingot_peer high[] = {{INGOT_PEERS_MAX, harness_key(3), "", 0}};
-    const struct ingot_peer host[] = {{3, harness_key(3), long_host, 1}};
+    const struct ingot_peer same_number[] = {harness_peer(3, 3, "", 0), harness_peer(3, 4, "", 0)};
+    const struct ingot_peer same_key[] = {harness_peer(3, 3, "", 0), harness_peer(4, 3, "", 0)};
+    const struct ingot_peer high[] = {harness_peer(INGOT_PEERS_MAX, 3, "", 0)};
+    const struct ingot_peer host[] = {harness_peer(3, 3, long_host, 1)};
     assert_int_equal(ingot_network_set_peers(network, same_number, 2), INGOT_ERROR_INVALID);
     assert_int_equal(ingot_network_set_peers(network, same_key, 2), INGOT_ERROR_INVALID);
     assert_int_equal(ingot_network_set_peers(network, high, 1), INGOT_ERROR_INVALID);
@@ -489,8 +488,8 @@ static void discovery_hands_over_its_list_and_later_ones(void **state)
     (void)harness_start(harness, 1, NULL);
     const uint32_t zero = 0;
     harness_introduce(&harness->nodes[1], &zero, 1);
-    struct ingot_peer peers[] = {{1, harness_key(1), "127.0.0.1", harness->nodes[1].port},
-                                 {1, harness_key(2), "", 0}};
+    struct ingot_peer peers[] = {harness_peer(1, 1, "127.0.0.1", harness->nodes[1].port),
+                                 harness_peer(1, 2, "", 0)};
     struct ingot_discovery *discovery = ingot_discovery_static_new(peers, 1);
     assert_int_equal(ingot_discovery_start(discovery, node->network), INGOT_OK);
     assert_true(harness_wait_connected(harness, 0, 1));
