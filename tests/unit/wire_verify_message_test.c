@@ -1,0 +1,360 @@
+/*
+ * Goal: a message counts only if its sender signed it for this purpose and its parts belong
+ * together. Method: valid messages of a set of four, of which one thing is spoiled each time, and
+ * signatures shown again as something else.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "lib/verify_fixture.h"
+
+/* --- Votes and timeouts. --- */
+
+static void a_vote_cannot_be_replayed(void **state)
+{
+    struct verify_fixture *fixture = *state;
+    const struct ingot_hash block = samples_hash(0xB1);
+    const struct vote vote = samples_vote(&fixture->samples, 1, 8, &block, PHASE_PREPARE);
+    assert_int_equal(verify_vote(&fixture->verifier, &vote), REJECT_NONE);
+
+    struct vote spoiled = vote;
+    spoiled.view = 9;
+    assert_int_equal(verify_vote(&fixture->verifier, &spoiled), REJECT_BAD_SIGNATURE);
+    spoiled = vote;
+    spoiled.block.bytes[31] ^= 1;
+    assert_int_equal(verify_vote(&fixture->verifier, &spoiled), REJECT_BAD_SIGNATURE);
+    spoiled = vote;
+    spoiled.phase = PHASE_COMMIT;
+    assert_int_equal(verify_vote(&fixture->verifier, &spoiled), REJECT_BAD_SIGNATURE);
+    spoiled = vote;
+    spoiled.voter = 2;
+    assert_int_equal(verify_vote(&fixture->verifier, &spoiled), REJECT_BAD_SIGNATURE);
+    spoiled = vote;
+    spoiled.epoch = 1; /* the same members, one epoch later */
+    assert_int_equal(verify_vote(&fixture->verifier, &spoiled), REJECT_BAD_SIGNATURE);
+    spoiled = vote;
+    spoiled.epoch = 2;
+    assert_int_equal(verify_vote(&fixture->verifier, &spoiled), REJECT_UNKNOWN_EPOCH);
+    spoiled = vote;
+    spoiled.voter = 4;
+    assert_int_equal(verify_vote(&fixture->verifier, &spoiled), REJECT_NOT_A_MEMBER);
+    spoiled = vote;
+    memset(&spoiled.signature, 0, sizeof spoiled.signature);
+    assert_int_equal(verify_vote(&fixture->verifier, &spoiled), REJECT_BAD_SIGNATURE);
+
+    /* On another chain with the same validators. */
+    struct verifier elsewhere;
+    const struct ingot_hash chain = samples_hash(0x77);
+    verifier_init(&elsewhere, &chain, &crypto_ed25519, verify_fixture_find_set, fixture);
+    assert_int_equal(verify_vote(&elsewhere, &vote), REJECT_BAD_SIGNATURE);
+}
+
+static struct message *good_timeout(const struct verify_fixture *fixture)
+{
+    return samples_timeout(
+        &fixture->samples, 1, 12, fixture_qc(&fixture->samples, QUORUM),
+        samples_tc(&fixture->samples, QUORUM, 10, 8, fixture_qc(&fixture->samples, QUORUM)));
+}
+
+static enum reject verify_and_drop_message(struct verify_fixture *fixture, struct message *message)
+{
+    const enum reject reject = verify_message(&fixture->verifier, message);
+    message_unref(message);
+    return reject;
+}
+
+static void a_timeout_is_bound_to_its_view_and_its_claim(void **state)
+{
+    struct verify_fixture *fixture = *state;
+    assert_int_equal(verify_and_drop_message(fixture, good_timeout(fixture)), REJECT_NONE);
+
+    struct message *message = good_timeout(fixture);
+    message->timeout.view = 13;
+    assert_int_equal(verify_and_drop_message(fixture, message), REJECT_BAD_SIGNATURE);
+
+    message = good_timeout(fixture);
+    message->timeout.voter = 2;
+    assert_int_equal(verify_and_drop_message(fixture, message), REJECT_BAD_SIGNATURE);
+
+    message = good_timeout(fixture);
+    message->timeout.voter = 4;
+    assert_int_equal(verify_and_drop_message(fixture, message), REJECT_NOT_A_MEMBER);
+
+    /* Another high QC than the one that was claimed, although valid by itself. */
+    message = good_timeout(fixture);
+    const struct ingot_hash block = samples_hash(0xB2);
+    qc_unref(message->timeout.high_qc);
+    message->timeout.high_qc = samples_qc(&fixture->samples, QUORUM, 7, 7, &block, PHASE_GENERIC);
+    assert_int_equal(verify_and_drop_message(fixture, message), REJECT_BAD_SIGNATURE);
+
+    /* A claim that is not below the view, or of another epoch. */
+    message = samples_timeout(&fixture->samples, 1, 8, fixture_qc(&fixture->samples, QUORUM), NULL);
+    assert_int_equal(verify_and_drop_message(fixture, message), REJECT_BAD_CLAIM);
+    message = samples_timeout(&fixture->next, 1, 12, fixture_qc(&fixture->samples, QUORUM), NULL);
+    assert_int_equal(verify_and_drop_message(fixture, message), REJECT_BAD_CLAIM);
+}
+
+static void what_a_timeout_carries_is_verified_too(void **state)
+{
+    struct verify_fixture *fixture = *state;
+    struct message *message = good_timeout(fixture);
+    message->timeout.high_qc->signatures[0].bytes[0] ^= 1;
+    assert_int_equal(verify_and_drop_message(fixture, message), REJECT_BAD_SIGNATURE);
+
+    message = good_timeout(fixture);
+    message->timeout.tc->claims[0].signature.bytes[0] ^= 1;
+    assert_int_equal(verify_and_drop_message(fixture, message), REJECT_BAD_SIGNATURE);
+
+    /* A proof of entry that is not below the view it is to prove. */
+    message = good_timeout(fixture);
+    tc_unref(message->timeout.tc);
+    message->timeout.tc =
+        samples_tc(&fixture->samples, QUORUM, 12, 8, fixture_qc(&fixture->samples, QUORUM));
+    assert_int_equal(verify_and_drop_message(fixture, message), REJECT_BINDING);
+}
+
+static void a_timeout_signature_is_no_vote(void **state)
+{
+    struct verify_fixture *fixture = *state;
+    struct message *message = good_timeout(fixture);
+    struct vote vote = {.epoch = 0,
+                        .view = message->timeout.view,
+                        .block = message->timeout.high_qc->block,
+                        .voter = 1,
+                        .signature = message->timeout.signature};
+    for (int phase = 0; phase < PHASE_COUNT; phase++) {
+        vote.phase = (enum phase)phase;
+        assert_int_equal(verify_vote(&fixture->verifier, &vote), REJECT_BAD_SIGNATURE);
+    }
+    message->timeout.signature =
+        samples_vote(&fixture->samples, 1, 12, &vote.block, PHASE_GENERIC).signature;
+    assert_int_equal(verify_and_drop_message(fixture, message), REJECT_BAD_SIGNATURE);
+}
+
+/* --- Proposals. --- */
+
+static struct message *good_propose(const struct verify_fixture *fixture)
+{
+    return samples_propose(
+        &fixture->samples,
+        samples_block(&fixture->samples, fixture_qc(&fixture->samples, QUORUM), 5, 9, 2, 20), NULL);
+}
+
+/* Signs again after a change of the block, as its proposer would. */
+static void reseal(const struct verify_fixture *fixture, struct message *message)
+{
+    struct propose *propose = &message->propose;
+    wire_seal_block(propose->block);
+    propose->vote = samples_vote(&fixture->samples, 0, propose->block->view, &propose->block->hash,
+                                 propose->vote.phase);
+}
+
+static void a_proposal_must_be_bound_to_its_proposers_vote(void **state)
+{
+    struct verify_fixture *fixture = *state;
+    assert_int_equal(verify_and_drop_message(fixture, good_propose(fixture)), REJECT_NONE);
+
+    struct message *message = good_propose(fixture);
+    message->propose.block->time_ms++; /* the vote is for the block before the change */
+    wire_seal_block(message->propose.block);
+    assert_int_equal(verify_and_drop_message(fixture, message), REJECT_BINDING);
+
+    message = good_propose(fixture);
+    message->propose.vote = samples_vote(&fixture->samples, 1, 9, &message->propose.block->hash,
+                                         PHASE_GENERIC); /* somebody else's vote */
+    assert_int_equal(verify_and_drop_message(fixture, message), REJECT_BINDING);
+
+    message = good_propose(fixture);
+    message->propose.vote = samples_vote(&fixture->samples, 0, 10, &message->propose.block->hash,
+                                         PHASE_GENERIC); /* another view */
+    assert_int_equal(verify_and_drop_message(fixture, message), REJECT_BINDING);
+
+    message = good_propose(fixture);
+    message->propose.vote = samples_vote(&fixture->samples, 0, 9, &message->propose.block->hash,
+                                         PHASE_PREPARE); /* only set changes are prepared */
+    assert_int_equal(verify_and_drop_message(fixture, message), REJECT_BINDING);
+
+    message = good_propose(fixture);
+    message->propose.vote.epoch = 1;
+    assert_int_equal(verify_and_drop_message(fixture, message), REJECT_BINDING);
+
+    message = good_propose(fixture);
+    message->propose.vote.signature.bytes[5] ^= 1;
+    assert_int_equal(verify_and_drop_message(fixture, message), REJECT_BAD_SIGNATURE);
+
+    message = good_propose(fixture);
+    message->propose.vote.voter = 4;
+    assert_int_equal(verify_and_drop_message(fixture, message), REJECT_NOT_A_MEMBER);
+}
+
+static void a_block_must_be_bound_to_its_justify(void **state)
+{
+    struct verify_fixture *fixture = *state;
+    struct message *message = good_propose(fixture);
+    message->propose.block->parent.bytes[0] ^= 1;
+    reseal(fixture, message);
+    assert_int_equal(verify_and_drop_message(fixture, message), REJECT_BINDING);
+
+    message = good_propose(fixture);
+    message->propose.block->view = 8; /* not above the justify's */
+    reseal(fixture, message);
+    assert_int_equal(verify_and_drop_message(fixture, message), REJECT_BINDING);
+
+    message = good_propose(fixture);
+    message->propose.block->chain.bytes[0] ^= 1;
+    reseal(fixture, message);
+    assert_int_equal(verify_and_drop_message(fixture, message), REJECT_WRONG_CHAIN);
+
+    message = good_propose(fixture);
+    message->propose.block->justify->signatures[1].bytes[1] ^= 1;
+    reseal(fixture, message);
+    assert_int_equal(verify_and_drop_message(fixture, message), REJECT_BAD_SIGNATURE);
+}
+
+static void a_set_changing_block_is_voted_for_in_prepare(void **state)
+{
+    struct verify_fixture *fixture = *state;
+    struct message *message = good_propose(fixture);
+    message->propose.block->next_validators_hash = fixture->next.set->hash;
+    reseal(fixture, message);
+    assert_int_equal(verify_message(&fixture->verifier, message), REJECT_BINDING);
+    message->propose.vote.phase = PHASE_PREPARE;
+    reseal(fixture, message);
+    assert_int_equal(verify_and_drop_message(fixture, message), REJECT_NONE);
+}
+
+static void the_proof_of_entry_of_a_proposal_is_verified(void **state)
+{
+    struct verify_fixture *fixture = *state;
+    struct message *message = good_propose(fixture);
+    message->propose.tc = fixture_tc(fixture, QUORUM, 8); /* of view 12: does not prove view 9 */
+    assert_int_equal(verify_and_drop_message(fixture, message), REJECT_BINDING);
+
+    message = good_propose(fixture);
+    message->propose.block->view = 13;
+    reseal(fixture, message);
+    message->propose.tc = fixture_tc(fixture, QUORUM, 8);
+    assert_int_equal(verify_message(&fixture->verifier, message), REJECT_NONE);
+    message->propose.tc->claims[2].signature.bytes[9] ^= 1;
+    assert_int_equal(verify_and_drop_message(fixture, message), REJECT_BAD_SIGNATURE);
+}
+
+static void a_forged_proposal_costs_one_verification(void **state)
+{
+    struct verify_fixture *fixture = *state;
+    struct message *message = good_propose(fixture);
+    message->propose.vote.signature.bytes[5] ^= 1;
+    assert_int_equal(verify_and_drop_message(fixture, message), REJECT_BAD_SIGNATURE);
+    assert_int_equal(fixture->verifier.counters.verifications, 1);
+}
+
+/* --- Chains of blocks. --- */
+
+static void a_chain_of_blocks_is_valid(void **state)
+{
+    struct verify_fixture *fixture = *state;
+    assert_int_equal(verify_and_drop_message(fixture, samples_sync_response(&fixture->samples, 6)),
+                     REJECT_NONE);
+}
+
+static void a_chain_with_a_wrong_link_is_refused(void **state)
+{
+    struct verify_fixture *fixture = *state;
+    struct message *message = samples_sync_response(&fixture->samples, 6);
+    struct block **blocks = message->sync_response.blocks;
+    struct block *third = blocks[2];
+    blocks[2] = blocks[3];
+    blocks[3] = third;
+    assert_int_equal(verify_and_drop_message(fixture, message), REJECT_BINDING);
+
+    message = samples_sync_response(&fixture->samples, 6);
+    message->sync_response.blocks[3]->height++;
+    assert_int_equal(verify_and_drop_message(fixture, message), REJECT_BINDING);
+
+    message = samples_sync_response(&fixture->samples, 6);
+    message->sync_response.blocks[3]->justify->block_view--;
+    assert_int_equal(verify_and_drop_message(fixture, message), REJECT_BINDING);
+
+    message = samples_sync_response(&fixture->samples, 6);
+    message->sync_response.blocks[5]->time_ms = 5;
+    assert_int_equal(verify_and_drop_message(fixture, message), REJECT_BINDING);
+
+    message = samples_sync_response(&fixture->samples, 6);
+    message->sync_response.blocks[5]->validators_hash.bytes[0] ^= 1;
+    assert_int_equal(verify_and_drop_message(fixture, message), REJECT_BINDING);
+
+    message = samples_sync_response(&fixture->samples, 6);
+    message->sync_response.tail_qc->block.bytes[0] ^= 1;
+    assert_int_equal(verify_and_drop_message(fixture, message), REJECT_BINDING);
+
+    message = samples_sync_response(&fixture->samples, 0); /* a tail of no block */
+    assert_int_equal(verify_and_drop_message(fixture, message), REJECT_BINDING);
+    assert_int_equal(fixture->verifier.counters.verifications, 0);
+}
+
+static void every_certificate_of_a_chain_is_verified(void **state)
+{
+    struct verify_fixture *fixture = *state;
+    struct message *message = samples_sync_response(&fixture->samples, 6);
+    message->sync_response.tail_qc->signatures[3].bytes[0] ^= 1;
+    assert_int_equal(verify_and_drop_message(fixture, message), REJECT_BAD_SIGNATURE);
+
+    message = samples_sync_response(&fixture->samples, 6);
+    message->sync_response.blocks[4]->justify->signatures[3].bytes[0] ^= 1;
+    assert_int_equal(verify_and_drop_message(fixture, message), REJECT_BAD_SIGNATURE);
+}
+
+/* --- The rest. --- */
+
+static void every_sample_of_every_kind_verifies(void **state)
+{
+    struct verify_fixture *fixture = *state;
+    for (unsigned kind = 0; kind < MESSAGE_KIND_COUNT; kind++) {
+        for (unsigned variant = 0; variant < 2; variant++) {
+            assert_int_equal(
+                verify_and_drop_message(
+                    fixture, samples_message(&fixture->samples, (enum message_kind)kind, variant)),
+                REJECT_NONE);
+        }
+    }
+}
+
+static void the_certificates_of_a_past_message_can_be_had_alone(void **state)
+{
+    struct verify_fixture *fixture = *state;
+    struct message *message = good_timeout(fixture);
+    message->timeout.signature.bytes[0] ^= 1; /* of no more use */
+    const struct message_certificates inside = verify_certificates_of(message);
+    assert_ptr_equal(inside.qc, message->timeout.high_qc);
+    assert_ptr_equal(inside.tc, message->timeout.tc);
+    assert_int_equal(verify_qc(&fixture->verifier, inside.qc), REJECT_NONE);
+    assert_int_equal(verify_tc(&fixture->verifier, inside.tc), REJECT_NONE);
+    message_unref(message);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+#define TEST(name)                                                                                 \
+    cmocka_unit_test_setup_teardown(name, verify_fixture_set_up, verify_fixture_tear_down)
+        TEST(a_vote_cannot_be_replayed),
+        TEST(a_timeout_is_bound_to_its_view_and_its_claim),
+        TEST(what_a_timeout_carries_is_verified_too),
+        TEST(a_timeout_signature_is_no_vote),
+        TEST(a_proposal_must_be_bound_to_its_proposers_vote),
+        TEST(a_block_must_be_bound_to_its_justify),
+        TEST(a_set_changing_block_is_voted_for_in_prepare),
+        TEST(the_proof_of_entry_of_a_proposal_is_verified),
+        TEST(a_forged_proposal_costs_one_verification),
+        TEST(a_chain_of_blocks_is_valid),
+        TEST(a_chain_with_a_wrong_link_is_refused),
+        TEST(every_certificate_of_a_chain_is_verified),
+        TEST(every_sample_of_every_kind_verifies),
+        TEST(the_certificates_of_a_past_message_can_be_had_alone),
+#undef TEST
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
