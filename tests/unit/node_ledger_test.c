@@ -906,6 +906,32 @@ static void a_safety_record_of_another_chain_is_refused(void **state)
     tear_down(&other_state);
 }
 
+static void a_block_of_another_chain_is_refused(void **state)
+{
+    struct world *world = *state;
+    open_ledger(world);
+    crash(world);
+    struct samples other;
+    samples_init(&other, &fast_crypto, 4, 0, 1);
+    other.chain = samples_hash(0x77);
+    struct execution *execution = execution_of(1, NULL, 0);
+    struct block *block =
+        samples_block(&other, wire_genesis_qc(&world->genesis->hash), 1, 1, 1, 50);
+    block->parent = world->genesis->hash;
+    block->updates_hash = execution->updates_hash;
+    wire_seal_block(block);
+    uint8_t key[LEDGER_BLOCK_KEY_BYTES];
+    ledger_block_key(1, &block->hash, key);
+    struct ingot_buffer value = {0};
+    ledger_encode_entry(block, execution, &value);
+    write_record(world, LEDGER_BLOCKS, ingot_slice_of(key, sizeof key), ingot_buffer_slice(&value));
+    assert_damaged(world, "of another chain");
+    ingot_buffer_deinit(&value);
+    block_unref(block);
+    execution_unref(execution);
+    samples_deinit(&other);
+}
+
 static void an_unknown_schema_version_is_refused_by_number(void **state)
 {
     struct world *world = *state;
@@ -1027,6 +1053,7 @@ int main(void)
         MEMORY(a_damaged_old_block_is_found_when_it_is_read),
         DISK(a_damaged_old_block_is_found_when_it_is_read),
         MEMORY(a_safety_record_of_another_chain_is_refused),
+        MEMORY(a_block_of_another_chain_is_refused),
         MEMORY(an_unknown_schema_version_is_refused_by_number),
         DISK(an_unknown_schema_version_is_refused_by_number),
         MEMORY(the_data_of_another_chain_is_refused_with_both_names),

@@ -27,7 +27,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "storage/lmdb.h"
+#include "storage/lmdb_internal.h"
 #include "storage_test.h"
 
 static int sync_error;
@@ -401,6 +401,17 @@ static void a_failed_sync_stops_the_store_for_good(void **state)
     }
 }
 
+/* The failed sync above shows that data is synced; of the meta page only the mode can be seen. */
+static void no_option_that_trades_durability_for_speed_is_on(void **state)
+{
+    (void)state;
+    struct ingot_store *store = open_default();
+    unsigned flags = 0;
+    assert_int_equal(mdb_env_get_flags(((struct lmdb_store *)store)->env, &flags), 0);
+    assert_int_equal(flags & (MDB_NOSYNC | MDB_NOMETASYNC | MDB_MAPASYNC | MDB_WRITEMAP), 0);
+    ingot_store_close(store);
+}
+
 /* In a mount namespace of its own: a disk of 24 MiB, filled. Exit status 77: not permitted. */
 static int fill_a_small_disk(int ready)
 {
@@ -710,6 +721,7 @@ int main(void)
         TEST(a_disk_that_is_full_ahead_of_a_batch_refuses_it_cleanly),
         TEST(a_file_system_that_cannot_reserve_is_written_all_the_same),
         TEST(a_failed_sync_stops_the_store_for_good),
+        TEST(no_option_that_trades_durability_for_speed_is_on),
         TEST(a_disk_that_really_fills_up_refuses_cleanly_and_can_be_opened_again),
         TEST(a_file_that_is_not_a_store_is_refused_by_name),
         TEST(an_empty_file_is_not_taken_for_a_new_store),
