@@ -29,37 +29,6 @@ static void get_status(void *context, struct rpc_status *status)
     *status = fake->status;
 }
 
-static enum ingot_error submit(void *context, struct ingot_slice transaction,
-                               struct ingot_check_response *response)
-{
-    struct rpc_fake *fake = context;
-    struct ingot_slice rest = ingot_buffer_slice(&fake->pending);
-    struct ingot_slice other;
-    if (fake->submit_error != INGOT_OK) {
-        return fake->submit_error;
-    }
-    if (transaction.size == 0) {
-        return INGOT_ERROR_INVALID;
-    }
-    while (payload_next(&rest, &other)) {
-        if (ingot_slice_equal(transaction, other)) {
-            return INGOT_ERROR_EXISTS;
-        }
-    }
-    if (memchr(transaction.data, '=', transaction.size) == NULL) {
-        response->code = 2;
-        ingot_buffer_format(&response->log, "expected key=value");
-        return INGOT_OK;
-    }
-    ingot_buffer_append_u32(&fake->pending, (uint32_t)transaction.size);
-    ingot_buffer_append_slice(&fake->pending, transaction);
-    fake->pending_count++;
-    if (fake->commits_at_once) {
-        rpc_fake_commit(fake);
-    }
-    return INGOT_OK;
-}
-
 static enum ingot_error read_block(void *context, uint64_t height, struct ledger_entry *entry)
 {
     struct rpc_fake *fake = context;
@@ -119,6 +88,43 @@ static enum ingot_error find_transaction(void *context, const uint8_t sha256[32]
     visit(context, search_hash, &search);
     *location = search.location;
     return search.is_found ? INGOT_OK : INGOT_ERROR_NOT_FOUND;
+}
+
+static enum ingot_error submit(void *context, struct ingot_slice transaction,
+                               struct ingot_check_response *response)
+{
+    struct rpc_fake *fake = context;
+    struct ingot_slice rest = ingot_buffer_slice(&fake->pending);
+    struct ingot_slice other;
+    struct ledger_location location;
+    uint8_t sha256[32];
+    if (fake->submit_error != INGOT_OK) {
+        return fake->submit_error;
+    }
+    if (transaction.size == 0) {
+        return INGOT_ERROR_INVALID;
+    }
+    while (payload_next(&rest, &other)) {
+        if (ingot_slice_equal(transaction, other)) {
+            return INGOT_ERROR_EXISTS;
+        }
+    }
+    crypto_sha256(transaction, sha256);
+    if (find_transaction(fake, sha256, &location) == INGOT_OK) {
+        return INGOT_ERROR_EXISTS;
+    }
+    if (memchr(transaction.data, '=', transaction.size) == NULL) {
+        response->code = 2;
+        ingot_buffer_format(&response->log, "expected key=value");
+        return INGOT_OK;
+    }
+    ingot_buffer_append_u32(&fake->pending, (uint32_t)transaction.size);
+    ingot_buffer_append_slice(&fake->pending, transaction);
+    fake->pending_count++;
+    if (fake->commits_at_once) {
+        rpc_fake_commit(fake);
+    }
+    return INGOT_OK;
 }
 
 static bool search_key(void *context, struct ingot_slice transaction, uint64_t height,
