@@ -94,13 +94,13 @@ enum ingot_error store_space_open(struct lmdb_store *store, uint64_t initial_byt
 
 /*
  * Every page that a batch touches is written anew elsewhere. A value that does not fit beside
- * others has pages of its own; an operation touches a leaf, its share of the branches above and,
- * when it splits them, as much again; all operations together touch no more than all there is.
+ * others has pages of its own; an operation touches a leaf and may split it; the branches above are
+ * few and come with the margin; all operations together touch no more than all there is.
  */
 static uint64_t estimate(const struct lmdb_store *store, const struct store_operations *operations,
                          uint64_t used_bytes)
 {
-    uint64_t touched = (uint64_t)operations->count * 4 * store->page_bytes;
+    uint64_t touched = (uint64_t)operations->count * 2 * store->page_bytes;
     uint64_t content = operations->bytes.size;
     uint64_t rounding = lower((uint64_t)operations->count, content / (store->page_bytes / 4) + 1) *
                         2 * store->page_bytes;
