@@ -319,6 +319,8 @@ static void a_tc_whose_high_qc_is_not_its_highest_claim_is_refused(void **state)
     assert_int_equal(verify_and_drop(fixture, tc), REJECT_BAD_CLAIM);
     /* A claim of the TC's own view, or above it. */
     assert_int_equal(verify_and_drop(fixture, fixture_tc(fixture, QUORUM, 12)), REJECT_BAD_CLAIM);
+    tc = samples_tc(&fixture->samples, QUORUM, 8, 8, fixture_qc(&fixture->samples, QUORUM));
+    assert_int_equal(verify_and_drop(fixture, tc), REJECT_BAD_CLAIM);
     assert_int_equal(fixture->verifier.counters.verifications, 0);
 }
 
