@@ -7,19 +7,19 @@
 #include <stdio.h>
 #include <string.h>
 
-enum exit_code command_print_help(const struct command *command)
+enum ingot_exit command_print_help(const struct command *command)
 {
     (void)fputs(command->help, stdout);
-    return EXIT_CODE_OK;
+    return INGOT_EXIT_OK;
 }
 
-enum exit_code command_usage_seen(const struct command *command)
+enum ingot_exit command_usage_seen(const struct command *command)
 {
     (void)fprintf(stderr, "Try 'ingot %s --help'.\n", command->name);
-    return EXIT_CODE_USAGE;
+    return INGOT_EXIT_USAGE;
 }
 
-enum exit_code command_usage(const struct command *command, const char *format, ...)
+enum ingot_exit command_usage(const struct command *command, const char *format, ...)
 {
     va_list arguments;
     (void)fprintf(stderr, "ingot %s: ", command->name);
@@ -30,7 +30,7 @@ enum exit_code command_usage(const struct command *command, const char *format, 
     return command_usage_seen(command);
 }
 
-enum exit_code command_fail(enum exit_code code, const char *format, ...)
+enum ingot_exit command_fail(enum ingot_exit code, const char *format, ...)
 {
     char text[8192];
     va_list arguments;

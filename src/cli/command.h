@@ -6,9 +6,9 @@
 #define INGOT_CLI_COMMAND_H
 
 #include <getopt.h>
+#include <ingot/node.h>
 #include <ingot/types.h>
 
-#include "cli/exit.h"
 #include "config/peers.h"
 
 struct command {
@@ -16,7 +16,7 @@ struct command {
     const char *summary; /* one line, for the list of commands */
     const char *help;    /* what --help prints: usage, options, exit codes that are special */
     /* argv[0] is "ingot <name>". */
-    enum exit_code (*run)(const struct command *command, int argc, char **argv);
+    enum ingot_exit (*run)(const struct command *command, int argc, char **argv);
 };
 
 extern const struct command command_keygen;
@@ -39,16 +39,16 @@ extern const struct command command_version;
 /* Where clients of a first local network find its first node. */
 #define COMMAND_NODE_URL_DEFAULT "http://127.0.0.1:27651"
 
-enum exit_code command_print_help(const struct command *command);
+enum ingot_exit command_print_help(const struct command *command);
 
-/* Complains about the command line, points to --help and returns EXIT_CODE_USAGE. */
-enum exit_code command_usage(const struct command *command, const char *format, ...)
+/* Complains about the command line, points to --help and returns INGOT_EXIT_USAGE. */
+enum ingot_exit command_usage(const struct command *command, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 /* As command_usage after getopt_long has complained by itself. */
-enum exit_code command_usage_seen(const struct command *command);
+enum ingot_exit command_usage_seen(const struct command *command);
 
 /* Says on stderr what went wrong and returns `code`. Each line of the text gets the prefix. */
-enum exit_code command_fail(enum exit_code code, const char *format, ...)
+enum ingot_exit command_fail(enum ingot_exit code, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
 /* Digits only, in [min, max]. */

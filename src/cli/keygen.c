@@ -28,9 +28,9 @@ static bool parse_kind(const char *text, enum key_kind *kind)
     return false;
 }
 
-/* Returns EXIT_CODE_OK to go on; `*is_done` when there is nothing left to do. */
-static enum exit_code parse(const struct command *command, int argc, char **argv,
-                            struct keygen_options *options, bool *is_done)
+/* Returns INGOT_EXIT_OK to go on; `*is_done` when there is nothing left to do. */
+static enum ingot_exit parse(const struct command *command, int argc, char **argv,
+                             struct keygen_options *options, bool *is_done)
 {
     static const struct option known[] = {COMMAND_HELP_OPTION,
                                           {"kind", required_argument, NULL, OPTION_KIND},
@@ -61,10 +61,10 @@ static enum exit_code parse(const struct command *command, int argc, char **argv
     }
     if (optind < argc)
         return command_usage(command, "unexpected argument '%s'", argv[optind]);
-    return EXIT_CODE_OK;
+    return INGOT_EXIT_OK;
 }
 
-static enum exit_code make(const struct keygen_options *options)
+static enum ingot_exit make(const struct keygen_options *options)
 {
     char why[1024];
     char key[2 * INGOT_PUBLIC_KEY_BYTES + 1];
@@ -81,24 +81,24 @@ static enum exit_code make(const struct keygen_options *options)
     enum ingot_error error = key_file_save(path, &pair, options->overwrite, &report);
     key_pair_deinit(&pair);
     if (error == INGOT_ERROR_EXISTS)
-        return command_fail(EXIT_CODE_USAGE, "%s; --force does it all the same", why);
+        return command_fail(INGOT_EXIT_USAGE, "%s; --force does it all the same", why);
     if (error != INGOT_OK)
-        return command_fail(EXIT_CODE_FAILURE, "%s", why);
+        return command_fail(INGOT_EXIT_FAILURE, "%s", why);
     hex_encode_lower(public_key.bytes, sizeof public_key.bytes, key);
     crypto_address(&public_key, address_bytes);
     hex_encode_upper(address_bytes, sizeof address_bytes, address);
     (void)printf("file        %s\npublic key  %s\n", path, key);
     if (options->kind == KEY_VALIDATOR)
         (void)printf("address     %s\n", address);
-    return EXIT_CODE_OK;
+    return INGOT_EXIT_OK;
 }
 
-static enum exit_code run(const struct command *command, int argc, char **argv)
+static enum ingot_exit run(const struct command *command, int argc, char **argv)
 {
     struct keygen_options options = {.kind = KEY_VALIDATOR, .overwrite = FILE_KEEP_EXISTING};
     bool is_done = false;
-    enum exit_code code = parse(command, argc, argv, &options, &is_done);
-    return code != EXIT_CODE_OK || is_done ? code : make(&options);
+    enum ingot_exit code = parse(command, argc, argv, &options, &is_done);
+    return code != INGOT_EXIT_OK || is_done ? code : make(&options);
 }
 
 const struct command command_keygen = {

@@ -20,22 +20,29 @@ void kv_nonce(uint8_t nonce[KV_NONCE_BYTES])
     memcpy(nonce, seed, KV_NONCE_BYTES);
 }
 
-/* Says why an operation was refused, by the check or by the execution. */
-static enum exit_code refused(const char *stage, const json_t *outcome)
+bool kv_value(const json_t *result, struct ingot_buffer *value)
 {
-    return command_fail(EXIT_CODE_FAILURE, "%s: code %llu: %s", stage,
+    return client_member(result, "response") != NULL && client_u64(result, "response.code") == 0 &&
+           strcmp(client_text(result, "response.log"), "does not exist") != 0 &&
+           client_bytes(result, "response.value", value);
+}
+
+/* Says why an operation was refused, by the check or by the execution. */
+static enum ingot_exit refused(const char *stage, const json_t *outcome)
+{
+    return command_fail(INGOT_EXIT_FAILURE, "%s: code %llu: %s", stage,
                         (unsigned long long)client_u64(outcome, "code"),
                         client_text(outcome, "log"));
 }
 
-static enum exit_code submit(struct client *client, const struct ingot_buffer *transaction)
+static enum ingot_exit submit(struct client *client, const struct ingot_buffer *transaction)
 {
     json_t *result = NULL;
     if (client_call(client, "broadcast_tx_commit",
                     client_tx_params(ingot_buffer_slice(transaction)), KV_CALL_TIMEOUT_MS,
                     &result) != CLIENT_OK)
-        return command_fail(EXIT_CODE_FAILURE, "%s", client->why);
-    enum exit_code code = EXIT_CODE_OK;
+        return command_fail(INGOT_EXIT_FAILURE, "%s", client->why);
+    enum ingot_exit code = INGOT_EXIT_OK;
     if (client_u64(result, "check_tx.code") != 0)
         code = refused("refused", client_member(result, "check_tx"));
     else if (client_u64(result, "tx_result.code") != 0)
@@ -47,14 +54,14 @@ static enum exit_code submit(struct client *client, const struct ingot_buffer *t
     return code;
 }
 
-static enum exit_code too_large(enum ingot_error error)
+static enum ingot_exit too_large(enum ingot_error error)
 {
-    return command_fail(EXIT_CODE_USAGE,
+    return command_fail(INGOT_EXIT_USAGE,
                         "%s: expected a key of 1 to %d bytes and a value of at most %d bytes",
                         ingot_error_text(error), INGOT_KV_KEY_BYTES_MAX, INGOT_KV_VALUE_BYTES_MAX);
 }
 
-static enum exit_code put(struct client *client, char **words)
+static enum ingot_exit put(struct client *client, char **words)
 {
     uint8_t nonce[KV_NONCE_BYTES];
     struct ingot_buffer transaction = {0};
@@ -62,36 +69,34 @@ static enum exit_code put(struct client *client, char **words)
     enum ingot_error error = ingot_kv_transaction_put(&transaction, ingot_slice_of_text(words[0]),
                                                       ingot_slice_of_text(words[1]),
                                                       ingot_slice_of(nonce, sizeof nonce));
-    enum exit_code code = error == INGOT_OK ? submit(client, &transaction) : too_large(error);
+    enum ingot_exit code = error == INGOT_OK ? submit(client, &transaction) : too_large(error);
     ingot_buffer_deinit(&transaction);
     return code;
 }
 
-static enum exit_code delete_key(struct client *client, char **words)
+static enum ingot_exit delete_key(struct client *client, char **words)
 {
     uint8_t nonce[KV_NONCE_BYTES];
     struct ingot_buffer transaction = {0};
     kv_nonce(nonce);
     enum ingot_error error = ingot_kv_transaction_delete(
         &transaction, ingot_slice_of_text(words[0]), ingot_slice_of(nonce, sizeof nonce));
-    enum exit_code code = error == INGOT_OK ? submit(client, &transaction) : too_large(error);
+    enum ingot_exit code = error == INGOT_OK ? submit(client, &transaction) : too_large(error);
     ingot_buffer_deinit(&transaction);
     return code;
 }
 
-static enum exit_code get(struct client *client, char **words)
+static enum ingot_exit get(struct client *client, char **words)
 {
     json_t *result = NULL;
     struct ingot_buffer value = {0};
-    enum exit_code code = EXIT_CODE_OK;
+    enum ingot_exit code = INGOT_EXIT_OK;
     if (client_call(client, "abci_query", client_query_params("", ingot_slice_of_text(words[0])),
                     KV_CALL_TIMEOUT_MS, &result) != CLIENT_OK) {
-        code = command_fail(EXIT_CODE_FAILURE, "%s", client->why);
-    } else if (client_u64(result, "response.code") != 0) {
-        code = command_fail(EXIT_CODE_FAILURE, "%s: %s", words[0],
+        code = command_fail(INGOT_EXIT_FAILURE, "%s", client->why);
+    } else if (!kv_value(result, &value)) {
+        code = command_fail(INGOT_EXIT_FAILURE, "%s: %s", words[0],
                             client_text(result, "response.log"));
-    } else if (!client_bytes(result, "response.value", &value)) {
-        code = command_fail(EXIT_CODE_FAILURE, "the node's answer has no value");
     } else {
         (void)fwrite(value.data, 1, value.size, stdout);
         (void)putchar('\n');
@@ -104,8 +109,8 @@ static enum exit_code get(struct client *client, char **words)
 struct operation {
     const char *name;
     int word_count;
-    const char *words;                                          /* for complaints */
-    enum exit_code (*run)(struct client *client, char **words); /* NULL: import */
+    const char *words;                                           /* for complaints */
+    enum ingot_exit (*run)(struct client *client, char **words); /* NULL: import */
 };
 
 static const struct operation operations[] = {
@@ -123,32 +128,32 @@ static const struct operation *find(const char *name)
     return NULL;
 }
 
-static enum exit_code perform(const struct operation *operation, char **words,
-                              struct kv_import_options *options)
+static enum ingot_exit perform(const struct operation *operation, char **words,
+                               struct kv_import_options *options)
 {
     if (operation->run == NULL) {
         options->path = words[0];
         return kv_import(options);
     }
     struct client client;
-    enum exit_code code = client_init(&client, &options->nodes[0])
-                              ? operation->run(&client, words)
-                              : command_fail(EXIT_CODE_FAILURE, "%s", client.why);
+    enum ingot_exit code = client_init(&client, &options->nodes[0])
+                               ? operation->run(&client, words)
+                               : command_fail(INGOT_EXIT_FAILURE, "%s", client.why);
     client_deinit(&client);
     return code;
 }
 
-static enum exit_code take_node(const struct command *command, struct kv_import_options *options)
+static enum ingot_exit take_node(const struct command *command, struct kv_import_options *options)
 {
     if (options->node_count == KV_NODES_MAX)
         return command_usage(command, "--node: expected at most %d of them", KV_NODES_MAX);
     if (!command_url(optarg, &options->nodes[options->node_count]))
         return command_usage(command, "--node: expected http://host:port, found '%s'", optarg);
     options->node_count++;
-    return EXIT_CODE_OK;
+    return INGOT_EXIT_OK;
 }
 
-static enum exit_code run(const struct command *command, int argc, char **argv)
+static enum ingot_exit run(const struct command *command, int argc, char **argv)
 {
     static const struct option known[] = {
         COMMAND_HELP_OPTION, {"node", required_argument, NULL, OPTION_NODE}, {NULL, 0, NULL, 0}};
@@ -159,8 +164,8 @@ static enum exit_code run(const struct command *command, int argc, char **argv)
             return command_print_help(command);
         if (option != OPTION_NODE)
             return command_usage_seen(command);
-        enum exit_code code = take_node(command, &options);
-        if (code != EXIT_CODE_OK)
+        enum ingot_exit code = take_node(command, &options);
+        if (code != INGOT_EXIT_OK)
             return code;
     }
     if (optind == argc)

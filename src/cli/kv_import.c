@@ -24,6 +24,7 @@
 #define CALL_TIMEOUT_US (UINT64_C(30) * 1000000)
 #define RETRY_DELAY_US (UINT64_C(100) * 1000)
 #define PATIENCE_US (UINT64_C(60) * 1000000)
+#define PATIENCE_AT_FIRST_US (UINT64_C(10) * 1000000) /* while no node has ever answered */
 #define PROGRESS_INTERVAL_US (UINT64_C(1000) * 1000)
 #define REFUSALS_SHOWN_MAX 10
 
@@ -60,6 +61,7 @@ struct import {
     uint64_t start_us;
     uint64_t progress_us; /* when an item was last done with */
     uint64_t shown_us;
+    bool has_answer; /* some node has answered once */
     bool is_terminal;
     char last_problem[256];
 };
@@ -161,9 +163,7 @@ static const json_t *answer_of(const json_t *answers, uint32_t id)
 static bool is_stored(const struct import *import, uint32_t item, const json_t *answer)
 {
     struct ingot_buffer value = {0};
-    const json_t *response = client_member(answer, "result.response");
-    bool is_equal = response != NULL && client_u64(response, "code") == 0 &&
-                    client_bytes(response, "value", &value) &&
+    bool is_equal = kv_value(json_object_get(answer, "result"), &value) &&
                     ingot_slice_equal(ingot_buffer_slice(&value), import->file.items[item].value);
     ingot_buffer_deinit(&value);
     return is_equal;
@@ -193,7 +193,7 @@ static void show_refusal(struct import *import, uint32_t item, const json_t *out
 {
     import->refused++;
     if (import->refused <= REFUSALS_SHOWN_MAX)
-        (void)command_fail(EXIT_CODE_FAILURE, "%s:%u: refused: code %llu: %s", import->path,
+        (void)command_fail(INGOT_EXIT_FAILURE, "%s:%u: refused: code %llu: %s", import->path,
                            import->file.items[item].line,
                            (unsigned long long)client_u64(outcome, "code"),
                            client_text(outcome, "log"));
@@ -218,7 +218,7 @@ static bool end_item(struct import *import, uint32_t item, const json_t *answer)
         if (strstr(import->last_problem, "too large") == NULL)
             return false;
         import->refused++;
-        (void)command_fail(EXIT_CODE_FAILURE, "%s:%u: refused: %s", import->path,
+        (void)command_fail(INGOT_EXIT_FAILURE, "%s:%u: refused: %s", import->path,
                            import->file.items[item].line, import->last_problem);
     }
     return true;
@@ -267,6 +267,7 @@ static void end_call(struct import *import, struct lane *lane, uint64_t now_us)
         (void)client_error_text(answers, import->last_problem, sizeof import->last_problem);
         give_back(import, lane, now_us);
     } else if (lane->state == LANE_READING) {
+        import->has_answer = true;
         end_reading(import, lane, answers, now_us);
     } else {
         end_writing(import, lane, answers, now_us);
@@ -326,7 +327,8 @@ static bool run(struct import *import)
         uint64_t now_us = clock_monotonic_us();
         for (uint32_t i = 0; i < LANES_MAX; i++)
             step_lane(import, &import->lanes[i], now_us);
-        if (now_us > import->progress_us + PATIENCE_US)
+        if (now_us >
+            import->progress_us + (import->has_answer ? PATIENCE_US : PATIENCE_AT_FIRST_US))
             return false;
         show_progress(import, now_us);
         if (done_count(import) < import->file.count)
@@ -350,7 +352,7 @@ static void show_result(const struct import *import)
     (void)putchar('\n');
 }
 
-static enum exit_code import_file(struct import *import)
+static enum ingot_exit import_file(struct import *import)
 {
     import->is_terminal = isatty(STDERR_FILENO) == 1;
     import->queue = alloc_zeroed(import->file.count, sizeof *import->queue);
@@ -367,28 +369,28 @@ static enum exit_code import_file(struct import *import)
         link_deinit(&import->lanes[i].link);
     free(import->queue);
     if (!is_complete)
-        return command_fail(EXIT_CODE_FAILURE,
-                            "no progress for 60 s (%s); the same command goes on later",
+        return command_fail(INGOT_EXIT_FAILURE,
+                            "no progress (%s); the same command goes on where this one ended",
                             import->last_problem);
-    return import->refused == 0 ? EXIT_CODE_OK : EXIT_CODE_FAILURE;
+    return import->refused == 0 ? INGOT_EXIT_OK : INGOT_EXIT_FAILURE;
 }
 
-enum exit_code kv_import(const struct kv_import_options *options)
+enum ingot_exit kv_import(const struct kv_import_options *options)
 {
     char why[4096];
     struct report report;
     struct import *import = alloc_zeroed(1, sizeof *import);
-    enum exit_code code = EXIT_CODE_OK;
+    enum ingot_exit code = INGOT_EXIT_OK;
     report_init(&report, why, sizeof why);
     import->path = options->path;
-    for (uint32_t i = 0; i < options->node_count && code == EXIT_CODE_OK; i++) {
+    for (uint32_t i = 0; i < options->node_count && code == INGOT_EXIT_OK; i++) {
         if (!link_target_resolve(&options->nodes[i], &import->targets[i], why, sizeof why))
-            code = command_fail(EXIT_CODE_FAILURE, "%s", why);
+            code = command_fail(INGOT_EXIT_FAILURE, "%s", why);
         import->target_count++;
     }
-    if (code == EXIT_CODE_OK && kv_file_read(options->path, &import->file, &report) != INGOT_OK)
-        code = command_fail(EXIT_CODE_FAILURE, "%s", why);
-    if (code == EXIT_CODE_OK)
+    if (code == INGOT_EXIT_OK && kv_file_read(options->path, &import->file, &report) != INGOT_OK)
+        code = command_fail(INGOT_EXIT_FAILURE, "%s", why);
+    if (code == INGOT_EXIT_OK)
         code = import_file(import);
     kv_file_deinit(&import->file);
     free(import);

@@ -42,33 +42,33 @@ static const struct command *find(const char *name)
 }
 
 /* Output that did not arrive is a failure, whatever the command thought. */
-static enum exit_code check_output(enum exit_code code)
+static enum ingot_exit check_output(enum ingot_exit code)
 {
     if (fflush(stdout) == 0 && ferror(stdout) == 0)
         return code;
     (void)fputs("ingot: standard output cannot be written\n", stderr);
-    return code == EXIT_CODE_OK ? EXIT_CODE_FAILURE : code;
+    return code == INGOT_EXIT_OK ? INGOT_EXIT_FAILURE : code;
 }
 
-static enum exit_code run(const struct command *command, int argc, char **argv)
+static enum ingot_exit run(const struct command *command, int argc, char **argv)
 {
     /* getopt_long's own complaints begin with this name. */
     struct ingot_buffer name = {0};
     ingot_buffer_format(&name, "ingot %s", command->name);
     ingot_buffer_append_u8(&name, 0);
     argv[0] = (char *)name.data;
-    enum exit_code code = command->run(command, argc, argv);
+    enum ingot_exit code = command->run(command, argc, argv);
     ingot_buffer_deinit(&name);
     return check_output(code);
 }
 
-static enum exit_code start(int argc, char **argv)
+static enum ingot_exit start(int argc, char **argv)
 {
     if (!crypto_init())
-        return command_fail(EXIT_CODE_FAILURE, "libsodium cannot be used on this machine");
+        return command_fail(INGOT_EXIT_FAILURE, "libsodium cannot be used on this machine");
     if (argc < 2) {
         print_help(stderr);
-        return EXIT_CODE_USAGE;
+        return INGOT_EXIT_USAGE;
     }
     const char *name = argv[1];
     if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0) {
@@ -77,14 +77,14 @@ static enum exit_code start(int argc, char **argv)
             (void)command_print_help(about);
         else
             print_help(stdout);
-        return check_output(EXIT_CODE_OK);
+        return check_output(INGOT_EXIT_OK);
     }
     if (strcmp(name, "--version") == 0)
         name = "version";
     const struct command *command = find(name);
     if (command == NULL) {
         (void)fprintf(stderr, "ingot: unknown command '%s'\nTry 'ingot --help'.\n", name);
-        return EXIT_CODE_USAGE;
+        return INGOT_EXIT_USAGE;
     }
     return run(command, argc - 1, argv + 1);
 }

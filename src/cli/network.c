@@ -5,6 +5,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <ingot/apps.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,6 +32,14 @@ bool network_ports(const struct network_plan *plan, uint32_t node, uint16_t *pee
     *peer_port = (uint16_t)first;
     *client_port = (uint16_t)(first + 1);
     return true;
+}
+
+bool network_app_is_known(const char *name)
+{
+    for (unsigned i = 0; i < ingot_app_names_count; i++)
+        if (strcmp(ingot_app_names[i], name) == 0)
+            return true;
+    return false;
 }
 
 char *network_home(const char *folder, uint32_t node)

@@ -33,6 +33,9 @@ INGOT_MUST_USE enum ingot_error network_make(const struct network_plan *plan,
 bool network_ports(const struct network_plan *plan, uint32_t node, uint16_t *peer_port,
                    uint16_t *client_port);
 
+/* Does an App of this name come with the program? */
+bool network_app_is_known(const char *name);
+
 /* How many homes node0, node1, ... a folder holds. */
 uint32_t network_count(const char *folder);
 /* The path of a node's home; the caller frees it. */

@@ -36,14 +36,14 @@ static void print_status(const json_t *status)
     print_row("mempool", client_text(status, "ingot.mempool_txs"));
 }
 
-static enum exit_code show(const struct endpoint *endpoint, bool as_json)
+static enum ingot_exit show(const struct endpoint *endpoint, bool as_json)
 {
     struct client client;
     json_t *status = NULL;
-    enum exit_code code = EXIT_CODE_OK;
+    enum ingot_exit code = INGOT_EXIT_OK;
     if (!client_init(&client, endpoint) ||
         client_call(&client, "status", NULL, STATUS_TIMEOUT_MS, &status) != CLIENT_OK) {
-        code = command_fail(EXIT_CODE_FAILURE, "%s", client.why);
+        code = command_fail(INGOT_EXIT_FAILURE, "%s", client.why);
     } else if (as_json) {
         char *text = json_dumps(status, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
         INGOT_ASSERT(text != NULL);
@@ -57,7 +57,7 @@ static enum exit_code show(const struct endpoint *endpoint, bool as_json)
     return code;
 }
 
-static enum exit_code run(const struct command *command, int argc, char **argv)
+static enum ingot_exit run(const struct command *command, int argc, char **argv)
 {
     static const struct option known[] = {COMMAND_HELP_OPTION,
                                           {"node", required_argument, NULL, OPTION_NODE},

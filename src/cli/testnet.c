@@ -54,8 +54,8 @@ static bool parse_powers(const char *text, uint32_t count, uint64_t *powers)
     return true;
 }
 
-static enum exit_code take_option(const struct command *command, int option,
-                                  struct network_plan *plan, const char **powers)
+static enum ingot_exit take_option(const struct command *command, int option,
+                                   struct network_plan *plan, const char **powers)
 {
     uint64_t number = 0;
     switch (option) {
@@ -64,49 +64,51 @@ static enum exit_code take_option(const struct command *command, int option,
             return command_usage(command, "--validators: expected 1 to %d, found '%s'",
                                  INGOT_VALIDATORS_MAX, optarg);
         plan->validator_count = (uint32_t)number;
-        return EXIT_CODE_OK;
+        return INGOT_EXIT_OK;
     case OPTION_OUTPUT:
         plan->folder = optarg;
-        return EXIT_CODE_OK;
+        return INGOT_EXIT_OK;
     case OPTION_APP:
+        if (!network_app_is_known(optarg))
+            return command_usage(command, "--app: expected kv or null, found '%s'", optarg);
         plan->app = optarg;
-        return EXIT_CODE_OK;
+        return INGOT_EXIT_OK;
     case OPTION_CHAIN_ID:
         plan->chain_id = optarg;
-        return EXIT_CODE_OK;
+        return INGOT_EXIT_OK;
     case OPTION_BASE_PORT:
         if (!command_number(optarg, 1, UINT16_MAX, &number))
             return command_usage(command, "--base-port: expected 1 to 65535, found '%s'", optarg);
         plan->base_port = (uint16_t)number;
-        return EXIT_CODE_OK;
+        return INGOT_EXIT_OK;
     case OPTION_POWERS:
         *powers = optarg;
-        return EXIT_CODE_OK;
+        return INGOT_EXIT_OK;
     case OPTION_GENESIS_TIME:
         if (!rfc3339_parse_ns(ingot_slice_of_text(optarg), &plan->genesis_time_ns))
             return command_usage(command,
                                  "--genesis-time: expected a time such as 2026-01-02T03:04:05Z, "
                                  "found '%s'",
                                  optarg);
-        return EXIT_CODE_OK;
+        return INGOT_EXIT_OK;
     case OPTION_TEST_KEYS:
         plan->has_test_keys = true;
-        return EXIT_CODE_OK;
+        return INGOT_EXIT_OK;
     default:
         return command_usage_seen(command);
     }
 }
 
-static enum exit_code make(const struct network_plan *plan)
+static enum ingot_exit make(const struct network_plan *plan)
 {
     char why[4096];
     struct report report;
     report_init(&report, why, sizeof why);
     enum ingot_error error = network_make(plan, &report);
     if (error == INGOT_ERROR_EXISTS || error == INGOT_ERROR_INVALID)
-        return command_fail(EXIT_CODE_USAGE, "%s", why);
+        return command_fail(INGOT_EXIT_USAGE, "%s", why);
     if (error != INGOT_OK)
-        return command_fail(EXIT_CODE_FAILURE, "%s", why);
+        return command_fail(INGOT_EXIT_FAILURE, "%s", why);
     for (uint32_t i = 0; i < plan->validator_count; i++) {
         uint16_t peer_port = 0;
         uint16_t client_port = 0;
@@ -114,10 +116,10 @@ static enum exit_code make(const struct network_plan *plan)
         (void)printf("%s/node%u  peers 127.0.0.1:%u  clients http://127.0.0.1:%u\n", plan->folder,
                      i, peer_port, client_port);
     }
-    return EXIT_CODE_OK;
+    return INGOT_EXIT_OK;
 }
 
-static enum exit_code run(const struct command *command, int argc, char **argv)
+static enum ingot_exit run(const struct command *command, int argc, char **argv)
 {
     struct network_plan plan = {.app = "kv",
                                 .base_port = NETWORK_BASE_PORT_DEFAULT,
@@ -127,8 +129,8 @@ static enum exit_code run(const struct command *command, int argc, char **argv)
     while ((option = getopt_long(argc, argv, "h", known, NULL)) != -1) {
         if (option == 'h' || option == COMMAND_OPTION_HELP)
             return command_print_help(command);
-        enum exit_code code = take_option(command, option, &plan, &powers_text);
-        if (code != EXIT_CODE_OK)
+        enum ingot_exit code = take_option(command, option, &plan, &powers_text);
+        if (code != INGOT_EXIT_OK)
             return code;
     }
     if (optind < argc)
@@ -138,7 +140,7 @@ static enum exit_code run(const struct command *command, int argc, char **argv)
     if (plan.folder == NULL || plan.folder[0] == '\0')
         return command_usage(command, "--output is missing");
     uint64_t *powers = alloc_zeroed(plan.validator_count, sizeof *powers);
-    enum exit_code code;
+    enum ingot_exit code;
     if (powers_text != NULL && !parse_powers(powers_text, plan.validator_count, powers)) {
         code = command_usage(command,
                              "--powers: expected %u numbers, each 1 or more, with commas between "

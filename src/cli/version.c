@@ -5,7 +5,7 @@
 
 #include "cli/command.h"
 
-static enum exit_code run(const struct command *command, int argc, char **argv)
+static enum ingot_exit run(const struct command *command, int argc, char **argv)
 {
     static const struct option options[] = {COMMAND_HELP_OPTION, {NULL, 0, NULL, 0}};
     int option = getopt_long(argc, argv, "h", options, NULL);
@@ -16,7 +16,7 @@ static enum exit_code run(const struct command *command, int argc, char **argv)
     if (optind < argc)
         return command_usage(command, "unexpected argument '%s'", argv[optind]);
     (void)printf("ingot %s\n", INGOT_VERSION);
-    return EXIT_CODE_OK;
+    return INGOT_EXIT_OK;
 }
 
 const struct command command_version = {

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include "base/alloc.h"
+#include "base/log.h"
 #include "config/public_key.h"
 
 /* The first error stays. */
@@ -151,11 +152,15 @@ enum ingot_error config_load_home(const char *folder, struct node_home *home, ch
     }
     if (error == INGOT_OK)
         error = check_together(home, &report);
-    if (error == INGOT_OK)
-        home->data_folder = path_join(home->folder, home->settings.data_folder);
-    else
+    if (error != INGOT_OK) {
         node_home_deinit(home);
-    return error;
+        return error;
+    }
+    home->data_folder = path_join(home->folder, home->settings.data_folder);
+    if (home->validator_key.is_test_key || home->transport_key.is_test_key)
+        LOG(LOG_WARN, "the keys are public test keys: never use them for anything of value",
+            log_text("home", home->folder));
+    return INGOT_OK;
 }
 
 void node_home_deinit(struct node_home *home)

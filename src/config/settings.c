@@ -410,6 +410,7 @@ void settings_format(const struct settings *settings, struct ingot_buffer *text)
         ingot_buffer_clear(&value);
         append_value(setting, settings, &value);
         bool is_default =
+            setting->kind != SETTING_ENDPOINT &&
             ingot_slice_equal(ingot_buffer_slice(&value), ingot_slice_of_text(setting->fallback));
         ingot_buffer_format(text, "%s%s = %.*s\n", is_default ? "# " : "", setting->key,
                             (int)value.size, (const char *)value.data);

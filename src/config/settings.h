@@ -103,7 +103,7 @@ INGOT_MUST_USE enum ingot_error settings_load(const char *path, struct settings 
 
 /*
  * Appends a config.ini with these values, each under a comment of its meaning and range; values
- * that equal their default are written as comments.
+ * that equal their default are written as comments, but for addresses.
  */
 void settings_format(const struct settings *settings, struct ingot_buffer *text);
 
