@@ -6,7 +6,6 @@
 
 #include <string.h>
 
-#include "base/assert.h"
 #include "wire/preimage.h"
 
 void verifier_init(struct verifier *verifier, const struct ingot_hash *chain,
