@@ -71,11 +71,9 @@ static enum ingot_error sync_parent(const char *path, struct store_why why)
     while (length > 1 && parent[length - 1] == '/')
         parent[--length] = '\0';
     char *slash = strrchr(parent, '/');
-    if (slash == NULL)
-        strcpy(parent, ".");
-    else
+    if (slash != NULL)
         slash[slash == parent ? 1 : 0] = '\0';
-    enum ingot_error error = store_folder_sync(parent, why);
+    enum ingot_error error = store_folder_sync(slash != NULL ? parent : ".", why);
     free(parent);
     return error;
 }

@@ -306,7 +306,7 @@ static enum ingot_error resume(struct ledger *ledger, struct ledger_why why)
     enum ingot_error error = check_chain(ledger, why);
     if (error != INGOT_OK)
         return error;
-    struct ingot_slice content;
+    struct ingot_slice content = {0};
     error = ledger_read_meta(ledger, LEDGER_KEY_HEIGHTS, &content, why);
     if (error != INGOT_OK)
         return error;

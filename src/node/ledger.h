@@ -25,11 +25,11 @@ extern const char *const ledger_tables[];
 extern const uint32_t ledger_table_count;
 
 struct ledger_options {
-    struct block *genesis;          /* borrowed; its hash names the chain */
+    struct block *genesis; /* borrowed; its hash names the chain */
     struct validator_set *genesis_set;
-    bool index_transactions;        /* keep transaction hash -> (height, index) */
-    uint32_t apply_blocks_max;      /* apply the state at the latest after so many blocks; 0: 128 */
-    size_t apply_bytes_max;         /* or so many bytes of updates; 0: 8 MiB */
+    bool index_transactions;   /* keep transaction hash -> (height, index) */
+    uint32_t apply_blocks_max; /* apply the state at the latest after so many blocks; 0: 128 */
+    size_t apply_bytes_max;    /* or so many bytes of updates; 0: 8 MiB */
 };
 
 /*

@@ -50,7 +50,7 @@ enum ingot_error ledger_read_unapplied(struct ledger *ledger, struct ledger_why 
 static enum ingot_error load_safety(struct ledger *ledger, struct ledger_start *start,
                                     struct ledger_why why)
 {
-    struct ingot_slice content;
+    struct ingot_slice content = {0};
     const enum ingot_error error = ledger_read_meta(ledger, LEDGER_KEY_SAFETY, &content, why);
     if (error != INGOT_OK)
         return error;
