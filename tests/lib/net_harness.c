@@ -284,6 +284,22 @@ int harness_connect(uint16_t port)
     return fd;
 }
 
+int harness_listen(uint16_t *port)
+{
+    struct sockaddr_in address = {
+        .sin_family = AF_INET,
+        .sin_addr = {htonl(INADDR_LOOPBACK)},
+    };
+    socklen_t size = sizeof address;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    assert_true(fd >= 0);
+    assert_int_equal(bind(fd, (const struct sockaddr *)&address, sizeof address), 0);
+    assert_int_equal(listen(fd, 16), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &size), 0);
+    *port = ntohs(address.sin_port);
+    return fd;
+}
+
 static void on_raw_read(struct bufferevent *stream, void *context)
 {
     struct raw_client *client = context;
@@ -305,22 +321,49 @@ static void on_raw_event(struct bufferevent *stream, short what, void *context)
     }
 }
 
-struct raw_client *raw_client_new(struct harness *harness, uint32_t number, uint16_t port)
+static struct raw_client *raw_client_over(struct harness *harness, uint32_t number, int fd,
+                                          enum bufferevent_ssl_state state)
 {
     struct raw_client *client = alloc_zeroed(1, sizeof *client);
     uint8_t seed[32];
     client->harness = harness;
     client->reading = true;
+    client->instance = 7;
     harness_seed(number, seed);
     net_tls_init(&client->tls, seed, accept_any);
-    int fd = harness_connect(port);
     SSL *session = net_tls_session_new(&client->tls, fd, client);
-    client->stream = bufferevent_openssl_socket_new(
-        harness->base, fd, session, BUFFEREVENT_SSL_CONNECTING, BEV_OPT_CLOSE_ON_FREE);
+    client->stream =
+        bufferevent_openssl_socket_new(harness->base, fd, session, state, BEV_OPT_CLOSE_ON_FREE);
     assert_non_null(client->stream);
     bufferevent_setcb(client->stream, on_raw_read, NULL, on_raw_event, client);
     assert_int_equal(bufferevent_enable(client->stream, EV_READ | EV_WRITE), 0);
     return client;
+}
+
+struct raw_client *raw_client_new(struct harness *harness, uint32_t number, uint16_t port)
+{
+    int fd = harness_connect(port);
+    return raw_client_over(harness, number, fd, BUFFEREVENT_SSL_CONNECTING);
+}
+
+struct acceptance {
+    int listener;
+    int fd;
+};
+
+static bool has_accepted(void *context)
+{
+    struct acceptance *acceptance = context;
+    acceptance->fd = accept(acceptance->listener, NULL, NULL);
+    return acceptance->fd >= 0;
+}
+
+struct raw_client *raw_client_accept(struct harness *harness, uint32_t number, int listener)
+{
+    struct acceptance acceptance = {listener, -1};
+    assert_true(harness_run_until(harness, has_accepted, &acceptance, WAIT_MS));
+    assert_int_equal(fcntl(acceptance.fd, F_SETFL, O_NONBLOCK), 0);
+    return raw_client_over(harness, number, acceptance.fd, BUFFEREVENT_SSL_ACCEPTING);
 }
 
 void raw_client_send(struct raw_client *client, const void *bytes, size_t size)
@@ -332,7 +375,7 @@ void raw_client_send_hello(struct raw_client *client)
 {
     uint8_t hello[HELLO_BYTES];
     struct frame *shared = NULL;
-    net_hello_encode(7, ingot_slice_of_text(greeting), hello);
+    net_hello_encode(client->instance, ingot_slice_of_text(greeting), hello);
     net_frame_append(bufferevent_get_output(client->stream), ingot_slice_of(hello, sizeof hello),
                      &shared);
     assert_null(shared);

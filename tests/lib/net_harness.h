@@ -81,10 +81,13 @@ struct raw_client {
     struct bufferevent *stream;
     bool secure;
     bool ended;
-    bool reading; /* takes what arrives */
+    bool reading;      /* takes what arrives */
+    uint64_t instance; /* in its hello; 7 unless a test says otherwise */
     uint64_t received;
 };
 struct raw_client *raw_client_new(struct harness *harness, uint32_t number, uint16_t port);
+/* Waits for a connection on a listening socket and is its TLS server. */
+struct raw_client *raw_client_accept(struct harness *harness, uint32_t number, int listener);
 void raw_client_send(struct raw_client *client, const void *bytes, size_t size);
 /* The right hello for the greeting of harness_options. */
 void raw_client_send_hello(struct raw_client *client);
@@ -92,5 +95,7 @@ void raw_client_free(struct raw_client *client);
 
 /* A connected, non-blocking TCP socket. */
 int harness_connect(uint16_t port);
+/* A non-blocking listening TCP socket on a free port. */
+int harness_listen(uint16_t *port);
 
 #endif

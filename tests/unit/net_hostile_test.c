@@ -292,7 +292,8 @@ static void a_slow_handshake_is_cut_at_the_deadline_wherever_it_stands(void **st
         harness_run_for(harness, 10);
         assert_true(clock_monotonic_us() - begin_us < 5000000);
     }
-    assert_true(clock_monotonic_us() - begin_us >= 200000);
+    /* The loop's timers count from when its turn began. */
+    assert_true(clock_monotonic_us() - begin_us >= 150000);
     assert_true(client->secure);
     assert_true(harness_run_until(harness, has_ended, client, WAIT_MS));
     assert_true(harness_run_until(harness, is_closed, &silent, WAIT_MS));
