@@ -62,10 +62,11 @@ struct ingot_execution;
 
 /**
  * Takes candidate number `index` (0-based, as given in the request) as the block's next
- * transaction with this result. Only in propose_block. Bytes are copied.
+ * transaction with this result. Only in propose_block. Bytes are copied. Include a transaction
+ * before setting what it changes: what was set stays set, also when there was no room.
  *
  * Returns INGOT_OK; INGOT_ERROR_FULL when the block's limits leave no room (end the block);
- * INGOT_ERROR_INVALID when the candidate is already in.
+ * INGOT_ERROR_INVALID when the candidate is already in; INGOT_ERROR_TOO_LARGE when the result is.
  */
 INGOT_API INGOT_MUST_USE enum ingot_error
 ingot_execution_include(struct ingot_execution *execution, uint32_t index,
