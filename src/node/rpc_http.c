@@ -334,6 +334,11 @@ static size_t take_line(struct http_request *request, struct ingot_buffer *buffe
 static size_t feed_head(struct http_request *request, struct ingot_slice bytes)
 {
     bool ended;
+    if (request->head.size == 0 && bytes.data[0] != '\r' && !is_token_byte(bytes.data[0])) {
+        /* TLS, for one, might never come to the end of a line. */
+        fail(request, 400, "this is not HTTP");
+        return 0;
+    }
     size_t taken = take_line(request, &request->head, request->line_start, request->head_bytes_max,
                              bytes, &ended);
     if (!ended) {
