@@ -267,8 +267,13 @@ static enum ingot_exit run_network(struct local *local, const struct local_optio
     (void)printf("%u nodes in %s%s; Ctrl-C stops all\n", local->count, local->folder,
                  local->is_temporary ? ", which is removed at the end" : "");
     (void)fflush(stdout);
-    for (uint32_t i = 0; i < local->count && code == INGOT_EXIT_OK; i++)
+    for (uint32_t i = 0; i < local->count && code == INGOT_EXIT_OK; i++) {
         code = start_node(local, i);
+        if (code == INGOT_EXIT_OK)
+            (void)printf("node%u  pid %ld  clients %s\n", i, (long)local->children[i].pid,
+                         local->rows[i].url);
+    }
+    (void)fflush(stdout);
     if (code == INGOT_EXIT_OK)
         code = watch(local, &signals);
     children_stop(local->children, local->count, STOP_TIMEOUT_MS);

@@ -183,6 +183,29 @@ static void files_that_do_not_fit_together_are_refused(void **state)
     expect_refusal(INGOT_ERROR_INVALID, "expected different keys");
 }
 
+static void the_homes_that_come_with_the_sources_load(void **state)
+{
+    (void)state;
+    struct ingot_hash chain = {{0}};
+    for (int i = 0; i < 4; i++) {
+        struct node_home home;
+        char source[512];
+        (void)snprintf(source, sizeof source, "%s/configuration/node%d", INGOT_TEST_SOURCE_DIR, i);
+        if (config_load_home(source, &home, complaints, sizeof complaints) != INGOT_OK)
+            fail_msg("%s", complaints);
+        assert_true(home.is_validator);
+        assert_true(home.validator_key.is_test_key);
+        assert_true(home.transport_key.is_test_key);
+        assert_int_equal(home.settings.network_listen.port, 27650 + 2 * i);
+        assert_int_equal(home.settings.rpc_listen.port, 27651 + 2 * i);
+        assert_int_equal(home.peers.count, 4);
+        if (i > 0)
+            assert_memory_equal(&home.genesis.hash, &chain, sizeof chain);
+        chain = home.genesis.hash;
+        node_home_deinit(&home);
+    }
+}
+
 static void missing_files_are_all_named(void **state)
 {
     (void)state;
@@ -347,6 +370,7 @@ int main(void)
         cmocka_unit_test(a_key_outside_the_set_is_an_observers),
         cmocka_unit_test(an_observer_without_a_key_has_to_say_so),
         cmocka_unit_test(files_that_do_not_fit_together_are_refused),
+        cmocka_unit_test(the_homes_that_come_with_the_sources_load),
         cmocka_unit_test(missing_files_are_all_named),
         cmocka_unit_test(a_key_file_is_for_its_owner_alone),
         cmocka_unit_test(a_test_key_may_be_readable_and_says_that_it_is_one),
