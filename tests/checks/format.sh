@@ -9,5 +9,5 @@ if [ -z "$formatter" ]; then
     exit 77
 fi
 mapfile -t folders < <(ls -d include src storage app tests bench examples 2>/dev/null)
-find "${folders[@]}" -name '*.[ch]' -print0 |
+find "${folders[@]}" -name node_modules -prune -o -name '*.[ch]' -print0 |
     xargs -0 "$formatter" --dry-run -Werror

@@ -11,7 +11,7 @@ complain() {
 }
 
 mapfile -t folders < <(ls -d include src storage app tests bench examples proto cmake 2>/dev/null)
-mapfile -t sources < <(find "${folders[@]}" -name '*.[ch]' | sort)
+mapfile -t sources < <(find "${folders[@]}" -name node_modules -prune -o -name '*.[ch]' -print | sort)
 
 # The layers: what may follow the quote of an #include in each folder. Arrows point downwards only.
 # Generated protobuf headers count as part of proto.
