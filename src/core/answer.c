@@ -37,14 +37,25 @@ enum reject answer_advertise(struct core *core, uint32_t peer, const struct adve
     return reject == REJECT_BINDING ? reject : REJECT_NONE;
 }
 
+static struct message *make_advertise(const struct core *core)
+{
+    struct message *message = message_new(MESSAGE_ADVERTISE);
+    message->advertise.committed_height = tree_root(&core->tree)->block->height;
+    message->advertise.high_qc = qc_ref(core->safety.high_qc);
+    return message;
+}
+
+/* Whoever comes back learns at once what it missed, not an interval later. */
+void answer_connected(struct core *core, uint32_t peer)
+{
+    effect_answer(core, peer, make_advertise(core));
+}
+
 void answer_if_due(struct core *core)
 {
     if (core->now_ms < core->advertise_at_ms) {
         return;
     }
     core->advertise_at_ms = core->now_ms + core->config.advertise_interval_ms;
-    struct message *message = message_new(MESSAGE_ADVERTISE);
-    message->advertise.committed_height = tree_root(&core->tree)->block->height;
-    message->advertise.high_qc = qc_ref(core->safety.high_qc);
-    effect_broadcast(core, message);
+    effect_broadcast(core, make_advertise(core));
 }

@@ -207,6 +207,9 @@ enum reject core_step(struct core *core, const struct core_event *event,
     case CORE_PAYLOAD:
         view_payload(core, event->available);
         break;
+    case CORE_CONNECTED:
+        answer_connected(core, event->peer);
+        break;
     }
     settle(core);
     const uint64_t deadline_ms = next_deadline(core);

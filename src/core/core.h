@@ -60,13 +60,14 @@ enum core_event_kind {
     CORE_MESSAGE,   /* a message whose signatures and certificates have been verified */
     CORE_BUILT,     /* the App's answer to CORE_ASK_PROPOSE */
     CORE_VALIDATED, /* the App's answer to CORE_ASK_VALIDATE */
-    CORE_PAYLOAD    /* the mempool has become empty or not empty */
+    CORE_PAYLOAD,   /* the mempool has become empty or not empty */
+    CORE_CONNECTED  /* a channel has come up: what was sent to it before may be lost */
 };
 
 struct core_event {
     enum core_event_kind kind;
     uint64_t now_ms;           /* monotonic; given with every event, never less than before */
-    uint32_t peer;             /* MESSAGE: the channel it came by, or CORE_SELF */
+    uint32_t peer;             /* MESSAGE: the channel it came by, or CORE_SELF; CONNECTED */
     struct message *message;   /* MESSAGE: borrowed */
     struct block *block;       /* BUILT: borrowed, NULL when nothing was built; VALIDATED */
     struct position position;  /* BUILT: as asked */

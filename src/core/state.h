@@ -170,6 +170,7 @@ bool fetch_is_certified(const struct core *core, const struct block *block);
 /* answer.c: telling others what we have. */
 void answer_with_ours(struct core *core, uint32_t peer);
 enum reject answer_advertise(struct core *core, uint32_t peer, const struct advertise *advertise);
+void answer_connected(struct core *core, uint32_t peer);
 void answer_if_due(struct core *core);
 
 #endif

@@ -162,6 +162,7 @@ static void peer_connected(void *context, uint32_t peer)
     LOG(LOG_INFO, "peer connected", log_u64("peer", peer), log_text("host", entry->endpoint.host),
         log_u64("port", entry->endpoint.port));
     replica_set_connected(node->replica, peer, true);
+    node_schedule_flush(node);
 }
 
 static void peer_disconnected(void *context, uint32_t peer, enum ingot_close_reason reason)

@@ -188,6 +188,10 @@ void replica_set_peer(struct replica *replica, uint32_t peer, bool has_key,
 void replica_set_connected(struct replica *replica, uint32_t peer, bool is_connected)
 {
     peer_at(replica, peer)->is_connected = is_connected;
+    if (is_connected && replica->stop == REPLICA_RUNS) {
+        struct core_event event = {.kind = CORE_CONNECTED, .peer = peer};
+        (void)replica_step(replica, &event);
+    }
 }
 
 void replica_start(struct replica *replica)

@@ -88,6 +88,7 @@ void replica_free(struct replica *replica);
 /* A peer of this number belongs to this validator; has_key false: to none. */
 void replica_set_peer(struct replica *replica, uint32_t peer, bool has_key,
                       const struct ingot_public_key *key);
+/* A peer that has come up is told at once what we have; the effect waits for replica_flush. */
 void replica_set_connected(struct replica *replica, uint32_t peer, bool is_connected);
 
 /* Once, first. */
