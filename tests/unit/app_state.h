@@ -1,0 +1,143 @@
+/*
+ * A state of a few keys, changed at once, that stands in for the node's when an App is tested by
+ * itself. It defines the functions of <ingot/app.h> that an App calls, so one test includes it
+ * once.
+ */
+#ifndef INGOT_TESTS_APP_STATE_H
+#define INGOT_TESTS_APP_STATE_H
+
+#include <ingot/app.h>
+
+#define ITEMS_MAX 2048
+
+struct item {
+    struct ingot_buffer key;
+    struct ingot_buffer value;
+};
+
+struct ingot_snapshot {
+    struct item items[ITEMS_MAX]; /* ordered by key */
+    uint32_t count;
+    enum ingot_error fails_with;
+};
+
+struct ingot_execution {
+    struct ingot_snapshot *state;
+    uint32_t room;
+    uint32_t count;
+    uint32_t codes[16];
+    struct ingot_buffer data[16];
+    uint32_t included[16];
+    bool refuses_index_1;
+};
+
+static uint32_t position_of(const struct ingot_snapshot *state, struct ingot_slice key, bool *found)
+{
+    uint32_t at = 0;
+    int order = -1;
+    while (at < state->count) {
+        order = ingot_slice_compare(ingot_buffer_slice(&state->items[at].key), key);
+        if (order >= 0)
+            break;
+        at++;
+    }
+    *found = order == 0;
+    return at;
+}
+
+uint64_t ingot_snapshot_height(const struct ingot_snapshot *snapshot)
+{
+    (void)snapshot;
+    return 7;
+}
+
+enum ingot_error ingot_snapshot_get(struct ingot_snapshot *snapshot, struct ingot_slice key,
+                                    struct ingot_slice *value)
+{
+    if (snapshot->fails_with != INGOT_OK)
+        return snapshot->fails_with;
+    bool found = false;
+    const uint32_t at = position_of(snapshot, key, &found);
+    if (!found)
+        return INGOT_ERROR_NOT_FOUND;
+    *value = ingot_buffer_slice(&snapshot->items[at].value);
+    return INGOT_OK;
+}
+
+enum ingot_error ingot_snapshot_range(struct ingot_snapshot *snapshot, struct ingot_slice first,
+                                      struct ingot_slice end, ingot_snapshot_visit *visit,
+                                      void *context)
+{
+    if (snapshot->fails_with != INGOT_OK)
+        return snapshot->fails_with;
+    bool found = false;
+    for (uint32_t at = position_of(snapshot, first, &found); at < snapshot->count; at++) {
+        const struct ingot_slice key = ingot_buffer_slice(&snapshot->items[at].key);
+        if (end.size > 0 && ingot_slice_compare(key, end) >= 0)
+            break;
+        if (!visit(context, key, ingot_buffer_slice(&snapshot->items[at].value)))
+            break;
+    }
+    return INGOT_OK;
+}
+
+enum ingot_error ingot_execution_set(struct ingot_execution *execution, struct ingot_slice key,
+                                     struct ingot_slice value)
+{
+    struct ingot_snapshot *state = execution->state;
+    bool found = false;
+    const uint32_t at = position_of(state, key, &found);
+    if (!found) {
+        assert_true(state->count < ITEMS_MAX);
+        memmove(&state->items[at + 1], &state->items[at],
+                (state->count - at) * sizeof state->items[0]);
+        state->items[at] = (struct item){0};
+        ingot_buffer_append_slice(&state->items[at].key, key);
+        state->count++;
+    }
+    ingot_buffer_clear(&state->items[at].value);
+    ingot_buffer_append_slice(&state->items[at].value, value);
+    return INGOT_OK;
+}
+
+enum ingot_error ingot_execution_delete(struct ingot_execution *execution, struct ingot_slice key)
+{
+    struct ingot_snapshot *state = execution->state;
+    bool found = false;
+    const uint32_t at = position_of(state, key, &found);
+    if (found) {
+        ingot_buffer_deinit(&state->items[at].key);
+        ingot_buffer_deinit(&state->items[at].value);
+        state->count--;
+        memmove(&state->items[at], &state->items[at + 1],
+                (state->count - at) * sizeof state->items[0]);
+    }
+    return INGOT_OK;
+}
+
+enum ingot_error ingot_execution_result(struct ingot_execution *execution,
+                                        const struct ingot_result *result)
+{
+    if (execution->count == execution->room)
+        return INGOT_ERROR_TOO_LARGE;
+    execution->codes[execution->count] = result->code;
+    ingot_buffer_clear(&execution->data[execution->count]);
+    ingot_buffer_append_slice(&execution->data[execution->count], result->data);
+    assert_true(result->log.size <= INGOT_RESULT_LOG_BYTES_MAX);
+    assert_int_equal(result->code == 0, result->log.size == 0);
+    execution->count++;
+    return INGOT_OK;
+}
+
+enum ingot_error ingot_execution_include(struct ingot_execution *execution, uint32_t index,
+                                         const struct ingot_result *result)
+{
+    if (execution->refuses_index_1 && index == 1)
+        return INGOT_ERROR_INVALID;
+    if (execution->count == execution->room)
+        return INGOT_ERROR_FULL;
+    execution->included[execution->count] = index;
+    return ingot_execution_result(execution, result);
+}
+
+#endif
