@@ -535,3 +535,48 @@ json_t *rpc_fake_post(struct rpc_fake *fake, const char *body, int *status)
     ingot_buffer_deinit(&request);
     return json;
 }
+
+const json_t *rpc_fake_find(const json_t *json, const char *path)
+{
+    char name[128];
+    while (json != NULL && *path != '\0') {
+        size_t size = strcspn(path, ".");
+        assert_true(size < sizeof name);
+        memcpy(name, path, size);
+        name[size] = '\0';
+        json = json_is_array(json) ? json_array_get(json, strtoul(name, NULL, 10))
+                                   : json_object_get(json, name);
+        path += size + (path[size] == '.' ? 1 : 0);
+    }
+    return json;
+}
+
+const char *rpc_fake_text_at(const json_t *json, const char *path)
+{
+    const char *text = json_string_value(rpc_fake_find(json, path));
+    if (text == NULL) {
+        char *dump = json_dumps(json, JSON_ENCODE_ANY);
+        print_message("no string at %s in %s\n", path, dump);
+        free(dump);
+    }
+    assert_non_null(text);
+    return text;
+}
+
+json_t *rpc_fake_get_ok(struct rpc_fake *fake, const char *target)
+{
+    int status;
+    json_t *json = rpc_fake_get(fake, target, &status);
+    assert_int_equal(status, 200);
+    assert_non_null(json);
+    return json;
+}
+
+json_t *rpc_fake_post_ok(struct rpc_fake *fake, const char *body)
+{
+    int status;
+    json_t *json = rpc_fake_post(fake, body, &status);
+    assert_int_equal(status, 200);
+    assert_non_null(json);
+    return json;
+}

@@ -70,4 +70,12 @@ bool rpc_fake_is_closed(struct rpc_fake *fake, int socket);
 json_t *rpc_fake_get(struct rpc_fake *fake, const char *target, int *status);
 json_t *rpc_fake_post(struct rpc_fake *fake, const char *body, int *status);
 
+/* The same, where HTTP 200 and JSON are expected. */
+json_t *rpc_fake_get_ok(struct rpc_fake *fake, const char *target);
+json_t *rpc_fake_post_ok(struct rpc_fake *fake, const char *body);
+/* A member by a path such as "result.block.data.txs.0", numbers being array indices; or NULL. */
+const json_t *rpc_fake_find(const json_t *json, const char *path);
+/* The same, where a string is expected. */
+const char *rpc_fake_text_at(const json_t *json, const char *path);
+
 #endif
