@@ -183,10 +183,11 @@ static enum reject judge(struct core *core, struct message *message, const struc
     if (order < 0 && !is_awaited(core, block)) {
         return REJECT_PAST;
     }
-    if (order == 0) {
-        if (core->candidate != NULL) {
-            return REJECT_DUPLICATE;
-        }
+    if (order == 0 && core->has_candidate && !is_awaited(core, block)) {
+        return REJECT_DUPLICATE; /* a leader that says two things costs us one block, not many */
+    }
+    if (order == 0 && !core->has_candidate) {
+        core->has_candidate = true;
         core->candidate = message_ref(message);
     }
     effect_ask_validate(core, block);

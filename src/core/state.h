@@ -65,7 +65,8 @@ struct core {
     bool has_proposed;
     bool has_timed_out;
     uint64_t resend_at_ms;     /* our Timeout is due again */
-    struct message *candidate; /* the view's Propose, while the App validates it; owned */
+    bool has_candidate;        /* a Propose of this view was taken up; a second one is not */
+    struct message *candidate; /* it, while the App validates it; owned */
 
     uint64_t now_ms;
     uint32_t timeout_floor_ms;

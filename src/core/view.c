@@ -91,6 +91,7 @@ void view_enter(struct core *core, struct position position, enum entry entry)
     core->has_asked = false;
     core->has_proposed = false;
     core->has_timed_out = false;
+    core->has_candidate = false;
     message_unref(core->candidate);
     core->candidate = NULL;
     core->views_entered++;

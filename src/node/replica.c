@@ -21,7 +21,8 @@ enum reject replica_step(struct replica *replica, struct core_event *event)
 {
     event->now_ms = replica_now_ms(replica);
     const enum reject reject = core_step(replica->core, event, &replica->effects);
-    replica->metrics.rejects[reject] += reject != REJECT_NONE;
+    const bool is_ours = event->kind == CORE_MESSAGE && event->peer == CORE_SELF;
+    replica->metrics.rejects[reject] += reject != REJECT_NONE && !is_ours;
     return reject;
 }
 
@@ -272,6 +273,7 @@ void replica_receive(struct replica *replica, uint32_t peer, struct ingot_slice 
     if (replica->stop != REPLICA_RUNS) {
         return;
     }
+    INGOT_ASSERT(peer < replica->peer_count);
     struct message *message = NULL;
     const enum reject reject = wire_decode(frame, &message);
     if (reject != REJECT_NONE) {

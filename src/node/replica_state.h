@@ -15,6 +15,8 @@ struct replica_peer {
     bool is_connected;
     bool has_key;
     struct ingot_public_key key;
+    uint64_t served_us;   /* when it was last served blocks */
+    int64_t serve_credit; /* bytes it may still ask for; refilled with time */
 };
 
 /* When a block was first seen here, for the time from proposal to commit. */

@@ -86,8 +86,35 @@ static void fill(struct replica *replica, const struct branch *branch,
     }
 }
 
+/*
+ * A peer may ask for so much and no more: a bucket of bytes that fills with time. Every request
+ * costs something, so that many small ones are no cheaper than one large one.
+ */
+#define SERVE_BYTES_PER_US 64
+#define SERVE_CREDIT_MAX (4 * INGOT_SYNC_BYTES_MAX)
+#define SERVE_REQUEST_BYTES (64 * 1024)
+
+static bool may_be_served(struct replica *replica, struct replica_peer *peer)
+{
+    const uint64_t now_us = replica->options.output.monotonic_us(replica->options.output.context);
+    const uint64_t idle_us = now_us - peer->served_us;
+    const uint64_t refill =
+        idle_us < SERVE_CREDIT_MAX ? idle_us * SERVE_BYTES_PER_US : (uint64_t)SERVE_CREDIT_MAX;
+    peer->served_us = now_us;
+    peer->serve_credit += (int64_t)refill;
+    if (peer->serve_credit > SERVE_CREDIT_MAX) {
+        peer->serve_credit = SERVE_CREDIT_MAX;
+    }
+    return peer->serve_credit > 0;
+}
+
 void sync_serve(struct replica *replica, uint32_t peer, const struct sync_request *request)
 {
+    struct replica_peer *asker = &replica->peers[peer];
+    if (!may_be_served(replica, asker)) {
+        replica->metrics.rejects[REJECT_RATE_LIMITED]++;
+        return;
+    }
     struct core_status status;
     core_get_status(replica->core, &status);
     const struct branch branch = find_branch(replica, &status, &request->target);
@@ -102,6 +129,7 @@ void sync_serve(struct replica *replica, uint32_t peer, const struct sync_reques
     }
     ingot_buffer_clear(&replica->frame);
     wire_encode(message, &replica->frame);
+    asker->serve_credit -= (int64_t)replica->frame.size + SERVE_REQUEST_BYTES;
     replica->options.output.send(replica->options.output.context, peer, INGOT_FRAME_BULK,
                                  ingot_buffer_slice(&replica->frame));
     message_unref(message);
