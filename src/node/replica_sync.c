@@ -105,7 +105,7 @@ static bool may_be_served(struct replica *replica, struct replica_peer *peer)
     if (peer->serve_credit > SERVE_CREDIT_MAX) {
         peer->serve_credit = SERVE_CREDIT_MAX;
     }
-    return peer->serve_credit > 0;
+    return peer->serve_credit >= 0;
 }
 
 void sync_serve(struct replica *replica, uint32_t peer, const struct sync_request *request)
