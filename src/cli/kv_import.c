@@ -24,7 +24,7 @@
 #define CALL_TIMEOUT_US (UINT64_C(30) * 1000000)
 #define RETRY_DELAY_US (UINT64_C(100) * 1000)
 #define PATIENCE_US (UINT64_C(60) * 1000000)
-#define PATIENCE_AT_FIRST_US (UINT64_C(10) * 1000000) /* while no node has ever answered */
+#define PATIENCE_AT_FIRST_US (UINT64_C(5) * 1000000) /* while no node has ever answered */
 #define PROGRESS_INTERVAL_US (UINT64_C(1000) * 1000)
 #define REFUSALS_SHOWN_MAX 10
 

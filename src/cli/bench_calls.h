@@ -1,0 +1,48 @@
+/*
+ * The bodies of requests that submit transactions, and what their answers say. No socket, no time.
+ */
+#ifndef INGOT_CLI_BENCH_CALLS_H
+#define INGOT_CLI_BENCH_CALLS_H
+
+#include "cli/bench.h"
+
+/* The calls that a node takes in one batch. */
+#define BENCH_CALLS_MAX 256
+/* A node's limit, less the head. */
+#define BENCH_BODY_BYTES_MAX (2 * 1024 * 1024 - 4096)
+
+#define BENCH_TX_BYTES_MIN_NULL 16
+#define BENCH_TX_BYTES_MIN_KV 26
+#define BENCH_TX_BYTES_MAX (1024 * 1024)
+
+/* Where transactions come from: each is different from all others, of this run and of others. */
+struct bench_source {
+    bool is_kv;
+    uint32_t tx_bytes;
+    uint32_t keys;
+    uint64_t seed;    /* random, of the run */
+    uint64_t counter; /* transactions made */
+};
+
+void bench_source_init(struct bench_source *source, bool is_kv, uint32_t tx_bytes, uint32_t keys,
+                       uint64_t seed);
+/*
+ * Writes the next transaction, tx_bytes long. kv: `k<8 digits>=<16 digits><padding>`, null: the
+ * same without the key. The 16 digits are the transaction's own.
+ */
+void bench_source_next(struct bench_source *source, uint8_t *transaction);
+
+/* How many calls of this size one body may have, BENCH_CALLS_MAX at most. */
+uint32_t bench_calls_max(uint32_t tx_bytes);
+
+/* Appends a request with `count` new transactions: one broadcast_tx_commit, or a batch of them. */
+void bench_calls_make(struct bench_source *source, uint32_t count, struct ingot_buffer *body);
+
+/*
+ * Counts what became of the `count` transactions of a request. Answers that are missing or not
+ * understood count as BENCH_LOST. `why`, if it is still empty, gets the first unexpected text.
+ */
+void bench_calls_read(struct ingot_slice answer, uint32_t count,
+                      uint32_t outcomes[BENCH_OUTCOME_COUNT], char *why, size_t why_size);
+
+#endif

@@ -1,0 +1,177 @@
+#!/usr/bin/env bash
+# Flags, messages and exit statuses of every subcommand, as far as they need no network.
+#
+#     INGOT_PROGRAM=build/release/ingot tests/process/cli_flags_test.sh
+set -euo pipefail
+
+source_dir=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+ingot=${INGOT_PROGRAM:-${INGOT:-$source_dir/build/release/ingot}}
+ingot=$(realpath "$ingot")
+work=$(mktemp -d "${TMPDIR:-/tmp}/ingot-flags.XXXXXX")
+trap 'rm -rf "$work"' EXIT
+cd "$work"
+failed=0
+checks=0
+
+# expect STATUS TEXT ARGUMENTS...: the program ends with the status, and what it prints, on either
+# stream, contains the text.
+expect() {
+    local status=$1 text=$2 actual=0
+    shift 2
+    checks=$((checks + 1))
+    timeout 20 "$ingot" "$@" >output 2>&1 </dev/null || actual=$?
+    if [ "$actual" -ne "$status" ] || ! grep -qF -- "$text" output; then
+        printf 'ingot %s\n  expected status %s and: %s\n  found status %s and:\n' "$*" "$status" \
+            "$text" "$actual"
+        sed 's/^/    /' output
+        failed=1
+    fi
+}
+
+check() {
+    checks=$((checks + 1))
+    if ! "$@"; then
+        printf 'expected: %s\n' "$*"
+        failed=1
+    fi
+}
+
+# The program itself.
+expect 2 'usage: ingot COMMAND'
+expect 0 'usage: ingot COMMAND' --help
+expect 0 'usage: ingot COMMAND' help
+expect 0 'usage: ingot testnet' help testnet
+expect 2 "unknown command 'nod'" nod
+expect 0 'ingot 0.' --version
+for command in testnet node local kv status keygen version; do
+    expect 0 "usage: ingot $command" "$command" --help
+    expect 0 "usage: ingot $command" "$command" -h
+    expect 2 "unrecognized option '--no-such-flag'" "$command" --no-such-flag
+    expect 2 "Try 'ingot $command --help'." "$command" --no-such-flag
+done
+
+expect 0 'ingot 0.' version
+expect 2 "unexpected argument 'x'" version x
+
+# keygen
+expect 0 'public key  ' keygen
+check [ "$(stat -c %a validator.key)" = 600 ]
+cp validator.key before.key
+expect 2 'validator.key: cannot be written: File exists' keygen
+check cmp -s validator.key before.key
+expect 0 'address     ' keygen --force
+check test ! "$(cat validator.key)" = "$(cat before.key)"
+expect 0 'file        t.key' keygen --kind transport --output t.key
+check grep -qx 'ingot-key-1 transport' t.key
+expect 2 "--kind: expected validator or transport, found 'x'" keygen --kind x
+expect 1 'No such file or directory' keygen --output no/such/folder/key
+expect 2 "option '--kind' requires an argument" keygen --kind
+expect 2 "unexpected argument 'x'" keygen x
+
+# testnet
+expect 2 '--validators is missing' testnet --output net
+expect 2 '--output is missing' testnet --validators 4
+expect 2 "--validators: expected 1 to 256, found '0'" testnet --validators 0 --output net
+expect 2 "--validators: expected 1 to 256, found '257'" testnet --validators 257 --output net
+expect 2 "--validators: expected 1 to 256, found '4x'" testnet --validators 4x --output net
+expect 2 "--app: expected kv or null, found 'sql'" testnet --validators 4 --output net --app sql
+expect 2 "--base-port: expected 1 to 65535, found '0'" testnet --validators 4 --output net --base-port 0
+expect 2 'expected room for two ports' testnet --validators 4 --output net --base-port 65530
+expect 2 '--powers: expected 4 numbers' testnet --validators 4 --output net --powers 1,2,3
+expect 2 '--powers: expected 4 numbers' testnet --validators 4 --output net --powers 1,2,3,0
+expect 2 '--powers: expected 4 numbers' testnet --validators 4 --output net --powers 1,2,3,4,5
+expect 2 'total power of at most' testnet --validators 2 --output net --powers 1152921504606846976,1
+expect 2 'chain_id: expected 1 to 50 characters' testnet --validators 1 --output net --chain-id 'a b'
+expect 2 '--genesis-time: expected a time' testnet --validators 1 --output net --genesis-time now
+check test ! -e net
+expect 1 'the folder cannot be made: No such file or directory' testnet --validators 1 --output a/b/c
+expect 0 'net/node3  peers 127.0.0.1:28656  clients http://127.0.0.1:28657' testnet --validators 4 \
+    --output net --base-port 28650 --powers 1,2,3,4 --chain-id a-chain --app null
+check [ "$(stat -c %a net/node2/validator.key net/node2/transport.key | sort -u)" = 600 ]
+check cmp -s net/node0/genesis.json net/node3/genesis.json
+check cmp -s net/node0/peers net/node3/peers
+check grep -q '"power": "4"' net/node0/genesis.json
+expect 2 'net: expected an empty folder, or none of that name' testnet --validators 4 --output net
+mkdir empty
+expect 0 'empty/node0' testnet --validators 1 --output empty
+
+# node: what is wrong with a home. Each row breaks one thing in a fresh copy.
+expect 2 '--home is missing' node
+expect 2 "unexpected argument 'x'" node --home net/node0 x
+expect 2 "--log-format: expected plain or json, found 'x'" node --home net/node0 --log-format x
+expect 2 "--log-level: expected debug, info, warn, error or none, found 'x'" node --home net/node0 \
+    --log-level x
+expect 2 "nowhere: no such folder, expected a node's home" node --home nowhere
+broken() {
+    local text=$1
+    shift
+    rm -rf home
+    cp -a net/node0 home
+    (cd home && "$@")
+    expect 2 "$text" node --home home
+}
+broken 'home/config.ini: cannot be read: No such file' rm config.ini
+broken 'home/genesis.json: cannot be read: No such file' rm genesis.json
+broken 'home/peers: cannot be read: No such file' rm peers
+broken 'home/transport.key: cannot be read: No such file' rm transport.key
+broken '[node] observer = yes in config.ini' rm validator.key
+broken 'type: chmod 600 home/validator.key' chmod 644 validator.key
+broken 'type: chmod 600 home/transport.key' chmod 640 transport.key
+broken 'home/validator.key:1: expected a validator key, found a transport key' \
+    cp transport.key validator.key
+broken 'home/config.ini:1: [nod]: unknown section' sed -i '1s/.*/[nod]/' config.ini
+broken '[node] data_foldr: unknown key' sed -i 's/^# data_folder/data_foldr/' config.ini
+broken "[consensus] base_timeout_ms: expected a whole number from 10 to 60000, found '5s'" \
+    sed -i 's/^# base_timeout_ms.*/base_timeout_ms = 5s/' config.ini
+broken "[node] app: expected 'null' as in genesis.json, found 'kv'" \
+    sed -i 's/^# app.*/app = kv/' config.ini
+broken 'home/genesis.json: chain_i: unknown key' sed -i 's/chain_id/chain_i/' genesis.json
+broken 'home/genesis.json:3: expected valid JSON' sed -i '2s/,$//' genesis.json
+broken "home/peers:2: expected the peer's transport key" sed -i '2s/^./x/' peers
+broken "home/peers:3: expected host:port" sed -i '3s/:/ /' peers
+broken "expected another node's validator key" sh -c \
+    "sed -i '2d' peers && sed -i \"2s/ [0-9a-f]*\\\$/ \$(sed -n 's/^public //p' validator.key)/\" peers"
+
+# Commands for a node, with nobody there.
+free_port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0))
+print(s.getsockname()[1])')
+url=http://127.0.0.1:$free_port
+for bad in 127.0.0.1:1 http://127.0.0.1 https://127.0.0.1:1 http://127.0.0.1:0 http://a:1/x ''; do
+    expect 2 "--node: expected http://host:port, found '$bad'" status --node "$bad"
+    expect 2 "--node: expected http://host:port, found '$bad'" kv get k --node "$bad"
+done
+expect 1 "127.0.0.1:$free_port: cannot be reached: Connection refused" status --node "$url"
+expect 1 "127.0.0.1:$free_port: cannot be reached: Connection refused" kv put k v --node "$url"
+expect 1 "127.0.0.1:$free_port: cannot be reached: Connection refused" kv get k --node "$url"
+expect 1 "127.0.0.1:$free_port: cannot be reached: Connection refused" kv delete k --node "$url/"
+expect 2 "unexpected argument 'x'" status x
+expect 2 'expected put, get, delete or import' kv
+expect 2 "expected put, get, delete or import, found 'set'" kv set
+expect 2 'put: expected KEY and VALUE' kv put k
+expect 2 'put: expected KEY and VALUE' kv put k v w
+expect 2 'get: expected KEY' kv get
+expect 2 'import: expected FILE' kv import
+expect 2 'get: expected one --node' kv get k --node "$url" --node "$url"
+expect 2 'expected a key of 1 to 256 bytes' kv put '' v --node "$url"
+printf 'a\t1\nb\n' >bad.tsv
+expect 1 'bad.tsv:2: expected a key, a tab and a value' kv import bad.tsv --node "$url"
+expect 1 'no-file: cannot be read: No such file' kv import no-file --node "$url"
+expect 0 '0 keys: 0 committed' kv import - --node "$url"
+printf 'a\t1\n' >good.tsv
+expect 1 'no progress (Connection refused)' kv import good.tsv --node "$url"
+
+# local
+expect 2 "--validators: expected 1 to 256, found 'x'" local --validators x
+expect 2 "--app: expected kv or null, found 'sql'" local --app sql
+expect 2 'expected a network of 5 nodes as --validators says, found 4' local --validators 5 --output net
+expect 2 'expected an empty folder' local --output "$source_dir/src"
+
+# A message that cannot be written is not a success.
+checks=$((checks + 1))
+if "$ingot" version >/dev/full 2>/dev/null; then
+    echo 'expected a failure when standard output is full'
+    failed=1
+fi
+
+echo "$checks checks"
+exit "$failed"
