@@ -15,8 +15,20 @@
 #include "base/assert.h"
 #include "net/transport.h"
 
+/*
+ * libevent's resolver. A question that is withdrawn is still answered, a turn of the loop later,
+ * so the resolver outlives its transport until the last answer is in.
+ */
+struct resolver {
+    struct event_base *base;
+    struct evdns_base *dns;
+    uint32_t open_questions;
+    bool is_orphan; /* the transport is gone */
+};
+
 /* A question to the resolver. It outlives its connection, which clears the pointer. */
 struct resolution {
+    struct resolver *resolver;
     struct connection *connection; /* NULL once nobody waits for the answer */
     struct evdns_getaddrinfo_request *request;
     bool asking; /* the question is being put; an answer comes from inside that call */
@@ -118,11 +130,34 @@ static void use_addresses(struct connection *connection, struct evutil_addrinfo 
     try_next(connection);
 }
 
+static void free_resolver(evutil_socket_t fd, short what, void *context)
+{
+    struct resolver *resolver = context;
+    (void)fd;
+    (void)what;
+    evdns_base_free(resolver->dns, 0);
+    free(resolver);
+}
+
+static void close_question(struct resolver *resolver)
+{
+    const struct timeval at_once = {0};
+    INGOT_ASSERT(resolver->open_questions > 0);
+    resolver->open_questions--;
+    if (resolver->is_orphan && resolver->open_questions == 0) {
+        /* Not from here: this is libevent's own callback. */
+        int failed =
+            event_base_once(resolver->base, -1, EV_TIMEOUT, free_resolver, resolver, &at_once);
+        INGOT_ASSERT(failed == 0);
+    }
+}
+
 static void on_resolved(int error, struct evutil_addrinfo *addresses, void *context)
 {
     struct resolution *resolution = context;
     struct connection *connection = resolution->connection;
     bool asking = resolution->asking;
+    close_question(resolution->resolver);
     resolution->request = NULL;
     resolution->connection = NULL;
     if (!asking) {
@@ -145,29 +180,37 @@ static void on_resolved(int error, struct evutil_addrinfo *addresses, void *cont
     use_addresses(connection, addresses);
 }
 
-static struct evdns_base *resolver(struct transport *transport)
+static struct resolver *get_resolver(struct transport *transport)
 {
-    if (transport->dns == NULL) {
-        transport->dns = evdns_base_new(transport->base, EVDNS_BASE_INITIALIZE_NAMESERVERS |
-                                                             EVDNS_BASE_DISABLE_WHEN_INACTIVE);
+    if (transport->resolver != NULL) {
+        return transport->resolver;
     }
-    return transport->dns;
+    struct evdns_base *dns = evdns_base_new(transport->base, EVDNS_BASE_INITIALIZE_NAMESERVERS |
+                                                                 EVDNS_BASE_DISABLE_WHEN_INACTIVE);
+    if (dns != NULL) {
+        transport->resolver = alloc_zeroed(1, sizeof *transport->resolver);
+        transport->resolver->base = transport->base;
+        transport->resolver->dns = dns;
+    }
+    return transport->resolver;
 }
 
 static void resolve(struct connection *connection, const struct evutil_addrinfo *hints,
                     const char *port)
 {
-    struct evdns_base *dns = resolver(connection->transport);
-    if (dns == NULL) {
+    struct resolver *resolver = get_resolver(connection->transport);
+    if (resolver == NULL) {
         net_connection_close(connection, INGOT_CLOSE_RESOLVE);
         return;
     }
     struct resolution *resolution = alloc_zeroed(1, sizeof *resolution);
+    resolution->resolver = resolver;
     resolution->connection = connection;
     resolution->asking = true;
+    resolver->open_questions++;
     connection->resolution = resolution;
-    struct evdns_getaddrinfo_request *request =
-        evdns_getaddrinfo(dns, connection->peer->host, port, hints, on_resolved, resolution);
+    struct evdns_getaddrinfo_request *request = evdns_getaddrinfo(
+        resolver->dns, connection->peer->host, port, hints, on_resolved, resolution);
     resolution->asking = false;
     if (request == NULL) {
         /* Answered already: the name is in the hosts file, or is none. */
@@ -219,8 +262,13 @@ void net_dial_stop(struct connection *connection)
 
 void net_dial_shutdown(struct transport *transport)
 {
-    if (transport->dns != NULL) {
-        evdns_base_free(transport->dns, 0);
-        transport->dns = NULL;
+    struct resolver *resolver = transport->resolver;
+    if (resolver == NULL) {
+        return;
+    }
+    transport->resolver = NULL;
+    resolver->is_orphan = true;
+    if (resolver->open_questions == 0) {
+        free_resolver(-1, 0, resolver);
     }
 }

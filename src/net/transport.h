@@ -26,8 +26,8 @@
 #include "net/limiter.h"
 #include "net/tls.h"
 
-struct evdns_base;
 struct resolution;
+struct resolver;
 struct transport;
 struct peer;
 
@@ -142,7 +142,7 @@ struct transport {
     evutil_socket_t listener;
     struct event *listen_event;
     struct event *listen_resume;
-    struct evdns_base *dns; /* made when the first name has to be resolved */
+    struct resolver *resolver; /* made when the first name has to be resolved */
 
     struct ingot_network_stats stats;
     struct limiter refusal_limiter;

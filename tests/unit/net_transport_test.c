@@ -237,6 +237,25 @@ static void host_names_are_resolved(void **state)
     assert_true(harness_wait_connected(harness, 0, 1));
 }
 
+static bool asks_or_has_failed(void *context)
+{
+    struct ingot_network_stats stats = harness_stats(context);
+    return stats.handshakes_pending > 0 || stats.refused[INGOT_CLOSE_RESOLVE] > 0;
+}
+
+static void a_network_may_end_while_a_name_is_being_resolved(void **state)
+{
+    struct harness *harness = *state;
+    struct node *node = harness_start(harness, 0, NULL);
+    struct ingot_peer peers[] = {harness_peer(1, 1, "no-such-host.invalid", 1000),
+                                 harness_peer(2, 2, "not a name", 1000)};
+    assert_int_equal(ingot_network_set_peers(node->network, peers, 2), INGOT_OK);
+    assert_true(harness_run_until(harness, asks_or_has_failed, node, WAIT_MS));
+    harness_stop(harness, 0);
+    /* The resolver answers what was withdrawn; the sanitizers see what it touches. */
+    harness_run_for(harness, 20);
+}
+
 static void dialling_nobody_is_tried_again_ever_more_slowly(void **state)
 {
     struct harness *harness = *state;
@@ -555,6 +574,7 @@ int main(void)
         TEST(with_the_usual_delay_there_is_no_crossing),
         TEST(a_peer_that_cannot_be_dialled_connects_by_dialling),
         TEST(host_names_are_resolved),
+        TEST(a_network_may_end_while_a_name_is_being_resolved),
         TEST(dialling_nobody_is_tried_again_ever_more_slowly),
         TEST(a_killed_peer_is_back_within_a_second_of_its_restart),
         TEST(a_restarted_peer_replaces_its_dead_connection_from_either_side),
