@@ -66,6 +66,17 @@ void rpc_fake_answer_deinit(struct rpc_fake_answer *answer);
 /* Has the other side closed, once all it sent was read? Waits for it. */
 bool rpc_fake_is_closed(struct rpc_fake *fake, int socket);
 
+/* Short forms: each fails the test where the long one would report a failure. */
+int rpc_fake_open(struct rpc_fake *fake);
+int rpc_fake_receive_status(struct rpc_fake *fake, int socket);
+/* Calls broadcast_tx_commit; the answer is still to be received. */
+void rpc_fake_start_commit(struct rpc_fake *fake, int socket, const char *transaction);
+struct metrics_rpc rpc_fake_counters(const struct rpc_fake *fake);
+void rpc_fake_await_waiters(struct rpc_fake *fake, uint64_t count);
+void rpc_fake_await_connections(struct rpc_fake *fake, uint64_t count);
+/* Lets the loop work for so long. */
+void rpc_fake_run_for(struct rpc_fake *fake, uint64_t duration_us);
+
 /* One request on a connection of its own. The caller frees the JSON; NULL when it is none. */
 json_t *rpc_fake_get(struct rpc_fake *fake, const char *target, int *status);
 json_t *rpc_fake_post(struct rpc_fake *fake, const char *body, int *status);
