@@ -675,7 +675,10 @@ static struct block *build_numbers(struct test_node *node, const struct block *p
     return block;
 }
 
-/* Full blocks: the window ends by the number of transactions, not of blocks. */
+/*
+ * Full blocks: the window ends by the number of transactions, not of blocks. One node commits every
+ * block, the other none.
+ */
 static void a_window_of_full_blocks_is_bounded_in_transactions(void **state)
 {
     (void)state;
@@ -683,14 +686,18 @@ static void a_window_of_full_blocks_is_bounded_in_transactions(void **state)
     test_chain_init(&chain);
     struct ingot_app app;
     ingot_app_null_init(&app);
+    const struct test_node_options options = {.app = &app, .apply_blocks_max = 4};
     struct test_node node;
-    test_node_init(&node, &chain, &(struct test_node_options){.app = &app, .apply_blocks_max = 4});
+    struct test_node lagging;
+    test_node_init(&node, &chain, &options);
+    test_node_init(&lagging, &chain, &options);
     const uint32_t full = INGOT_BLOCK_TRANSACTIONS_MAX;
     const uint32_t window = INGOT_REPLAY_WINDOW_TRANSACTIONS / INGOT_BLOCK_TRANSACTIONS_MAX;
     struct block *tip = block_ref(chain.genesis);
     for (uint32_t i = 0; i < window + 1; i++) {
         struct block *next = build_numbers(&node, tip, i * full, full);
         assert_int_equal(next->transaction_count, full);
+        expect_valid(&lagging, next);
         test_node_commit(&node, next);
         block_unref(tip);
         tip = next;
@@ -701,14 +708,22 @@ static void a_window_of_full_blocks_is_bounded_in_transactions(void **state)
         struct block *in = build_numbers(&node, tip, full, 1);
         assert_int_equal(out->transaction_count, 1);
         assert_int_equal(in->transaction_count, 0);
+        expect_valid(&lagging, out);
+        struct block *lagging_in = build_numbers(&lagging, tip, full, 1);
+        assert_int_equal(lagging_in->transaction_count, 0);
+        test_node_abandon(&lagging, out);
+        test_node_abandon(&lagging, lagging_in);
+        block_unref(lagging_in);
         test_node_abandon(&node, out);
         test_node_abandon(&node, in);
         block_unref(out);
         block_unref(in);
         test_node_restart(&node);
+        test_node_restart(&lagging);
     }
     block_unref(tip);
     test_node_deinit(&node);
+    test_node_deinit(&lagging);
     ingot_app_deinit(&app);
     test_chain_deinit(&chain);
 }
