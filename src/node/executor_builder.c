@@ -11,6 +11,8 @@
 #include "node/executor_internal.h"
 
 #define CHUNK_BYTES (256u * 1024)
+/* How much of it is kept from one block to the next: what most blocks need. */
+#define SPARE_CHUNKS_MAX 8
 #define SLOTS_MIN 64
 
 struct builder_chunk {
@@ -43,6 +45,7 @@ static void free_chunks(struct builder_chunk *chunk)
 void builder_deinit(struct ingot_execution *builder)
 {
     free_chunks(builder->chunks);
+    free_chunks(builder->spare);
     free(builder->results);
     free(builder->updates);
     free(builder->slots);
@@ -62,21 +65,34 @@ void builder_begin(struct ingot_execution *builder, uint32_t result_count_max,
     builder->validator_count = 0;
     memset(builder->slots, 0, builder->slot_count * sizeof *builder->slots);
 
-    /* One chunk of the usual size serves most blocks; the others go. */
-    struct builder_chunk *kept = NULL;
     while (builder->chunks != NULL) {
         struct builder_chunk *chunk = builder->chunks;
         builder->chunks = chunk->next;
-        if (kept == NULL && chunk->size == CHUNK_BYTES)
-            kept = chunk;
-        else
+        if (chunk->size == CHUNK_BYTES && builder->spare_count < SPARE_CHUNKS_MAX) {
+            chunk->next = builder->spare;
+            builder->spare = chunk;
+            builder->spare_count++;
+        } else {
             free(chunk);
+        }
     }
-    if (kept != NULL) {
-        kept->next = NULL;
-        kept->used = 0;
+}
+
+static struct builder_chunk *add_chunk(struct ingot_execution *builder, size_t bytes_min)
+{
+    struct builder_chunk *chunk = builder->spare;
+    if (chunk != NULL && bytes_min <= CHUNK_BYTES) {
+        builder->spare = chunk->next;
+        builder->spare_count--;
+        chunk->used = 0;
+    } else {
+        const size_t size = bytes_min > CHUNK_BYTES ? bytes_min : CHUNK_BYTES;
+        chunk = alloc_resize(NULL, sizeof *chunk + size, 1);
+        *chunk = (struct builder_chunk){.size = size};
     }
-    builder->chunks = kept;
+    chunk->next = builder->chunks;
+    builder->chunks = chunk;
+    return chunk;
 }
 
 static struct ingot_slice keep_bytes(struct ingot_execution *builder, struct ingot_slice bytes)
@@ -84,12 +100,8 @@ static struct ingot_slice keep_bytes(struct ingot_execution *builder, struct ing
     if (bytes.size == 0)
         return ingot_slice_of(NULL, 0);
     struct builder_chunk *chunk = builder->chunks;
-    if (chunk == NULL || chunk->size - chunk->used < bytes.size) {
-        const size_t size = bytes.size > CHUNK_BYTES ? bytes.size : CHUNK_BYTES;
-        chunk = alloc_resize(NULL, sizeof *chunk + size, 1);
-        *chunk = (struct builder_chunk){.next = builder->chunks, .size = size};
-        builder->chunks = chunk;
-    }
+    if (chunk == NULL || chunk->size - chunk->used < bytes.size)
+        chunk = add_chunk(builder, bytes.size);
     uint8_t *kept = chunk->bytes + chunk->used;
     memcpy(kept, bytes.data, bytes.size);
     chunk->used += bytes.size;

@@ -145,6 +145,8 @@ struct ingot_execution {
     uint32_t validator_count;
 
     struct builder_chunk *chunks; /* what slices given to the App point into: never moves */
+    struct builder_chunk *spare;  /* for the next blocks */
+    uint32_t spare_count;
 };
 
 /* What the results of one block may weigh, so that tiny transactions cannot fill the disk. */
