@@ -87,11 +87,14 @@ is_above() {
 pid_of() {
     sed -n "s/^node$1  pid \([0-9]*\) .*/\1/p" local.out
 }
+has_peers() {
+    "$ingot" status --node "$(url "$1")" | grep -qx 'peers        3'
+}
 start_network() {
     "$ingot" local --output net --base-port "$base" >local.out 2>local.err &
     network=$!
     for node in 0 1 2 3; do
-        wait_for 20 "$ingot" status --node "$(url "$node")"
+        wait_for 20 has_peers "$node"
     done
 }
 stop_network() {
