@@ -57,7 +57,7 @@ static struct meaning meaning_of(uint32_t number)
 
 static struct ingot_slice word(char letter, uint32_t number, char text[8])
 {
-    snprintf(text, 8, "%c%u", letter, number);
+    snprintf(text, 8, "%c%u", letter, number % 1000);
     return ingot_slice_of_text(text);
 }
 
