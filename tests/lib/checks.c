@@ -1,0 +1,295 @@
+/*
+ * What leaves a replica, and what its disk held at that moment. Votes are judged in
+ * checks_vote.c, certificates and commits in checks_chain.c. See checks.h.
+ */
+#include "lib/checks.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+
+const char *check_text(enum check check)
+{
+#define CHECK_TEXT(name, text) [CHECK_##name] = (text),
+    static const char *const texts[CHECK_COUNT] = {CHECK_LIST(CHECK_TEXT)};
+#undef CHECK_TEXT
+    INGOT_ASSERT(check < CHECK_COUNT);
+    return texts[check];
+}
+
+void checks_fail(struct checks *checks, enum check check, const char *format, ...)
+{
+    if (checks->violated != CHECK_NONE) {
+        return;
+    }
+    checks->violated = check;
+    va_list arguments;
+    va_start(arguments, format);
+    (void)vsnprintf(checks->violation, sizeof checks->violation, format, arguments);
+    va_end(arguments);
+}
+
+static void add_block(struct checks *checks, struct block *block, const struct tc *tc)
+{
+    struct checks_block *known = checks_find_block(checks, &block->hash);
+    if (known == NULL) {
+        known = alloc_zeroed(1, sizeof *known);
+        known->block = block_ref(block);
+        if (block->height > checks->highest_block) {
+            checks->highest_block = block->height;
+        }
+        table_add(&checks->blocks, table_key_of_hash(&block->hash), known);
+    }
+    uint64_t claim = 0;
+    if (!known->has_tc && tc != NULL && checks_tc_is_sound(checks, tc, &claim)) {
+        known->has_tc = true;
+        known->tc_view = tc->view;
+        known->tc_claim = claim;
+    }
+}
+
+struct checks *checks_new(struct block *genesis, struct validator_set *set,
+                          const struct crypto_scheme *scheme, uint32_t leader_tenure,
+                          uint32_t replay_window_blocks, struct kv_model *model)
+{
+    INGOT_ASSERT(set->count <= CHECKS_NODES_MAX);
+    struct checks *checks = alloc_zeroed(1, sizeof *checks);
+    checks->chain = genesis->hash;
+    checks->set = set;
+    checks->scheme = scheme;
+    checks->model = model;
+    checks->leader_tenure = leader_tenure;
+    checks->replay_window_blocks = replay_window_blocks;
+    for (uint32_t i = 0; i < set->count; i++) {
+        checks->nodes[i].is_honest = true;
+    }
+    add_block(checks, genesis, NULL);
+    checks->committed_capacity = 64;
+    checks->committed = alloc_zeroed(checks->committed_capacity, sizeof *checks->committed);
+    checks->committed[0] = genesis->hash;
+    checks->committed_count = 1;
+    checks_find_block(checks, &genesis->hash)->is_final = true;
+    return checks;
+}
+
+static void free_values(struct table *table)
+{
+    for (uint32_t i = 0; i < table->capacity; i++) {
+        free(table->slots[i].value);
+    }
+    table_deinit(table);
+}
+
+void checks_free(struct checks *checks)
+{
+    if (checks == NULL) {
+        return;
+    }
+    for (uint32_t i = 0; i < checks->blocks.capacity; i++) {
+        struct checks_block *known = checks->blocks.slots[i].value;
+        if (known != NULL) {
+            block_unref(known->block);
+        }
+    }
+    free_values(&checks->blocks);
+    free_values(&checks->votes);
+    free_values(&checks->certificates);
+    table_deinit(&checks->tcs);
+    free(checks->committed);
+    free(checks);
+}
+
+struct checks_block *checks_find_block(const struct checks *checks, const struct ingot_hash *hash)
+{
+    struct checks_block *known = table_find(&checks->blocks, table_key_of_hash(hash));
+    INGOT_ASSERT(known == NULL || memcmp(known->block->hash.bytes, hash->bytes, 32) == 0);
+    return known;
+}
+
+uint32_t checks_leader(const struct checks *checks, uint64_t view)
+{
+    const uint64_t tenure = (view - 1) / checks->leader_tenure;
+    const uint64_t spread = tenure * UINT64_C(0x9E3779B97F4A7C15);
+    __extension__ typedef unsigned __int128 wide;
+    uint64_t point = (uint64_t)(((wide)spread * checks->set->total_power) >> 64);
+    uint32_t leader = 0;
+    while (point >= checks->set->validators[leader].power) {
+        point -= checks->set->validators[leader].power;
+        leader++;
+    }
+    return leader;
+}
+
+void checks_disk(struct checks *checks, uint32_t node, const struct core_safety *safety)
+{
+    struct checks_node *known = &checks->nodes[node];
+    const struct {
+        const char *name;
+        struct position *before;
+        struct position now;
+    } positions[] = {{"current view", &known->disk_current, safety->current},
+                     {"last vote", &known->disk_voted, safety->last_voted},
+                     {"lock", &known->disk_locked, safety->locked}};
+    for (size_t i = 0; i < sizeof positions / sizeof positions[0]; i++) {
+        if (known->is_honest && position_compare(positions[i].now, *positions[i].before) < 0) {
+            checks_fail(checks, CHECK_DISK_MONOTONIC,
+                        "the %s on the disk of replica %u fell from view %" PRIu64
+                        " to view %" PRIu64,
+                        positions[i].name, node, positions[i].before->view, positions[i].now.view);
+        }
+        *positions[i].before = positions[i].now;
+    }
+}
+
+/* --- Durable before sent. --- */
+
+static void expect_durable(struct checks *checks, uint32_t node, const char *what, uint64_t view,
+                           bool is_durable)
+{
+    if (!is_durable) {
+        checks_fail(checks, CHECK_DURABLE_FIRST,
+                    "replica %u sent a %s of view %" PRIu64 " that its disk does not cover", node,
+                    what, view);
+    }
+}
+
+static bool covers_vote(const struct core_safety *disk, const struct vote *vote)
+{
+    const int order = position_compare(disk->last_voted, vote_position(vote));
+    return order > 0 || (order == 0 && disk->has_vote && vote_same_choice(&disk->vote, vote));
+}
+
+static bool covers_qc(const struct core_safety *disk, const struct qc *qc)
+{
+    return position_compare(qc_position(disk->high_qc), qc_position(qc)) >= 0;
+}
+
+static void send_propose(struct checks *checks, uint32_t node, const struct propose *propose,
+                         const struct core_safety *disk)
+{
+    struct block *block = propose->block;
+    add_block(checks, block, propose->tc);
+    if (propose->tc != NULL) {
+        checks_tc(checks, node, propose->tc);
+    }
+    checks_qc(checks, node, block->justify);
+    if (!checks->nodes[node].is_honest) {
+        return;
+    }
+    expect_durable(checks, node, "proposal", block->view,
+                   covers_vote(disk, &propose->vote) && covers_qc(disk, block->justify));
+    checks_vote(checks, node, &propose->vote, true);
+}
+
+static void send_timeout(struct checks *checks, uint32_t node, const struct timeout *timeout,
+                         const struct core_safety *disk)
+{
+    struct checks_node *known = &checks->nodes[node];
+    const struct position position = {timeout->epoch, timeout->view};
+    checks_qc(checks, node, timeout->high_qc);
+    if (timeout->tc != NULL) {
+        checks_tc(checks, node, timeout->tc);
+    }
+    if (!known->is_honest) {
+        return;
+    }
+    expect_durable(checks, node, "timeout", timeout->view,
+                   position_compare(disk->last_voted, position) >= 0 &&
+                       position_compare(disk->current, position) >= 0 &&
+                       covers_qc(disk, timeout->high_qc));
+    if (position_compare(position, known->timed_out) > 0) {
+        known->timed_out = position;
+    }
+}
+
+void checks_send(struct checks *checks, uint32_t node, const struct message *message,
+                 const struct core_safety *disk)
+{
+    switch (message->kind) {
+    case MESSAGE_PROPOSE:
+        send_propose(checks, node, &message->propose, disk);
+        break;
+    case MESSAGE_VOTE:
+        if (checks->nodes[node].is_honest) {
+            expect_durable(checks, node, "vote", message->vote.view,
+                           covers_vote(disk, &message->vote));
+            checks_vote(checks, node, &message->vote, true);
+        }
+        break;
+    case MESSAGE_TIMEOUT:
+        send_timeout(checks, node, &message->timeout, disk);
+        break;
+    case MESSAGE_CERTIFICATE:
+        if (message->certificate.qc != NULL) {
+            checks_qc(checks, node, message->certificate.qc);
+        } else {
+            checks_tc(checks, node, message->certificate.tc);
+        }
+        break;
+    case MESSAGE_ADVERTISE:
+        checks_qc(checks, node, message->advertise.high_qc);
+        break;
+    case MESSAGE_SYNC_RESPONSE:
+        if (message->sync_response.tail_qc != NULL) {
+            checks_qc(checks, node, message->sync_response.tail_qc);
+        }
+        break;
+    case MESSAGE_SYNC_REQUEST:
+    case MESSAGE_TRANSACTIONS:
+        break;
+    }
+}
+
+/* --- The core itself. --- */
+
+/* A leader may have died between voting for its own block and showing it to anybody. */
+static void find_own_block(struct checks *checks, const struct core *core,
+                           const struct core_safety *disk)
+{
+    struct block *block = disk->has_vote ? core_find_block(core, &disk->vote.block) : NULL;
+    if (block != NULL) {
+        add_block(checks, block, disk->high_tc);
+    }
+}
+
+void checks_restart(struct checks *checks, uint32_t node, const struct core *core,
+                    const struct core_safety *disk)
+{
+    const struct checks_node *known = &checks->nodes[node];
+    find_own_block(checks, core, disk);
+    struct core_status status;
+    core_get_status(core, &status);
+    if (position_compare(status.current, known->disk_current) < 0 ||
+        position_compare(status.last_voted, known->disk_voted) < 0 ||
+        position_compare(status.locked, known->disk_locked) < 0) {
+        checks_fail(checks, CHECK_DISK_MONOTONIC,
+                    "replica %u restarted below what its disk held: view %" PRIu64, node,
+                    status.current.view);
+    }
+    if (status.last_committed->height < known->committed_height) {
+        checks_fail(checks, CHECK_COMMITTED_STAYS,
+                    "replica %u reported height %" PRIu64 " as committed and restarted at %" PRIu64,
+                    node, known->committed_height, status.last_committed->height);
+    }
+}
+
+void checks_core(struct checks *checks, uint32_t node, const struct core *core)
+{
+    const char *why = NULL;
+    const int broken = core_check_invariants(core, &why);
+    if (broken != 0) {
+        checks_fail(checks, CHECK_INVARIANT, "replica %u: invariant %d: %s", node, broken, why);
+    }
+    struct core_status status;
+    core_get_status(core, &status);
+    if (status.tree_blocks >= INGOT_TREE_BLOCKS_MAX ||
+        status.pending_bytes > (size_t)checks->set->count * INGOT_PENDING_BYTES_PER_PEER_MAX) {
+        checks_fail(checks, CHECK_CAPS, "replica %u holds %u blocks and %zu bytes for later", node,
+                    status.tree_blocks, status.pending_bytes);
+    }
+}

@@ -1,0 +1,126 @@
+/*
+ * The checkers of a simulated cluster: they see every message that leaves a replica, what was on
+ * its disk at that moment, and every commit, and derive the rules again without the core's help.
+ * The first violation is kept; nothing is checked after it.
+ */
+#ifndef INGOT_TESTS_CHECKS_H
+#define INGOT_TESTS_CHECKS_H
+
+#include "core/core.h"
+#include "lib/kv_model.h"
+#include "lib/table.h"
+#include "node/execution.h"
+#include "wire/preimage.h"
+
+#define CHECKS_NODES_MAX 16
+
+/* Each has a name for people; a test of the checkers asks which of them fired. */
+#define CHECK_LIST(X)                                                                              \
+    X(NONE, "none")                                                                                \
+    X(COMMITTED_PREFIX, "committed chains are prefixes of one another")                            \
+    X(COMMITTED_STAYS, "committed never changes across restarts")                                  \
+    X(ONE_CERTIFICATE, "one certificate for each view")                                            \
+    X(REAL_QUORUM, "a certificate holds the valid signatures of a quorum")                         \
+    X(TC_CLAIM, "a timeout certificate carries the highest QC that was claimed")                   \
+    X(ONE_VOTE, "one vote of a replica for each view")                                             \
+    X(VOTE_RULE, "every vote satisfies the vote rule")                                             \
+    X(DISK_MONOTONIC, "positions on disk never decrease")                                          \
+    X(DURABLE_FIRST, "whatever is sent was durable first")                                         \
+    X(COMMIT_CHAIN, "every commit has its gap-free certified chain")                               \
+    X(SAME_STATE, "equal height means equal state")                                                \
+    X(TRANSACTION_ONCE, "a transaction is committed once in a replay window")                      \
+    X(RESULT_OF_REPLAY, "the reply to a transaction is what a replay gives")                       \
+    X(CAPS, "every buffer stays within its cap")                                                   \
+    X(INVARIANT, "the core's own invariants hold")                                                 \
+    X(STOPPED, "no honest replica stops, or is accused")                                           \
+    X(LIVENESS, "after healing the network commits")
+
+#define CHECK_ENUM(name, text) CHECK_##name,
+enum check { CHECK_LIST(CHECK_ENUM) CHECK_COUNT };
+#undef CHECK_ENUM
+
+const char *check_text(enum check check);
+
+/* What one replica has shown, and what its disk held. Survives its restarts. */
+struct checks_node {
+    bool is_honest;
+    struct position voted;      /* the highest vote that it sent */
+    struct position timed_out;  /* the highest Timeout that it sent */
+    struct position lock_floor; /* its lock is at least this: it voted on such a branch */
+    struct position disk_current;
+    struct position disk_voted;
+    struct position disk_locked;
+    uint64_t committed_height;
+};
+
+struct checks {
+    enum check violated;
+    char violation[400];
+
+    struct ingot_hash chain;
+    struct validator_set *set;
+    const struct crypto_scheme *scheme;
+    struct kv_model *model; /* borrowed; NULL: the App is not the kv App */
+    uint32_t leader_tenure;
+    uint32_t replay_window_blocks;
+    struct checks_node nodes[CHECKS_NODES_MAX];
+
+    struct table blocks;       /* hash -> struct checks_block */
+    struct table votes;        /* voter, position -> struct checks_vote */
+    struct table certificates; /* position -> struct checks_certificate */
+    struct table tcs;          /* digest -> anything: seen and found right */
+
+    struct ingot_hash *committed; /* by height, 0 is genesis */
+    uint64_t committed_count;
+    uint64_t committed_capacity;
+    uint64_t transactions_committed;
+    uint64_t final_height;  /* the highest block with a gap-free chain on top of it */
+    uint64_t highest_block; /* that was ever proposed */
+};
+
+/* Borrows genesis, set and model for the life of the checks. */
+struct checks *checks_new(struct block *genesis, struct validator_set *set,
+                          const struct crypto_scheme *scheme, uint32_t leader_tenure,
+                          uint32_t replay_window_blocks, struct kv_model *model);
+void checks_free(struct checks *checks);
+
+/* Records a violation, unless there was one already. */
+void checks_fail(struct checks *checks, enum check check, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* The disk of a node holds this now. */
+void checks_disk(struct checks *checks, uint32_t node, const struct core_safety *safety);
+/* A node hands this to the network; `safety` is what its disk holds. */
+void checks_send(struct checks *checks, uint32_t node, const struct message *message,
+                 const struct core_safety *safety);
+/* checks_chain.c: certificates that a node stands on, or shows to others. */
+void checks_qc(struct checks *checks, uint32_t node, const struct qc *qc);
+void checks_tc(struct checks *checks, uint32_t node, const struct tc *tc);
+/* Signed by a quorum, and its QC is as high as the highest claim. */
+bool checks_tc_is_sound(const struct checks *checks, const struct tc *tc, uint64_t *claim);
+/* A node reports a commit as durable. */
+void checks_commit(struct checks *checks, uint32_t node, const struct block *block,
+                   const struct execution *execution);
+/* A node has come back with this. */
+void checks_restart(struct checks *checks, uint32_t node, const struct core *core,
+                    const struct core_safety *disk);
+/* After every step. */
+void checks_core(struct checks *checks, uint32_t node, const struct core *core);
+
+/* checks_vote.c: a vote by its voter's own hand, or found in a certificate. */
+void checks_vote(struct checks *checks, uint32_t node, const struct vote *vote, bool is_own_hand);
+
+/* What is known of a block that somebody has proposed. */
+struct checks_block {
+    struct block *block; /* owned reference */
+    bool has_tc;         /* proposed with a timeout certificate */
+    uint64_t tc_view;
+    uint64_t tc_claim;
+    bool is_final;
+};
+
+struct checks_block *checks_find_block(const struct checks *checks, const struct ingot_hash *hash);
+/* A leader by the definition, with 128-bit arithmetic. */
+uint32_t checks_leader(const struct checks *checks, uint64_t view);
+
+#endif

@@ -1,0 +1,273 @@
+/*
+ * Certificates, and the commits that follow from them. See checks.h.
+ */
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "lib/checks.h"
+#include "wire/verify.h"
+
+struct checks_certificate {
+    struct ingot_hash block;
+    struct ingot_hash digest; /* of the last one whose signatures were checked */
+    enum phase phase;
+};
+
+static bool is_quorum(const struct checks *checks, uint64_t power)
+{
+    return 3 * power > 2 * checks->set->total_power;
+}
+
+/* The power of distinct signers, with all signatures checked. 0 if anything is wrong. */
+static uint64_t signed_power(const struct checks *checks, const struct qc *qc)
+{
+    uint8_t preimage[WIRE_VOTE_PREIMAGE_BYTES];
+    wire_vote_preimage(&checks->chain, &checks->set->hash, qc->view, &qc->block, qc->phase,
+                       preimage);
+    uint64_t power = 0;
+    uint32_t at = 0;
+    for (uint32_t i = 0; i < checks->set->count; i++) {
+        if (!signers_has(&qc->signers, i)) {
+            continue;
+        }
+        if (at == qc->signature_count ||
+            !checks->scheme->verify(&checks->set->validators[i].key,
+                                    ingot_slice_of(preimage, sizeof preimage),
+                                    &qc->signatures[at])) {
+            return 0;
+        }
+        at++;
+        power += checks->set->validators[i].power;
+    }
+    return at == qc->signature_count ? power : 0;
+}
+
+static void check_signatures(struct checks *checks, uint32_t node, const struct qc *qc)
+{
+    const uint64_t power = signed_power(checks, qc);
+    if (!is_quorum(checks, power)) {
+        checks_fail(checks, CHECK_REAL_QUORUM,
+                    "replica %u holds a certificate of view %" PRIu64 " with power %" PRIu64
+                    " of %" PRIu64,
+                    node, qc->view, power, checks->set->total_power);
+    }
+    for (uint32_t i = 0; i < checks->set->count; i++) {
+        if (signers_has(&qc->signers, i) && checks->nodes[i].is_honest) {
+            const struct vote vote = {
+                .epoch = qc->epoch, .view = qc->view, .block = qc->block, .phase = qc->phase};
+            checks_vote(checks, i, &vote, false);
+        }
+    }
+}
+
+/* A block with two more certified on it in consecutive views is final, and all below it. */
+static void find_final(struct checks *checks, const struct qc *qc)
+{
+    const struct checks_block *b2 = checks_find_block(checks, &qc->block);
+    if (b2->block->justify == NULL || b2->block->justify->view + 1 != qc->view) {
+        return;
+    }
+    const struct checks_block *b1 = checks_find_block(checks, &b2->block->parent);
+    if (b1->block->justify == NULL || b1->block->justify->view + 1 != b1->block->view) {
+        return;
+    }
+    struct checks_block *b0 = checks_find_block(checks, &b1->block->parent);
+    if (b0->block->height > checks->final_height) {
+        checks->final_height = b0->block->height;
+    }
+    while (!b0->is_final) {
+        b0->is_final = true;
+        b0 = checks_find_block(checks, &b0->block->parent);
+    }
+}
+
+void checks_qc(struct checks *checks, uint32_t node, const struct qc *qc)
+{
+    if (!checks->nodes[node].is_honest || checks->violated != CHECK_NONE) {
+        return;
+    }
+    if (qc_is_genesis(qc)) {
+        if (memcmp(qc->block.bytes, checks->chain.bytes, INGOT_HASH_BYTES) != 0 ||
+            qc->signature_count != 0) {
+            checks_fail(checks, CHECK_REAL_QUORUM, "replica %u holds a forged genesis QC", node);
+        }
+        return;
+    }
+    const uint64_t key = qc->epoch << 56 | qc->view;
+    struct checks_certificate *known = table_find(&checks->certificates, key);
+    if (known == NULL) {
+        if (checks_find_block(checks, &qc->block) == NULL) {
+            checks_fail(checks, CHECK_REAL_QUORUM,
+                        "replica %u holds a certificate of view %" PRIu64
+                        " for a block that nobody proposed",
+                        node, qc->view);
+            return;
+        }
+        known = alloc_zeroed(1, sizeof *known);
+        known->block = qc->block;
+        known->phase = qc->phase;
+        table_add(&checks->certificates, key, known);
+    } else if (memcmp(known->block.bytes, qc->block.bytes, INGOT_HASH_BYTES) != 0 ||
+               known->phase != qc->phase) {
+        checks_fail(checks, CHECK_ONE_CERTIFICATE,
+                    "replica %u holds a second certificate of view %" PRIu64, node, qc->view);
+        return;
+    }
+    struct ingot_hash digest;
+    wire_qc_digest(qc, &digest);
+    if (memcmp(known->digest.bytes, digest.bytes, INGOT_HASH_BYTES) != 0) {
+        known->digest = digest;
+        check_signatures(checks, node, qc);
+        if (checks->violated == CHECK_NONE) {
+            find_final(checks, qc);
+        }
+    }
+}
+
+static uint64_t tc_power(const struct checks *checks, const struct tc *tc, uint64_t *claim)
+{
+    uint64_t power = 0;
+    uint32_t at = 0;
+    *claim = 0;
+    for (uint32_t i = 0; i < checks->set->count; i++) {
+        if (!signers_has(&tc->signers, i)) {
+            continue;
+        }
+        if (at == tc->claim_count) {
+            return 0;
+        }
+        const struct tc_claim *signed_claim = &tc->claims[at++];
+        uint8_t preimage[WIRE_TIMEOUT_PREIMAGE_BYTES];
+        wire_timeout_preimage(&checks->chain, &checks->set->hash, tc->view,
+                              (struct position){tc->epoch, signed_claim->view}, preimage);
+        if (!checks->scheme->verify(&checks->set->validators[i].key,
+                                    ingot_slice_of(preimage, sizeof preimage),
+                                    &signed_claim->signature)) {
+            return 0;
+        }
+        *claim = signed_claim->view > *claim ? signed_claim->view : *claim;
+        power += checks->set->validators[i].power;
+    }
+    return at == tc->claim_count ? power : 0;
+}
+
+bool checks_tc_is_sound(const struct checks *checks, const struct tc *tc, uint64_t *claim)
+{
+    return is_quorum(checks, tc_power(checks, tc, claim)) &&
+           qc_position(tc->high_qc).view == *claim;
+}
+
+void checks_tc(struct checks *checks, uint32_t node, const struct tc *tc)
+{
+    if (!checks->nodes[node].is_honest || checks->violated != CHECK_NONE) {
+        return;
+    }
+    checks_qc(checks, node, tc->high_qc);
+    struct ingot_hash digest;
+    wire_tc_digest(tc, &digest);
+    const uint64_t key = table_key_of_hash(&digest);
+    if (table_find(&checks->tcs, key) != NULL) {
+        return;
+    }
+    table_add(&checks->tcs, key, checks);
+    uint64_t claim = 0;
+    const uint64_t power = tc_power(checks, tc, &claim);
+    if (!is_quorum(checks, power)) {
+        checks_fail(checks, CHECK_REAL_QUORUM,
+                    "replica %u holds a TC of view %" PRIu64 " with power %" PRIu64 " of %" PRIu64,
+                    node, tc->view, power, checks->set->total_power);
+    }
+    if (qc_position(tc->high_qc).view != claim) {
+        checks_fail(checks, CHECK_TC_CLAIM,
+                    "replica %u holds a TC of view %" PRIu64 " whose QC is of view %" PRIu64
+                    " where %" PRIu64 " was claimed",
+                    node, tc->view, qc_position(tc->high_qc).view, claim);
+    }
+}
+
+/* --- Commits. --- */
+
+static void execute(struct checks *checks, const struct block *block,
+                    const struct execution *execution)
+{
+    struct ingot_slice rest = ingot_buffer_slice(&block->payload);
+    struct ingot_slice transaction;
+    for (uint32_t i = 0; payload_next(&rest, &transaction); i++) {
+        checks->transactions_committed++;
+        struct ingot_hash digest;
+        wire_transaction_digest(transaction, &digest);
+        struct kv_operation *operation = kv_model_find(checks->model, &digest);
+        if (operation == NULL) {
+            checks_fail(checks, CHECK_TRANSACTION_ONCE,
+                        "height %" PRIu64 " holds a transaction that no client made",
+                        block->height);
+            return;
+        }
+        if (operation->commit_height != 0 &&
+            block->height - operation->commit_height <= checks->replay_window_blocks) {
+            checks_fail(checks, CHECK_TRANSACTION_ONCE,
+                        "one transaction was committed at height %" PRIu64 " and again at %" PRIu64,
+                        operation->commit_height, block->height);
+        }
+        operation->commit_height = block->height;
+        const char *wrong =
+            i >= execution->result_count
+                ? "there is no result"
+                : kv_model_execute(checks->model, operation, &execution->results[i]);
+        if (wrong != NULL) {
+            checks_fail(checks, CHECK_RESULT_OF_REPLAY, "height %" PRIu64 ", transaction %u: %s",
+                        block->height, i, wrong);
+        }
+    }
+}
+
+static void append_committed(struct checks *checks, const struct ingot_hash *hash)
+{
+    if (checks->committed_count == checks->committed_capacity) {
+        checks->committed_capacity *= 2;
+        checks->committed =
+            alloc_resize(checks->committed, checks->committed_capacity, sizeof *checks->committed);
+    }
+    checks->committed[checks->committed_count++] = *hash;
+}
+
+void checks_commit(struct checks *checks, uint32_t node, const struct block *block,
+                   const struct execution *execution)
+{
+    struct checks_node *known = &checks->nodes[node];
+    if (!known->is_honest || checks->violated != CHECK_NONE) {
+        return;
+    }
+    if (block->height > checks->committed_count ||
+        (block->height < checks->committed_count &&
+         memcmp(checks->committed[block->height].bytes, block->hash.bytes, INGOT_HASH_BYTES) !=
+             0)) {
+        checks_fail(checks, CHECK_COMMITTED_PREFIX,
+                    "replica %u committed another block at height %" PRIu64 " (view %" PRIu64 ")",
+                    node, block->height, block->view);
+        return;
+    }
+    const struct checks_block *certified = checks_find_block(checks, &block->hash);
+    if (certified == NULL || !certified->is_final) {
+        checks_fail(checks, CHECK_COMMIT_CHAIN,
+                    "replica %u committed height %" PRIu64 " (view %" PRIu64
+                    ") without two certified blocks on it in consecutive views",
+                    node, block->height, block->view);
+        return;
+    }
+    if (memcmp(block->updates_hash.bytes, execution->updates_hash.bytes, INGOT_HASH_BYTES) != 0) {
+        checks_fail(checks, CHECK_SAME_STATE,
+                    "replica %u executed height %" PRIu64 " to something else", node,
+                    block->height);
+        return;
+    }
+    if (block->height == checks->committed_count) {
+        append_committed(checks, &block->hash);
+        if (checks->model != NULL) {
+            execute(checks, block, execution);
+        }
+    }
+    known->committed_height = block->height;
+}

@@ -1,0 +1,119 @@
+/*
+ * A cluster of real replicas in one process and in simulated time: core, ledger, executor,
+ * mempool, wire encoding and memory store are the real ones, the network, the clocks and the
+ * signatures are not. Everything that happens follows from the seed and from what the test asks
+ * for.
+ *
+ * Every message and every commit goes past the checkers (checks.h). Once they have seen a
+ * violation, time stands still.
+ */
+#ifndef INGOT_TESTS_CLUSTER_H
+#define INGOT_TESTS_CLUSTER_H
+
+#include <stdio.h>
+
+#include "lib/checks.h"
+#include "lib/prng.h"
+#include "node/replica.h"
+#include "storage/memory.h"
+
+struct cluster;
+
+struct cluster_options {
+    uint64_t seed;
+    uint32_t validators;    /* 1 to CHECKS_NODES_MAX */
+    const uint64_t *powers; /* NULL: 1 each */
+    uint32_t leader_tenure;
+    uint32_t base_timeout_ms;
+    uint32_t empty_block_interval_ms;
+    uint32_t timeout_resend_ms;
+    uint32_t advertise_interval_ms;
+    uint32_t fetch_timeout_ms;
+    uint32_t replay_window_blocks;
+    FILE *trace; /* or NULL: what happens, a line each */
+};
+
+/* Four validators, tenure 4, base timeout 500 ms, a quick network. */
+struct cluster_options cluster_default_options(void);
+
+/* One direction between two nodes. Parts are of a million. */
+struct cluster_link {
+    uint32_t delay_min_us;
+    uint32_t delay_max_us;
+    uint32_t loss;
+    uint32_t duplicate;
+    uint32_t late; /* so many arrive up to late_us later, after others that were sent after them */
+    uint32_t late_us;
+    bool is_cut;
+};
+
+/* Drops a message on its way (true). */
+typedef bool cluster_intercept(void *context, uint32_t from, uint32_t to,
+                               const struct message *message);
+
+struct cluster *cluster_new(const struct cluster_options *options);
+void cluster_free(struct cluster *cluster);
+
+/* Nodes are numbered as in the validator set. All are down at first. */
+void cluster_start(struct cluster *cluster, uint32_t node);
+void cluster_start_all(struct cluster *cluster);
+/* What is not durable is gone. */
+void cluster_crash(struct cluster *cluster, uint32_t node);
+/* Crashes in the middle of what it sends, after so many more frames. */
+void cluster_crash_after_sends(struct cluster *cluster, uint32_t node, uint32_t frames);
+/* Its nth durable write from now fails, and it stops. */
+void cluster_fail_write(struct cluster *cluster, uint32_t node, uint64_t nth,
+                        enum store_memory_fault fault);
+/* Takes back the two above. */
+void cluster_cancel_faults(struct cluster *cluster, uint32_t node);
+/* Each durable write takes so long. */
+void cluster_set_disk(struct cluster *cluster, uint32_t node, uint32_t min_us, uint32_t max_us);
+
+struct cluster_link *cluster_link(struct cluster *cluster, uint32_t from, uint32_t to);
+void cluster_set_all_links(struct cluster *cluster, const struct cluster_link *link);
+void cluster_set_intercept(struct cluster *cluster, cluster_intercept *intercept, void *context);
+/* Brings a frame to a node as if `from` had sent it. */
+void cluster_inject(struct cluster *cluster, uint32_t from, uint32_t to,
+                    const struct message *message);
+/* Gives a client's transaction to a node. */
+enum ingot_error cluster_submit(struct cluster *cluster, uint32_t node,
+                                struct ingot_slice transaction);
+/* Makes one and gives it to a node. */
+void cluster_submit_any(struct cluster *cluster, uint32_t node);
+
+/* One event. False: nothing left to happen, or a violation was seen. */
+bool cluster_step(struct cluster *cluster);
+/* Until this time; false on a violation. */
+bool cluster_run_until(struct cluster *cluster, uint64_t until_us);
+bool cluster_run_ms(struct cluster *cluster, uint64_t duration_ms);
+/* Until the condition holds; false on a violation or after limit_ms. */
+typedef bool cluster_condition(void *context, struct cluster *cluster);
+bool cluster_run_while_not(struct cluster *cluster, uint64_t limit_ms, cluster_condition *condition,
+                           void *context);
+
+uint64_t cluster_now_us(const struct cluster *cluster);
+uint32_t cluster_count(const struct cluster *cluster);
+bool cluster_is_up(const struct cluster *cluster, uint32_t node);
+struct replica *cluster_replica(struct cluster *cluster, uint32_t node); /* NULL: down */
+/* The node must be up. */
+struct core_status cluster_status(struct cluster *cluster, uint32_t node);
+/* Durable and reported; 0 if it is down and never was up. */
+uint64_t cluster_committed(const struct cluster *cluster, uint32_t node);
+uint64_t cluster_max_view(struct cluster *cluster);
+/* Views that the node has entered, over all its lives. */
+uint64_t cluster_views_entered(struct cluster *cluster, uint32_t node);
+uint64_t cluster_timeouts(struct cluster *cluster, uint32_t node);
+struct checks *cluster_checks(struct cluster *cluster);
+struct kv_model *cluster_model(struct cluster *cluster);
+struct validator_set *cluster_set(struct cluster *cluster);
+struct block *cluster_genesis(struct cluster *cluster);
+struct wire_signer *cluster_signer(struct cluster *cluster, uint32_t node);
+/* For what the test draws: another stream than that of the network. */
+struct prng *cluster_prng(struct cluster *cluster);
+uint64_t cluster_frames(const struct cluster *cluster);
+/* Of all that has happened so far. */
+void cluster_trace_hash(const struct cluster *cluster, struct ingot_hash *hash);
+/* The kv state of each node that is up is the model's; only once all have committed the same. */
+bool cluster_states_are_equal(struct cluster *cluster);
+
+#endif

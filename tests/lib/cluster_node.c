@@ -1,0 +1,360 @@
+/*
+ * One replica of a simulated cluster: its life, its disk, and what it hands to the network.
+ *
+ * A crash may fall anywhere between a durable write and the last frame that follows it: the copy
+ * of the disk is made at that moment, and what the replica does afterwards in the same turn is
+ * neither seen nor kept.
+ */
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/assert.h"
+#include "lib/cluster_state.h"
+#include "lib/fast_crypto.h"
+#include "node/ledger_internal.h"
+#include "wire/wire.h"
+
+#define NEVER UINT64_MAX
+/* Some day in 2026; where simulated calendars begin. */
+#define WALL_MS_AT_START UINT64_C(1780000000000)
+
+void node_init(struct cluster *cluster, uint32_t index)
+{
+    struct cluster_node *node = &cluster->nodes[index];
+    node->cluster = cluster;
+    node->index = index;
+    node->tick_at_us = NEVER;
+    node->flush_at_us = NEVER;
+    node->clock_offset_us = prng_below(&cluster->test_prng, 1000000000);
+    node->wall_offset_ms = prng_below(&cluster->test_prng, 4000);
+}
+
+void node_deinit(struct cluster_node *node)
+{
+    replica_free(node->replica);
+    ingot_app_deinit(&node->app);
+    ingot_store_close(node->store);
+    core_safety_deinit(&node->disk);
+}
+
+void node_wants_flush(struct cluster_node *node)
+{
+    if (node->flush_at_us == NEVER) {
+        node->flush_at_us = node->busy_until_us > node->cluster->now_us ? node->busy_until_us
+                                                                        : node->cluster->now_us;
+    }
+}
+
+/* --- The disk. --- */
+
+/* Reads back what the store holds of the safety record, if there was a write since. */
+static void read_disk(struct cluster_node *node)
+{
+    struct ingot_store_memory_counters counters;
+    ingot_store_memory_get_counters(node->store, &counters);
+    if (node->crashed_store != NULL || counters.commits == node->commits_seen) {
+        return;
+    }
+    node->commits_seen = counters.commits;
+    struct ingot_store_snapshot *snapshot = NULL;
+    if (ingot_store_snapshot_begin(node->store, &snapshot) != INGOT_OK) {
+        return;
+    }
+    struct ingot_slice record = {0};
+    struct ingot_slice content = {0};
+    const struct ingot_slice key = ingot_slice_of_text(LEDGER_KEY_SAFETY);
+    const enum ingot_error error = ingot_store_snapshot_get(snapshot, LEDGER_META, key, &record);
+    INGOT_ASSERT(error == INGOT_OK);
+    core_safety_deinit(&node->disk);
+    const bool is_read =
+        ledger_unseal(&node->cluster->genesis->hash, LEDGER_META, key, record, &content) &&
+        ledger_decode_safety(content, &node->disk);
+    INGOT_ASSERT(is_read);
+    ingot_store_snapshot_end(snapshot);
+    checks_disk(node->cluster->checks, node->index, &node->disk);
+    const uint32_t took_us =
+        (uint32_t)prng_between(&node->cluster->network_prng, node->disk_min_us, node->disk_max_us);
+    node->send_at_us += took_us;
+}
+
+/* --- What the replica sees of the world. --- */
+
+static uint64_t monotonic_us(void *context)
+{
+    const struct cluster_node *node = context;
+    return node->cluster->now_us + node->clock_offset_us;
+}
+
+static uint64_t wall_ms(void *context)
+{
+    const struct cluster_node *node = context;
+    return WALL_MS_AT_START + node->cluster->now_us / 1000 + node->wall_offset_ms;
+}
+
+static void arm(void *context, uint64_t deadline_ms)
+{
+    struct cluster_node *node = context;
+    const uint64_t now_us = monotonic_us(node);
+    const uint64_t deadline_us = deadline_ms * 1000;
+    node->tick_at_us = node->cluster->now_us + (deadline_us > now_us ? deadline_us - now_us : 0);
+}
+
+static void wake(void *context)
+{
+    struct cluster_node *node = context;
+    node->wants_wake = true;
+}
+
+/* Counts down to a planned crash; true if this frame no longer leaves. */
+static bool has_crashed(struct cluster_node *node)
+{
+    if (node->crashed_store != NULL) {
+        return true;
+    }
+    if (node->has_crash_planned && node->sends_before_crash-- == 0) {
+        node->crashed_store = ingot_store_memory_clone_durable(node->store);
+        return true;
+    }
+    return false;
+}
+
+static struct message *look_at(struct cluster_node *node, struct ingot_slice bytes)
+{
+    struct message *message = NULL;
+    const enum reject reject = wire_decode(bytes, &message);
+    if (reject != REJECT_NONE) {
+        checks_fail(node->cluster->checks, CHECK_STOPPED,
+                    "replica %u sent a frame that does not decode: %s", node->index,
+                    reject_text(reject));
+        return NULL;
+    }
+    read_disk(node);
+    checks_send(node->cluster->checks, node->index, message, &node->disk);
+    return message;
+}
+
+static void transmit(struct cluster_node *node, uint32_t to, const struct message *message,
+                     struct frame *frame)
+{
+    struct cluster *cluster = node->cluster;
+    if (cluster->intercept != NULL &&
+        cluster->intercept(cluster->intercept_context, node->index, to, message)) {
+        return;
+    }
+    network_transmit(cluster, node->index, to, node->send_at_us, frame);
+}
+
+static void send(void *context, uint32_t peer, enum ingot_frame_class frame_class,
+                 struct ingot_slice bytes)
+{
+    (void)frame_class;
+    struct cluster_node *node = context;
+    if (has_crashed(node)) {
+        return;
+    }
+    struct message *message = look_at(node, bytes);
+    if (message != NULL) {
+        struct frame *frame = network_frame(bytes);
+        transmit(node, peer, message, frame);
+        network_unref(frame);
+    }
+    message_unref(message);
+}
+
+static void broadcast(void *context, enum ingot_frame_class frame_class, struct ingot_slice bytes)
+{
+    (void)frame_class;
+    struct cluster_node *node = context;
+    if (node->crashed_store != NULL ||
+        (node->has_crash_planned && node->sends_before_crash == 0)) {
+        (void)has_crashed(node);
+        return;
+    }
+    struct message *message = look_at(node, bytes);
+    struct frame *frame = network_frame(bytes);
+    for (uint32_t to = 0; to < node->cluster->options.validators; to++) {
+        if (to != node->index && message != NULL && !has_crashed(node)) {
+            transmit(node, to, message, frame);
+        }
+    }
+    network_unref(frame);
+    message_unref(message);
+}
+
+static void committed(void *context, struct block *block, struct execution *execution)
+{
+    struct cluster_node *node = context;
+    if (node->crashed_store != NULL) {
+        return;
+    }
+    read_disk(node);
+    checks_qc(node->cluster->checks, node->index, node->disk.high_qc);
+    checks_commit(node->cluster->checks, node->index, block, execution);
+    cluster_trace(node->cluster, "commit", node->index, block->height, block->view);
+    cluster_trace_bytes(node->cluster, block->hash.bytes, INGOT_HASH_BYTES);
+}
+
+static void stopped(void *context, enum replica_stop stop, const char *why)
+{
+    struct cluster_node *node = context;
+    node->has_stopped = true;
+    if (stop != REPLICA_STOP_WRITE) {
+        checks_fail(node->cluster->checks, CHECK_STOPPED, "replica %u has stopped: %s", node->index,
+                    why);
+    }
+}
+
+/* --- Its life. --- */
+
+static struct replica_options options_of(struct cluster_node *node)
+{
+    const struct cluster *cluster = node->cluster;
+    const struct cluster_options *options = &cluster->options;
+    return (struct replica_options){.store = node->store,
+                                    .app = &node->app,
+                                    .genesis = cluster->genesis,
+                                    .genesis_set = cluster->set,
+                                    .output = {.context = node,
+                                               .send = send,
+                                               .broadcast = broadcast,
+                                               .arm = arm,
+                                               .wake = wake,
+                                               .committed = committed,
+                                               .stopped = stopped,
+                                               .monotonic_us = monotonic_us,
+                                               .wall_ms = wall_ms},
+                                    .scheme = &fast_crypto,
+                                    .has_key = true,
+                                    .key = cluster->set->validators[node->index].key,
+                                    .secret = node->secret,
+                                    .leader_tenure = options->leader_tenure,
+                                    .replay_window_blocks = options->replay_window_blocks,
+                                    .block_payload_bytes_max = INGOT_BLOCK_PAYLOAD_BYTES_DEFAULT,
+                                    .transaction_bytes_max = INGOT_TRANSACTION_BYTES_MAX,
+                                    .base_timeout_ms = options->base_timeout_ms,
+                                    .empty_block_interval_ms = options->empty_block_interval_ms,
+                                    .timeout_resend_ms = options->timeout_resend_ms,
+                                    .advertise_interval_ms = options->advertise_interval_ms,
+                                    .fetch_timeout_ms = options->fetch_timeout_ms,
+                                    .mempool_bytes_max = 1 << 20,
+                                    .index_transactions = true};
+}
+
+void node_open(struct cluster_node *node)
+{
+    struct cluster *cluster = node->cluster;
+    INGOT_ASSERT(node->replica == NULL);
+    const bool is_restart = node->store != NULL;
+    if (!is_restart) {
+        node->store = ingot_store_memory_new(ledger_table_count);
+    }
+    ingot_app_kv_init(&node->app);
+    node->commits_seen = NEVER;
+    node->has_stopped = false;
+    node->has_crash_planned = false;
+    const struct replica_options options = options_of(node);
+    char why[256] = "";
+    const enum ingot_error error = replica_open(&options, &node->replica, why, sizeof why);
+    if (error != INGOT_OK) {
+        node->replica = NULL;
+        checks_fail(cluster->checks, CHECK_COMMITTED_STAYS, "replica %u does not start: %s",
+                    node->index, why);
+        return;
+    }
+    read_disk(node);
+    for (uint32_t i = 0; i < options.genesis_set->count; i++) {
+        if (i != node->index) {
+            replica_set_peer(node->replica, i, true, &cluster->set->validators[i].key);
+            replica_set_connected(node->replica, i, true);
+        }
+    }
+    if (is_restart) {
+        checks_restart(cluster->checks, node->index, replica_core(node->replica), &node->disk);
+    }
+    node->busy_until_us = 0;
+    cluster_trace(cluster, "start", node->index,
+                  ledger_committed_height(replica_ledger(node->replica)), 0);
+    replica_start(node->replica);
+    node_wants_flush(node);
+}
+
+/* The replica goes; `left` is what its disk holds. */
+static void bury(struct cluster_node *node, struct ingot_store *left)
+{
+    struct core_status status;
+    replica_get_status(node->replica, &status);
+    node->views_before += status.views_entered;
+    node->timeouts_before += status.timeouts;
+    replica_free(node->replica);
+    node->replica = NULL;
+    ingot_app_deinit(&node->app);
+    ingot_store_close(node->store);
+    node->store = left;
+    node->crashed_store = NULL;
+    node->tick_at_us = NEVER;
+    node->flush_at_us = NEVER;
+    cluster_trace(node->cluster, "crash", node->index, 0, 0);
+}
+
+void node_crash(struct cluster_node *node)
+{
+    if (node->replica != NULL) {
+        bury(node, ingot_store_memory_clone_durable(node->store));
+    }
+}
+
+static void look_after(struct cluster_node *node)
+{
+    struct cluster *cluster = node->cluster;
+    if (node->crashed_store != NULL) {
+        bury(node, node->crashed_store);
+        return;
+    }
+    if (node->has_stopped) {
+        bury(node, ingot_store_memory_clone_durable(node->store));
+        return;
+    }
+    checks_core(cluster->checks, node->index, replica_core(node->replica));
+    struct core_status status;
+    replica_get_status(node->replica, &status);
+    cluster_trace(cluster, "state", node->index, status.current.view, status.last_voted.view);
+    cluster_trace(cluster, "lock", node->index, status.locked.view, status.high.view);
+    node->busy_until_us = node->send_at_us;
+    if (node->wants_wake) {
+        node->wants_wake = false;
+        node_wants_flush(node);
+    }
+}
+
+void node_flush(struct cluster_node *node)
+{
+    node->flush_at_us = NEVER;
+    node->send_at_us = node->cluster->now_us;
+    replica_flush(node->replica);
+    read_disk(node);
+    look_after(node);
+}
+
+void node_tick(struct cluster_node *node)
+{
+    node->tick_at_us = NEVER;
+    cluster_trace(node->cluster, "tick", node->index, 0, 0);
+    replica_tick(node->replica);
+    node_wants_flush(node);
+}
+
+void node_receive(struct cluster_node *node, const struct delivery *delivery)
+{
+    struct cluster *cluster = node->cluster;
+    const struct frame *frame = delivery->frame;
+    cluster_trace(cluster, "deliver", node->index, delivery->from, frame->size);
+    cluster_trace_bytes(cluster, frame->bytes, frame->size);
+    /* Answers to sync requests are sent at once. */
+    node->send_at_us = cluster->now_us;
+    replica_receive(node->replica, delivery->from, ingot_slice_of(frame->bytes, frame->size));
+    if (node->crashed_store != NULL || node->has_stopped) {
+        look_after(node);
+        return;
+    }
+    node_wants_flush(node);
+}

@@ -1,0 +1,105 @@
+/*
+ * The cluster's own state, shared by its files.
+ */
+#ifndef INGOT_TESTS_CLUSTER_STATE_H
+#define INGOT_TESTS_CLUSTER_STATE_H
+
+#include <ingot/apps.h>
+
+#include "lib/cluster.h"
+
+/* Bytes on their way; a broadcast shares them. */
+struct frame {
+    uint32_t references;
+    size_t size;
+    uint8_t bytes[];
+};
+
+struct delivery {
+    uint64_t at_us;
+    uint64_t sequence; /* the order of sending, where times are equal */
+    uint32_t from;
+    uint32_t to;
+    struct frame *frame; /* owned reference */
+};
+
+struct cluster_node {
+    struct cluster *cluster;
+    uint32_t index;
+    struct crypto_secret_key secret;
+    struct wire_signer signer;
+    struct replica *replica;   /* NULL: down */
+    struct ingot_store *store; /* while down: what a start will find; NULL: a new node */
+    struct ingot_app app;
+    uint64_t clock_offset_us; /* of its monotonic clock */
+    uint64_t wall_offset_ms;
+    uint64_t tick_at_us;  /* UINT64_MAX: not armed */
+    uint64_t flush_at_us; /* UINT64_MAX: nothing to do */
+    uint64_t busy_until_us;
+    bool wants_wake;
+    uint32_t disk_min_us;
+    uint32_t disk_max_us;
+
+    bool has_crash_planned;
+    uint32_t sends_before_crash;
+    struct ingot_store *crashed_store; /* not NULL: it has crashed within this flush */
+    bool has_stopped;
+
+    uint64_t commits_seen;   /* of the store's counter, when `disk` was read */
+    struct core_safety disk; /* what the disk holds */
+    uint64_t send_at_us;     /* of the flush that runs: after its durable write */
+    uint64_t views_before;   /* entered in earlier lives */
+    uint64_t timeouts_before;
+};
+
+struct cluster {
+    struct cluster_options options;
+    struct validator_set *set;
+    struct block *genesis;
+    struct checks *checks;
+    struct kv_model model;
+    struct prng network_prng;
+    struct prng test_prng;
+    struct cluster_node nodes[CHECKS_NODES_MAX];
+    struct cluster_link links[CHECKS_NODES_MAX][CHECKS_NODES_MAX];
+    cluster_intercept *intercept;
+    void *intercept_context;
+
+    uint64_t now_us;
+    uint64_t sequence;
+    uint64_t frames;
+    struct delivery *queue; /* a binary heap */
+    uint32_t queue_count;
+    uint32_t queue_capacity;
+    struct crypto_hasher trace;
+};
+
+/* cluster_network.c */
+void network_deinit(struct cluster *cluster);
+void network_transmit(struct cluster *cluster, uint32_t from, uint32_t to, uint64_t at_us,
+                      struct frame *frame);
+struct frame *network_frame(struct ingot_slice bytes);
+void network_unref(struct frame *frame);
+/* The next delivery, or NULL. */
+const struct delivery *network_peek(const struct cluster *cluster);
+/* Takes it off the queue; the reference is the caller's. */
+struct delivery network_take(struct cluster *cluster);
+/* Puts a delivery back, for later. */
+void network_postpone(struct cluster *cluster, const struct delivery *delivery, uint64_t at_us);
+
+/* cluster_node.c: one replica's life, and what it hands to the network. */
+void node_init(struct cluster *cluster, uint32_t index);
+void node_deinit(struct cluster_node *node);
+void node_open(struct cluster_node *node);
+void node_flush(struct cluster_node *node);
+void node_tick(struct cluster_node *node);
+void node_receive(struct cluster_node *node, const struct delivery *delivery);
+void node_crash(struct cluster_node *node);
+void node_wants_flush(struct cluster_node *node);
+
+/* What happens goes into the trace's hash, and where wanted is printed. */
+void cluster_trace(struct cluster *cluster, const char *what, uint32_t node, uint64_t a,
+                   uint64_t b);
+void cluster_trace_bytes(struct cluster *cluster, const void *bytes, size_t size);
+
+#endif

@@ -1,0 +1,290 @@
+/*
+ * The simulator's command line: one seed with its trace, or many seeds over several processes.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/hex.h"
+#include "swarm.h"
+
+static const char usage[] =
+    "usage: ingot_sim [--seed N | --seeds A..B [--jobs N]] [--validators N] [--views V]\n"
+    "                 [--dead K] [--no-faults] [--no-byzantine] [--trace]\n"
+    "\n"
+    "Runs a cluster of real replicas in simulated time. Faults, loads and timing follow from the\n"
+    "seed. Checks safety after every step and progress after healing.\n"
+    "\n"
+    "  --seed N        one run (default 1)\n"
+    "  --seeds A..B    all of these\n"
+    "  --jobs N        in so many processes (default 1)\n"
+    "  --validators N  4 to 16 (default 4)\n"
+    "  --views V       the faults last about so many views (default 100)\n"
+    "  --dead K        K validators never run\n"
+    "  --no-faults     no faults but those dead\n"
+    "  --no-byzantine  nobody lies\n"
+    "  --trace         print what happens\n";
+
+struct arguments {
+    struct swarm_options swarm;
+    uint64_t seed_first;
+    uint64_t seed_last;
+    uint64_t jobs;
+    bool is_single;
+};
+
+/* What a worker reports of its share. */
+struct share {
+    uint64_t seeds;
+    uint64_t failures;
+    uint64_t views;
+    uint64_t blocks;
+    uint64_t transactions;
+    uint64_t crashes;
+    uint64_t views_after_healing_max;
+};
+
+static void print_command(const struct swarm_options *options)
+{
+    printf("to see it again: ./dev sim --seed %" PRIu64 " --validators %u --views %" PRIu64,
+           options->seed, options->validators, options->views);
+    if (options->dead != SWARM_DEAD_DRAWN) {
+        printf(" --dead %u", options->dead);
+    }
+    printf("%s%s\n", options->no_faults ? " --no-faults" : "",
+           options->no_byzantine ? " --no-byzantine" : "");
+}
+
+static void print_result(const struct swarm_options *options, const struct swarm_result *result)
+{
+    char hash[2 * INGOT_HASH_BYTES + 1];
+    hex_encode_lower(result->trace_hash.bytes, INGOT_HASH_BYTES, hash);
+    if (result->violated != CHECK_NONE) {
+        printf("seed %" PRIu64 ": VIOLATED: %s\n  %s\n", options->seed,
+               check_text(result->violated), result->violation);
+    }
+    printf("seed %" PRIu64 ": %u validators, %u dead, %u Byzantine, views %" PRIu64
+           ", height %" PRIu64 ", transactions %" PRIu64 ", frames %" PRIu64 ", timeouts %" PRIu64
+           ", crashes %" PRIu64 ", %" PRIu64 " ms, new block %" PRIu64
+           " views after healing (at most %" PRIu64 ")\n",
+           options->seed, options->validators, result->dead, result->byzantine, result->views,
+           result->height, result->transactions, result->frames, result->timeouts, result->crashes,
+           result->simulated_ms, result->views_after_healing, result->views_bound);
+    printf("trace %s\n", hash);
+    if (result->violated != CHECK_NONE) {
+        print_command(options);
+    }
+    (void)fflush(stdout);
+}
+
+/* Every jobs-th seed from the first on. A failure is printed and ends the share. */
+static struct share run_share(const struct arguments *arguments, uint64_t worker)
+{
+    struct share share = {0};
+    struct swarm_options options = arguments->swarm;
+    for (uint64_t seed = arguments->seed_first + worker; seed <= arguments->seed_last;
+         seed += arguments->jobs) {
+        struct swarm_result result;
+        options.seed = seed;
+        const bool is_right = swarm_run(&options, &result);
+        share.seeds++;
+        share.views += result.views;
+        share.blocks += result.height;
+        share.transactions += result.transactions;
+        share.crashes += result.crashes;
+        if (result.views_after_healing > share.views_after_healing_max) {
+            share.views_after_healing_max = result.views_after_healing;
+        }
+        if (!is_right || arguments->is_single) {
+            print_result(&options, &result);
+        }
+        if (!is_right) {
+            share.failures++;
+            break;
+        }
+    }
+    return share;
+}
+
+static void add_share(struct share *sum, const struct share *share)
+{
+    sum->seeds += share->seeds;
+    sum->failures += share->failures;
+    sum->views += share->views;
+    sum->blocks += share->blocks;
+    sum->transactions += share->transactions;
+    sum->crashes += share->crashes;
+    if (share->views_after_healing_max > sum->views_after_healing_max) {
+        sum->views_after_healing_max = share->views_after_healing_max;
+    }
+}
+
+/* False if the worker could not be started. Its report comes through the pipe. */
+static bool start_worker(const struct arguments *arguments, uint64_t worker, const int channel[2])
+{
+    const pid_t pid = fork();
+    if (pid != 0) {
+        return pid > 0;
+    }
+    (void)close(channel[0]);
+    const struct share share = run_share(arguments, worker);
+    const bool is_written = write(channel[1], &share, sizeof share) == (ssize_t)sizeof share;
+    _exit(is_written ? 0 : 1);
+}
+
+static bool run_many(const struct arguments *arguments, struct share *sum)
+{
+    int channel[2];
+    if (pipe(channel) != 0) {
+        perror("ingot_sim: pipe");
+        return false;
+    }
+    uint64_t started = 0;
+    while (started < arguments->jobs && start_worker(arguments, started, channel)) {
+        started++;
+    }
+    (void)close(channel[1]);
+    struct share share;
+    uint64_t reports = 0;
+    while (read(channel[0], &share, sizeof share) == (ssize_t)sizeof share) {
+        add_share(sum, &share);
+        reports++;
+    }
+    (void)close(channel[0]);
+    bool is_complete = started == arguments->jobs && reports == started;
+    for (uint64_t i = 0; i < started; i++) {
+        int status = 0;
+        is_complete =
+            wait(&status) > 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0 && is_complete;
+    }
+    if (!is_complete) {
+        printf("ingot_sim: a worker died; run its seeds one by one to see which\n");
+    }
+    return is_complete;
+}
+
+static double seconds_now(void)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+static int run(const struct arguments *arguments)
+{
+    struct share sum = {0};
+    const double begin = seconds_now();
+    bool is_complete = true;
+    if (arguments->is_single || arguments->jobs == 1) {
+        sum = run_share(arguments, 0);
+    } else {
+        is_complete = run_many(arguments, &sum);
+    }
+    const double took = seconds_now() - begin;
+    if (!arguments->is_single) {
+        printf("%" PRIu64 " seeds with %u validators, %" PRIu64 " failed: %" PRIu64
+               " views, %" PRIu64 " blocks and %" PRIu64 " transactions committed, %" PRIu64
+               " crashes; a new block at most %" PRIu64
+               " views after healing; %.1f s, %.0f views/s\n",
+               sum.seeds, arguments->swarm.validators, sum.failures, sum.views, sum.blocks,
+               sum.transactions, sum.crashes, sum.views_after_healing_max, took,
+               (double)sum.views / took);
+    }
+    return is_complete && sum.failures == 0 ? 0 : 1;
+}
+
+/* --- The command line. --- */
+
+static bool parse_number(const char *text, uint64_t low, uint64_t high, uint64_t *number)
+{
+    char *end = NULL;
+    errno = 0;
+    const unsigned long long value = strtoull(text, &end, 10);
+    if (errno != 0 || end == text || *end != '\0' || *text == '-' || value < low || value > high) {
+        return false;
+    }
+    *number = value;
+    return true;
+}
+
+static bool parse_range(const char *text, struct arguments *arguments)
+{
+    const char *dots = strstr(text, "..");
+    char first[24];
+    if (dots == NULL || (size_t)(dots - text) >= sizeof first) {
+        return false;
+    }
+    memcpy(first, text, (size_t)(dots - text));
+    first[dots - text] = '\0';
+    arguments->is_single = false;
+    return parse_number(first, 0, UINT64_MAX - 1, &arguments->seed_first) &&
+           parse_number(dots + 2, arguments->seed_first, UINT64_MAX - 1, &arguments->seed_last);
+}
+
+static bool parse_value(const char *name, const char *value, struct arguments *arguments)
+{
+    struct swarm_options *swarm = &arguments->swarm;
+    uint64_t number = 0;
+    bool is_right = false;
+    if (strcmp(name, "--seed") == 0) {
+        is_right = parse_number(value, 0, UINT64_MAX - 1, &arguments->seed_first);
+        arguments->seed_last = arguments->seed_first;
+    } else if (strcmp(name, "--seeds") == 0) {
+        is_right = parse_range(value, arguments);
+    } else if (strcmp(name, "--jobs") == 0) {
+        is_right = parse_number(value, 1, 256, &arguments->jobs);
+    } else if (strcmp(name, "--validators") == 0) {
+        is_right = parse_number(value, 1, CHECKS_NODES_MAX, &number);
+        swarm->validators = (uint32_t)number;
+    } else if (strcmp(name, "--views") == 0) {
+        is_right = parse_number(value, 1, 100000000, &swarm->views);
+    } else if (strcmp(name, "--dead") == 0) {
+        is_right = parse_number(value, 0, CHECKS_NODES_MAX, &number);
+        swarm->dead = (uint32_t)number;
+    }
+    return is_right;
+}
+
+static bool parse(int count, char **words, struct arguments *arguments)
+{
+    for (int i = 1; i < count; i++) {
+        if (strcmp(words[i], "--no-faults") == 0) {
+            arguments->swarm.no_faults = true;
+        } else if (strcmp(words[i], "--no-byzantine") == 0) {
+            arguments->swarm.no_byzantine = true;
+        } else if (strcmp(words[i], "--trace") == 0) {
+            arguments->swarm.trace = stdout;
+        } else if (i + 1 == count || !parse_value(words[i], words[i + 1], arguments)) {
+            (void)fprintf(stderr, "ingot_sim: cannot use '%s'%s%s\n", words[i],
+                          i + 1 == count ? "" : " with ", i + 1 == count ? "" : words[i + 1]);
+            return false;
+        } else {
+            i++;
+        }
+    }
+    return true;
+}
+
+int main(int argc, char **argv)
+{
+    struct arguments arguments = {
+        .swarm = {.validators = 4, .views = 100, .dead = SWARM_DEAD_DRAWN},
+        .seed_first = 1,
+        .seed_last = 1,
+        .jobs = 1,
+        .is_single = true};
+    if (argc == 2 && strcmp(argv[1], "--help") == 0) {
+        (void)fputs(usage, stdout);
+        return 0;
+    }
+    if (!parse(argc, argv, &arguments)) {
+        (void)fputs(usage, stderr);
+        return 2;
+    }
+    return run(&arguments);
+}
