@@ -193,6 +193,8 @@ enum reject core_step(struct core *core, const struct core_event *event,
         start(core);
         break;
     case CORE_TICK:
+        /* The timer has run out, perhaps a moment early: it is armed again in any case. */
+        core->armed_ms = UINT64_MAX;
         core->timeout_floor_ms = event->timeout_floor_ms;
         break;
     case CORE_MESSAGE:
