@@ -58,7 +58,8 @@ struct bench_result {
     uint64_t committed_in_all;              /* warm-up and the end included */
     double generator_cpu;                   /* processors that the load generator used */
     bool was_interrupted;
-    char why[256]; /* not empty: the run is void */
+    char first_error[256]; /* the text of the first transaction that was not committed, or "" */
+    char why[256];         /* not empty: the run is void */
 };
 
 /* Has the user, or the system, asked us to end? Signals are blocked and wait for this question. */

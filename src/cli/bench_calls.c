@@ -3,6 +3,7 @@
  * shares the machine with the nodes that it measures. Whatever an answer holds beyond the usual
  * goes to the library all the same.
  */
+#define _GNU_SOURCE /* memmem */
 #include "cli/bench_calls.h"
 
 #include <stdio.h>
@@ -207,7 +208,7 @@ void bench_calls_read(struct ingot_slice answer, uint32_t count,
     const uint8_t *end = answer.data + answer.size;
     uint32_t found = 0;
     memset(outcomes, 0, BENCH_OUTCOME_COUNT * sizeof *outcomes);
-    while (found < count && (at = memchr(at, '{', (size_t)(end - at))) != NULL) {
+    while (found < count && at < end && (at = memchr(at, '{', (size_t)(end - at))) != NULL) {
         const uint8_t *next = object_end(at, end);
         if (next == NULL)
             break;

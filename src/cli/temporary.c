@@ -1,0 +1,51 @@
+/*
+ * Makes and removes temporary folders.
+ */
+#define _GNU_SOURCE /* nftw */
+#include "cli/temporary.h"
+
+#include <errno.h>
+#include <ftw.h>
+#include <ingot/bytes.h>
+#include <linux/magic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/vfs.h>
+
+static const char *parent_folder(void)
+{
+    const char *chosen = getenv("TMPDIR");
+    struct statfs status;
+    if (chosen != NULL && chosen[0] != '\0')
+        return chosen;
+    /* What is measured or kept there is meant to be on a disk. */
+    return statfs("/tmp", &status) == 0 && status.f_type == TMPFS_MAGIC ? "/var/tmp" : "/tmp";
+}
+
+char *temporary_folder(const char *name)
+{
+    struct ingot_buffer path = {0};
+    ingot_buffer_format(&path, "%s/ingot-%s-XXXXXX", parent_folder(), name);
+    ingot_buffer_append_u8(&path, 0);
+    if (mkdtemp((char *)path.data) == NULL) {
+        const int number = errno;
+        ingot_buffer_deinit(&path);
+        errno = number;
+        return NULL;
+    }
+    return (char *)path.data;
+}
+
+static int remove_entry(const char *path, const struct stat *status, int kind, struct FTW *where)
+{
+    (void)status;
+    (void)kind;
+    (void)where;
+    (void)remove(path);
+    return 0;
+}
+
+void temporary_remove(const char *folder)
+{
+    (void)nftw(folder, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+}
