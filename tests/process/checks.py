@@ -1,0 +1,103 @@
+"""What must hold of a network whatever was done to it, for the tests of whole programs."""
+
+import json
+import os
+import subprocess
+
+from network import BUILD_FOLDER, Failure
+
+
+def check_equal(network, nodes=None):
+    """All nodes stand at one height with one state, and agree on the hash of every block of a
+    sample that includes the last. Returns (height, state)."""
+    nodes = nodes or network.running()
+
+    def equal():
+        answers = [node.state() for node in nodes]
+        if None in answers or len({height for height, _ in answers}) > 1:
+            return None
+        return answers
+
+    answers = network.until("all nodes answer from one height", equal)
+    height, state = answers[0]
+    for node, (_, other) in zip(nodes, answers):
+        if other != state:
+            different = sorted(set(state.items()) ^ set(other.items()))[:5]
+            raise Failure(f"the states at height {height} differ ({node}): {different}")
+    for at in sorted({height} | set(range(height, 0, -max(1, height // 50)))):
+        hashes = {str(node): node.block_hash(at) for node in nodes}
+        if len(set(hashes.values())) > 1:
+            raise Failure(f"the blocks at height {at} differ: {hashes}")
+    return height, state
+
+
+def check_acknowledged(load, state):
+    """Nothing that a client was told is committed is missing."""
+    for key, (value, height) in load.acknowledged.items():
+        if state.get(key) != value:
+            raise Failure(f"{key} was acknowledged at height {height} with {value}, "
+                          f"but the state has {state.get(key)}")
+
+
+def check_no_evidence(nodes):
+    """No leader has seen two votes of one validator in one view."""
+    for node in nodes:
+        count = node.metrics()["ingot_evidence_total"]
+        if count != 0:
+            raise Failure(f"{node} has evidence of {count} double votes")
+
+
+def read_ledger(node, lowest=0):
+    """What is on the disk of a node that does not run (see print_ledger.c)."""
+    tool = os.path.join(BUILD_FOLDER, "print_ledger")
+    result = subprocess.run([tool, node.home, str(lowest)], capture_output=True, text=True)
+    if result.returncode != 0:
+        raise Failure(f"print_ledger {node}: {result.stderr}")
+    return json.loads(result.stdout)
+
+
+class Votes:
+    """Everything that is known of who voted for what, over any number of kills: from the safety
+    records on the disks and from all certificates there. All of it was durable before it was sent,
+    so at the moment of a kill no certificate may hold a signature that its signer's disk does not
+    know of."""
+
+    def __init__(self):
+        self.choices = {}  # (validator, epoch, view) -> (block, where it was seen)
+        self.last = {}  # validator -> record of the kill before
+
+    def note(self, validator, epoch, view, block, where):
+        held = self.choices.setdefault((validator, epoch, view), (block, where))
+        if held[0] != block:
+            raise Failure(f"validator {validator} voted twice in view {view}: for {held[0]} "
+                          f"({held[1]}) and for {block} ({where})")
+
+    def note_records(self, nodes):
+        """Reads the disks of all nodes; none may be running."""
+        records = {node.public_key: read_ledger(node) for node in nodes}
+        for validator, record in records.items():
+            before = self.last.get(validator)
+            for what in ("current", "last_voted", "locked"):
+                if before is not None and record[what] < before[what]:
+                    raise Failure(f"{what} of {validator} fell from {before[what]} "
+                                  f"to {record[what]}")
+            vote = record["vote"]
+            if vote is not None:
+                self.note(validator, vote["epoch"], vote["view"], vote["block"], "its disk")
+        for holder, record in records.items():
+            for qc in record["qcs"]:
+                for signer in qc["signers"]:
+                    self.note(signer, qc["epoch"], qc["view"], qc["block"], f"a QC of {holder}")
+                    self.known(records, signer, qc, "vote for")
+            if record["high_tc"] is not None:
+                for signer in record["high_tc"]["signers"]:
+                    self.known(records, signer, record["high_tc"], "timeout of")
+        self.last = records
+        return records
+
+    @staticmethod
+    def known(records, signer, certificate, what):
+        position = [certificate["epoch"], certificate["view"]]
+        if signer in records and records[signer]["last_voted"] < position:
+            raise Failure(f"a {what} {position} by {signer} was sent, but its disk ends at "
+                          f"{records[signer]['last_voted']}")

@@ -1,0 +1,448 @@
+"""A network of real `ingot` programs on this machine, for the tests of whole programs.
+
+It makes the homes on free ports, starts, kills, pauses and restarts nodes by their process ids,
+asks them over HTTP, and waits for conditions. Whatever happens it ends what it started and removes
+its folder. It judges nothing: that is the tests' part (checks.py has what several share).
+"""
+
+import base64
+import http.client
+import json
+import os
+import random
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import urllib.parse
+
+PROGRAM = os.environ.get("INGOT_PROGRAM", "build/release/ingot")
+BUILD_FOLDER = os.environ.get("INGOT_BUILD_DIR", os.path.dirname(PROGRAM))
+# Generous: a machine that is busy with something else must not fail a test.
+DEADLINE_S = 60
+
+
+class Failure(Exception):
+    """What a test found wrong; the message is for the reader of the test's output."""
+
+
+def is_sanitized():
+    """Sanitizers make the program several times slower and larger; limits allow for that."""
+    with open(PROGRAM, "rb") as file:
+        content = file.read()
+    return b"__asan_init" in content or b"__tsan_init" in content
+
+
+SANITIZED = is_sanitized()
+
+
+def say(text):
+    print(text, flush=True)
+
+
+def tail(path, lines=25):
+    try:
+        with open(path, errors="replace") as file:
+            return "".join(file.readlines()[-lines:])
+    except OSError as error:
+        return f"({error})\n"
+
+
+def free_port_run(count):
+    """`count` consecutive free ports, below those that the system gives to outgoing connections."""
+    for _ in range(200):
+        base = random.randrange(12000, 31000 - count)
+        sockets = []
+        try:
+            for port in range(base, base + count):
+                held = socket.socket()
+                sockets.append(held)
+                held.bind(("127.0.0.1", port))
+            return base
+        except OSError:
+            continue
+        finally:
+            for held in sockets:
+                held.close()
+    raise Failure("no run of free ports found")
+
+
+def varint(value):
+    out = bytearray()
+    while value >= 0x80:
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    out.append(value)
+    return bytes(out)
+
+
+def protobuf_fields(data):
+    """(number, value) of each field; only varints and byte strings occur in what is read here."""
+    at = 0
+
+    def read_varint():
+        nonlocal at
+        value = shift = 0
+        while True:
+            byte = data[at]
+            at += 1
+            value |= (byte & 0x7F) << shift
+            shift += 7
+            if byte < 0x80:
+                return value
+
+    while at < len(data):
+        tag = read_varint()
+        if tag & 7 == 2:
+            size = read_varint()
+            yield tag >> 3, data[at : at + size]
+            at += size
+        else:
+            yield tag >> 3, read_varint()
+
+
+class Client:
+    """One connection to a node's listener for clients, opened when it is needed."""
+
+    def __init__(self, port, timeout_s=20):
+        self.port = port
+        self.timeout_s = timeout_s
+        self.connection = None
+
+    def close(self):
+        if self.connection is not None:
+            self.connection.close()
+            self.connection = None
+
+    def request(self, method, path, body=None):
+        """The status and the body; OSError and HTTPException are the caller's."""
+        try:
+            if self.connection is None:
+                self.connection = http.client.HTTPConnection(
+                    "127.0.0.1", self.port, timeout=self.timeout_s
+                )
+            self.connection.request(method, path, body)
+            answer = self.connection.getresponse()
+            return answer.status, answer.read()
+        except (OSError, http.client.HTTPException):
+            self.close()
+            raise
+
+    def call(self, method, **parameters):
+        """A method's result, or its error as {"error": ...}."""
+        query = urllib.parse.urlencode(parameters)
+        _, body = self.request("GET", f"/{method}?{query}")
+        answer = json.loads(body)
+        return answer["result"] if "result" in answer else {"error": answer["error"]}
+
+    def commit(self, transaction):
+        """broadcast_tx_commit of bytes: the height, or None and the reason."""
+        result = self.call("broadcast_tx_commit", tx="0x" + transaction.hex())
+        if "error" in result:
+            return None, str(result["error"])
+        for part in ("check_tx", "tx_result"):
+            if result[part]["code"] != 0:
+                return None, f"{part}: code {result[part]['code']} {result[part]['log']}"
+        return int(result["height"]), ""
+
+
+class Node:
+    def __init__(self, folder, index, base_port):
+        self.index = index
+        self.home = os.path.join(folder, f"node{index}")
+        self.data = os.path.join(self.home, "data")
+        self.log = os.path.join(folder, f"node{index}.log")
+        self.peer_port = base_port + 2 * index
+        self.client_port = base_port + 2 * index + 1
+        self.process = None
+        self.started_at = 0.0
+        with open(os.path.join(self.home, "validator.key")) as file:
+            self.public_key = re.search(r"public (\w+)", file.read()).group(1)
+
+    def __str__(self):
+        return f"node{self.index}"
+
+    @property
+    def url(self):
+        return f"http://127.0.0.1:{self.client_port}"
+
+    def start(self, *arguments):
+        assert self.process is None, f"{self} runs already"
+        with open(self.log, "a") as log:
+            self.started_at = time.monotonic()
+            self.process = subprocess.Popen(
+                [PROGRAM, "node", "--home", self.home, *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+
+    @property
+    def is_running(self):
+        return self.process is not None and self.process.poll() is None
+
+    def kill(self):
+        """SIGKILL, and waits until it is gone."""
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+            self.process = None
+
+    def stop(self):
+        """SIGTERM; it must end with status 0."""
+        self.process.terminate()
+        status = self.wait()
+        if status != 0:
+            raise Failure(f"{self} ended with {status} after SIGTERM\n{tail(self.log)}")
+
+    def wait(self, seconds=DEADLINE_S):
+        """The exit status of a node that is expected to end."""
+        try:
+            status = self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            raise Failure(f"{self} did not end within {seconds} s\n{tail(self.log)}") from None
+        self.process = None
+        return status
+
+    def pause(self):
+        self.process.send_signal(signal.SIGSTOP)
+
+    def resume(self):
+        self.process.send_signal(signal.SIGCONT)
+
+    def client(self, timeout_s=20):
+        return Client(self.client_port, timeout_s)
+
+    def call(self, method, **parameters):
+        client = self.client()
+        try:
+            return client.call(method, **parameters)
+        finally:
+            client.close()
+
+    def commit(self, transaction):
+        client = self.client()
+        try:
+            return client.commit(transaction)
+        finally:
+            client.close()
+
+    def status(self):
+        return self.call("status")
+
+    def height(self):
+        """The committed height, or -1 while it does not answer."""
+        try:
+            return int(self.status()["sync_info"]["latest_block_height"])
+        except (OSError, http.client.HTTPException, ValueError):
+            return -1
+
+    def summary(self):
+        """Where it stands, in a line, for the reader of a failure."""
+        try:
+            status = self.client(timeout_s=2).call("status")["ingot"]
+            rejects = {name: int(value) for name, value in self.metrics().items()
+                       if name.startswith("ingot_rejects") and value > 0}
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            return f"runs, but does not answer: {error!r}"
+        return f"runs, height {self.height()}, {status}, {rejects}"
+
+    def metrics(self):
+        """Name (with labels) -> number."""
+        client = self.client()
+        try:
+            _, text = client.request("GET", "/metrics")
+        finally:
+            client.close()
+        lines = [line for line in text.decode().splitlines() if not line.startswith("#")]
+        return {name: float(value) for name, value in (line.rsplit(" ", 1) for line in lines)}
+
+    def rss_anon_kib(self):
+        with open(f"/proc/{self.process.pid}/status") as file:
+            return int(re.search(r"RssAnon:\s+(\d+) kB", file.read()).group(1))
+
+    def get(self, key):
+        """The committed value of a key, or None."""
+        answer = self.call("abci_query", data="0x" + key.encode().hex())["response"]
+        return base64.b64decode(answer["value"] or "") if answer["log"] == "exists" else None
+
+    def state(self):
+        """(height, {key: value}) of the kv App, or None if a block came in between."""
+        client = self.client()
+        first, items, heights = b"", {}, set()
+        try:
+            while True:
+                query = b"\x0a" + varint(len(first)) + first if first else b""
+                answer = client.call("abci_query", path='"/range"', data="0x" + query.hex())
+                response = answer["response"]
+                if response["code"] != 0:
+                    raise Failure(f"{self}: the range query failed: {response}")
+                heights.add(int(response["height"]))
+                more = False
+                for number, value in protobuf_fields(base64.b64decode(response["value"] or "")):
+                    if number == 1:
+                        item = dict(protobuf_fields(value))
+                        first = item.get(1, b"")
+                        items[first] = item.get(2, b"")
+                    else:
+                        more = bool(value)
+                if not more:
+                    break
+                first += b"\0"
+        finally:
+            client.close()
+        return (heights.pop(), items) if len(heights) == 1 else None
+
+    def block_hash(self, height):
+        return self.call("block", height=height)["block_id"]["hash"]
+
+
+class Network:
+    """Used as `with Network() as network:`; nodes are started by hand or with start()."""
+
+    def __init__(self, validators=4, app="kv", settings=""):
+        self.folder = tempfile.mkdtemp(prefix="ingot-test-")
+        base_port = free_port_run(2 * validators)
+        homes = os.path.join(self.folder, "network")
+        self.homes = homes
+        arguments = ["--validators", str(validators), "--output", homes]
+        arguments += ["--base-port", str(base_port), "--app", app]
+        made = subprocess.run([PROGRAM, "testnet", *arguments], capture_output=True, text=True)
+        if made.returncode != 0:
+            shutil.rmtree(self.folder)
+            raise Failure(f"ingot testnet: {made.returncode}\n{made.stderr}")
+        self.nodes = [Node(homes, index, base_port) for index in range(validators)]
+        if settings:
+            for node in self.nodes:
+                with open(os.path.join(node.home, "config.ini"), "a") as file:
+                    file.write(settings)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, failure, trace):
+        for node in self.nodes:
+            if node.process is not None and kind is not None:
+                status = node.process.poll()
+                say(f"--- {node}: {node.summary() if status is None else f'ended with {status}'}")
+        for node in self.nodes:
+            if kind is not None:
+                say(f"--- the end of the log of {node}:\n{tail(node.log)}")
+            if node.process is not None:
+                node.process.send_signal(signal.SIGCONT)
+            node.kill()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def start(self, *nodes):
+        for node in nodes or self.nodes:
+            node.start()
+        self.ready(*(nodes or self.nodes))
+
+    def ready(self, *nodes):
+        for node in nodes or self.nodes:
+            self.until(f"{node} answers clients", lambda node=node: node.height() >= 0)
+
+    def check_alive(self):
+        for node in self.nodes:
+            if node.process is not None and node.process.poll() is not None:
+                raise Failure(f"{node} ended by itself with {node.process.returncode}")
+
+    def until(self, what, condition, seconds=DEADLINE_S, interval_s=0.05):
+        """Waits for a condition and returns its value; a node that dies meanwhile is a failure."""
+        deadline = time.monotonic() + seconds
+        while True:
+            value = condition()
+            if value:
+                return value
+            self.check_alive()
+            if time.monotonic() > deadline:
+                heights = [f"{n}: {n.height()}" for n in self.nodes if n.is_running]
+                raise Failure(f"waited {seconds} s in vain until {what}; heights {heights}")
+            time.sleep(interval_s)
+
+    def running(self):
+        return [node for node in self.nodes if node.process is not None]
+
+
+class Load:
+    """Clients that put keys in a closed loop: each waits for the commit, then puts the next.
+
+    What was acknowledged is remembered with its value and height. Keys are never put twice, so the
+    state must hold exactly these values; a put without an answer may or may not be there.
+    """
+
+    counter = 0
+
+    def __init__(self, nodes, clients_per_node=4, value_bytes=32):
+        Load.counter += 1
+        self.name = f"l{Load.counter}"
+        self.value_bytes = value_bytes
+        self.acknowledged = {}
+        self.times = []  # (when, height) of each acknowledgement
+        self.failures = []
+        self.lock = threading.Lock()
+        self.stopping = threading.Event()
+        self.threads = [
+            threading.Thread(target=self.run, args=(node, number), daemon=True)
+            for number, node in enumerate(n for n in nodes for _ in range(clients_per_node))
+        ]
+        for thread in self.threads:
+            thread.start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+
+    def run(self, node, number):
+        client = node.client()
+        sequence = 0
+        while not self.stopping.is_set():
+            sequence += 1
+            key = f"{self.name}-{number}-{sequence}".encode()
+            value = random.randbytes(self.value_bytes // 2).hex().encode()
+            try:
+                height, why = client.commit(key + b"=" + value)
+            except (OSError, http.client.HTTPException, ValueError) as error:
+                self.failures.append(f"{node}: {error!r}")
+                self.stopping.wait(0.02)
+                continue
+            if height is None:
+                self.failures.append(f"{node}: {why}")
+                continue
+            with self.lock:
+                self.acknowledged[key] = (value, height)
+                self.times.append((time.monotonic(), height))
+        client.close()
+
+    def stop(self):
+        self.stopping.set()
+        for thread in self.threads:
+            thread.join(30)
+
+    def count(self):
+        return len(self.acknowledged)
+
+
+def main(*tests):
+    """Runs the tests in turn, or those named on the command line; the first failure ends it."""
+    names = sys.argv[1:]
+    for test in tests:
+        if names and test.__name__ not in names:
+            continue
+        say(f"[ RUN  ] {test.__name__}")
+        began = time.monotonic()
+        try:
+            test()
+        except Failure as failure:
+            say(f"[ FAIL ] {test.__name__}: {failure}")
+            say(f"again with: INGOT_PROGRAM={PROGRAM} INGOT_BUILD_DIR={BUILD_FOLDER} "
+                f"python3 {sys.argv[0]} {test.__name__}")
+            sys.exit(1)
+        say(f"[   OK ] {test.__name__} ({time.monotonic() - began:.1f} s)")
