@@ -166,7 +166,7 @@ static json_t *monitor(uint64_t bytes, uint64_t duration_ms)
     rpc_json_set(object, "Duration", rpc_json_u64(duration_ms * 1000000));
     rpc_json_set(object, "Bytes", rpc_json_u64(bytes));
     rpc_json_set(object, "AvgRate",
-                 rpc_json_u64(duration_ms < 1000 ? bytes : bytes / (duration_ms / 1000)));
+                 rpc_json_u64(duration_ms < 1000 ? 0 : bytes / (duration_ms / 1000)));
     return object;
 }
 
