@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -251,6 +252,14 @@ static void local_deinit(struct local *local)
     free(local->folder);
 }
 
+/* A table that is higher than the terminal could not be drawn over. */
+static bool table_fits(uint32_t count)
+{
+    struct winsize size;
+    return isatty(STDOUT_FILENO) == 1 && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 &&
+           (size.ws_row == 0 || count + 2 <= size.ws_row);
+}
+
 static enum ingot_exit run_network(struct local *local, const struct local_options *options)
 {
     sigset_t signals;
@@ -262,7 +271,7 @@ static enum ingot_exit run_network(struct local *local, const struct local_optio
     local->rows = alloc_zeroed(local->count, sizeof *local->rows);
     local->polled_us = alloc_zeroed(local->count, sizeof *local->polled_us);
     local->view = (struct local_view){
-        .rows = local->rows, .count = local->count, .is_terminal = isatty(STDOUT_FILENO) == 1};
+        .rows = local->rows, .count = local->count, .is_terminal = table_fits(local->count)};
     block_signals(&signals);
     (void)printf("%u nodes in %s%s; Ctrl-C stops all\n", local->count, local->folder,
                  local->is_temporary ? ", which is removed at the end" : "");

@@ -89,7 +89,10 @@ void local_view_show(struct local_view *view, FILE *stream)
     if (view->is_terminal) {
         if (view->lines_drawn > 0)
             ingot_buffer_format(&text, "\033[%" PRIu32 "A\033[J", view->lines_drawn);
+        /* A line that the terminal wrapped would be two lines the next time. */
+        ingot_buffer_format(&text, "\033[?7l");
         local_view_table(view, &text);
+        ingot_buffer_format(&text, "\033[?7h");
         view->lines_drawn = view->count + 1;
     } else {
         local_view_line(view, &text);
