@@ -1,3 +1,7 @@
+/*
+ * Reads the arguments of a call, each by the rule of its name. Texts are judged strictly: what is
+ * not wholly what the rule expects is refused.
+ */
 #include "node/rpc_arguments.h"
 
 #include <inttypes.h>

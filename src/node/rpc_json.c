@@ -1,3 +1,6 @@
+/*
+ * Writes values in this dialect's form, and parses what clients send. Knows no method.
+ */
 #include "node/rpc_json.h"
 
 #include <inttypes.h>

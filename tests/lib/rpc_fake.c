@@ -1,3 +1,6 @@
+/*
+ * The node's side of rpc_fake.h: a chain, its validators, and what the listener asks of a node.
+ */
 #include "lib/rpc_fake.h"
 
 #include <setjmp.h>
