@@ -208,8 +208,15 @@ test("errors of methods reach the caller with their words", async () => {
   await assert.rejects(client.blockResults(1), /-32601/);
 });
 
-test("an empty transaction is refused", async () => {
-  await assert.rejects(client.broadcastTxSync({ tx: new Uint8Array() }), /-32602|-32603/);
+test("a transaction that the app refuses shows the code of its check", async () => {
+  const tx = encoder.encode(`no-equal-sign-${run}`);
+  const sync = await client.broadcastTxSync({ tx });
+  assert.notEqual(sync.code, 0);
+  assert.ok(sync.log.length > 0);
+  const commit = await client.broadcastTxCommit({ tx });
+  assert.notEqual(commit.checkTx.code, 0);
+  assert.equal(commit.height, 0);
+  await assert.rejects(client.tx({ hash: sync.hash }), /not found/);
 });
 
 test("calls of a batch are answered together", async () => {
