@@ -62,7 +62,7 @@ struct cluster *cluster_new(const struct cluster_options *options)
     INGOT_ASSERT(options->validators <= CHECKS_NODES_MAX);
     const bool has_crypto = crypto_init();
     INGOT_ASSERT(has_crypto);
-    log_configure(LOG_PLAIN, options->trace != NULL ? LOG_DEBUG : LOG_NONE);
+    log_configure(LOG_PLAIN, LOG_NONE);
     struct cluster *cluster = alloc_zeroed(1, sizeof *cluster);
     cluster->options = *options;
     prng_init(&cluster->network_prng, options->seed, 1);
@@ -387,11 +387,9 @@ uint64_t cluster_max_view(struct cluster *cluster)
     return view;
 }
 
-uint64_t cluster_views_entered(struct cluster *cluster, uint32_t node)
+uint64_t cluster_views_passed(const struct cluster *cluster)
 {
-    const uint64_t before = node_at(cluster, node)->views_before;
-    return cluster_is_up(cluster, node) ? before + cluster_status(cluster, node).views_entered
-                                        : before;
+    return cluster->frontier_entered;
 }
 
 uint64_t cluster_timeouts(struct cluster *cluster, uint32_t node)

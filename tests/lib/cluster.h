@@ -100,8 +100,8 @@ struct core_status cluster_status(struct cluster *cluster, uint32_t node);
 /* Durable and reported; 0 if it is down and never was up. */
 uint64_t cluster_committed(const struct cluster *cluster, uint32_t node);
 uint64_t cluster_max_view(struct cluster *cluster);
-/* Views that the node has entered, over all its lives. */
-uint64_t cluster_views_entered(struct cluster *cluster, uint32_t node);
+/* How many views the foremost replicas have entered, skipped ones not counted. */
+uint64_t cluster_views_passed(const struct cluster *cluster);
 uint64_t cluster_timeouts(struct cluster *cluster, uint32_t node);
 struct checks *cluster_checks(struct cluster *cluster);
 struct kv_model *cluster_model(struct cluster *cluster);

@@ -15,6 +15,8 @@
 #include "wire/wire.h"
 
 #define NEVER UINT64_MAX
+/* What a turn takes at least; without it a lone validator would stop time. */
+#define FLUSH_US 20
 /* Some day in 2026; where simulated calendars begin. */
 #define WALL_MS_AT_START UINT64_C(1780000000000)
 
@@ -118,6 +120,31 @@ static bool has_crashed(struct cluster_node *node)
     return false;
 }
 
+/* For people who read the trace. */
+static uint64_t view_of(const struct message *message)
+{
+    switch (message->kind) {
+    case MESSAGE_PROPOSE:
+        return message->propose.block->view;
+    case MESSAGE_VOTE:
+        return message->vote.view;
+    case MESSAGE_TIMEOUT:
+        return message->timeout.view;
+    case MESSAGE_CERTIFICATE:
+        return message->certificate.qc != NULL ? message->certificate.qc->view
+                                               : message->certificate.tc->view;
+    case MESSAGE_ADVERTISE:
+        return message->advertise.high_qc->view;
+    case MESSAGE_SYNC_REQUEST:
+        return message->sync_request.base_height;
+    case MESSAGE_SYNC_RESPONSE:
+        return message->sync_response.block_count;
+    case MESSAGE_TRANSACTIONS:
+        return message->transactions.count;
+    }
+    return 0;
+}
+
 static struct message *look_at(struct cluster_node *node, struct ingot_slice bytes)
 {
     struct message *message = NULL;
@@ -130,6 +157,8 @@ static struct message *look_at(struct cluster_node *node, struct ingot_slice byt
     }
     read_disk(node);
     checks_send(node->cluster->checks, node->index, message, &node->disk);
+    cluster_trace(node->cluster, message_kind_text(message->kind), node->index, bytes.size,
+                  view_of(message));
     return message;
 }
 
@@ -240,6 +269,23 @@ static struct replica_options options_of(struct cluster_node *node)
                                     .index_transactions = true};
 }
 
+/* A connection comes up when its second end does, and goes with its first. */
+static void connect_to_others(struct cluster_node *node, bool is_up)
+{
+    struct cluster *cluster = node->cluster;
+    for (uint32_t i = 0; i < cluster->options.validators; i++) {
+        struct cluster_node *other = &cluster->nodes[i];
+        if (i == node->index || other->replica == NULL) {
+            continue;
+        }
+        replica_set_connected(other->replica, node->index, is_up);
+        node_wants_flush(other);
+        if (node->replica != NULL) {
+            replica_set_connected(node->replica, i, is_up);
+        }
+    }
+}
+
 void node_open(struct cluster_node *node)
 {
     struct cluster *cluster = node->cluster;
@@ -265,7 +311,6 @@ void node_open(struct cluster_node *node)
     for (uint32_t i = 0; i < options.genesis_set->count; i++) {
         if (i != node->index) {
             replica_set_peer(node->replica, i, true, &cluster->set->validators[i].key);
-            replica_set_connected(node->replica, i, true);
         }
     }
     if (is_restart) {
@@ -276,6 +321,7 @@ void node_open(struct cluster_node *node)
                   ledger_committed_height(replica_ledger(node->replica)), 0);
     replica_start(node->replica);
     node_wants_flush(node);
+    connect_to_others(node, true);
 }
 
 /* The replica goes; `left` is what its disk holds. */
@@ -283,7 +329,6 @@ static void bury(struct cluster_node *node, struct ingot_store *left)
 {
     struct core_status status;
     replica_get_status(node->replica, &status);
-    node->views_before += status.views_entered;
     node->timeouts_before += status.timeouts;
     replica_free(node->replica);
     node->replica = NULL;
@@ -293,6 +338,7 @@ static void bury(struct cluster_node *node, struct ingot_store *left)
     node->crashed_store = NULL;
     node->tick_at_us = NEVER;
     node->flush_at_us = NEVER;
+    connect_to_others(node, false);
     cluster_trace(node->cluster, "crash", node->index, 0, 0);
 }
 
@@ -319,6 +365,10 @@ static void look_after(struct cluster_node *node)
     replica_get_status(node->replica, &status);
     cluster_trace(cluster, "state", node->index, status.current.view, status.last_voted.view);
     cluster_trace(cluster, "lock", node->index, status.locked.view, status.high.view);
+    if (status.current.view > cluster->frontier_view) {
+        cluster->frontier_view = status.current.view;
+        cluster->frontier_entered++;
+    }
     node->busy_until_us = node->send_at_us;
     if (node->wants_wake) {
         node->wants_wake = false;
@@ -329,7 +379,7 @@ static void look_after(struct cluster_node *node)
 void node_flush(struct cluster_node *node)
 {
     node->flush_at_us = NEVER;
-    node->send_at_us = node->cluster->now_us;
+    node->send_at_us = node->cluster->now_us + FLUSH_US;
     replica_flush(node->replica);
     read_disk(node);
     look_after(node);

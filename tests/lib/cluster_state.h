@@ -48,8 +48,7 @@ struct cluster_node {
     uint64_t commits_seen;   /* of the store's counter, when `disk` was read */
     struct core_safety disk; /* what the disk holds */
     uint64_t send_at_us;     /* of the flush that runs: after its durable write */
-    uint64_t views_before;   /* entered in earlier lives */
-    uint64_t timeouts_before;
+    uint64_t timeouts_before; /* in earlier lives */
 };
 
 struct cluster {
@@ -68,6 +67,8 @@ struct cluster {
     uint64_t now_us;
     uint64_t sequence;
     uint64_t frames;
+    uint64_t frontier_view;    /* the highest view that any replica has entered */
+    uint64_t frontier_entered; /* how often that rose */
     struct delivery *queue; /* a binary heap */
     uint32_t queue_count;
     uint32_t queue_capacity;
