@@ -54,13 +54,16 @@ static enum reject keep(struct core *core, const struct vote *vote)
             return REJECT_PAST;
         }
         if (order == 0) {
-            if (!vote_same_choice(vote, &slot->vote)) {
+            /* Once: whoever signs a hundred choices must not fill the log with them. */
+            if (!vote_same_choice(vote, &slot->vote) && !slot->has_evidence) {
+                slot->has_evidence = true;
                 effect_evidence(core, &slot->vote, vote);
             }
             return REJECT_DUPLICATE;
         }
     }
     slot->has_vote = true;
+    slot->has_evidence = false;
     slot->vote = *vote;
     return REJECT_NONE;
 }

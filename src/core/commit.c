@@ -39,7 +39,15 @@ void commit_by(struct core *core, const struct qc *qc)
     const struct qc *qc1 = b2->block->justify;
     const struct qc *qc0 = b1->block->justify;
     const bool is_one_epoch = qc->epoch == qc1->epoch && qc1->epoch == qc0->epoch;
-    if (is_one_epoch && qc->view == qc1->view + 1 && qc1->view == qc0->view + 1) {
-        commit_up_to(core, b0);
+    if (!is_one_epoch || qc->view != qc1->view + 1 || qc1->view != qc0->view + 1) {
+        return;
     }
+    const struct tree_node *high = tree_find(&core->tree, &core->safety.high_qc->block);
+    INGOT_ASSERT(high != NULL);
+    if (!tree_is_ancestor(b0, high)) {
+        /* Two quorums have certified what excludes each other: more are faulty than may be. */
+        effect_halt(core, b0->block, "a commit conflicts with the highest certificate");
+        return;
+    }
+    commit_up_to(core, b0);
 }

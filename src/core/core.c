@@ -92,8 +92,8 @@ static enum reject validated(struct core *core, const struct core_event *event)
         if (tree_find(&core->tree, &block->parent) != NULL) {
             tree_take(core, block);
             is_in_tree = true;
-        } else {
-            effect_abandon(core, block);
+        } else if (block->height > tree_root(&core->tree)->block->height) {
+            effect_abandon(core, block); /* never one that may have been committed meanwhile */
         }
     }
     fetch_validated(core, block, is_in_tree);

@@ -24,6 +24,7 @@ static void request(struct core *core)
                               .target = core->waiting_qc->block,
                               .blocks_max = INGOT_SYNC_BLOCKS_MAX,
                               .bytes_max = INGOT_SYNC_BYTES_MAX};
+    fetch->target = core->waiting_qc->block;
     fetch->is_in_flight = true;
     fetch->deadline_ms = core->now_ms + core->config.fetch_timeout_ms;
     effect_fetch(core, fetch->peer, fetch->attempt, message);
@@ -76,26 +77,49 @@ enum reject fetch_receive(struct core *core, struct message *message)
     return REJECT_NONE;
 }
 
-/* The response is used up: ask for more at once if it helped, else soon somebody else. */
+/* Far less than was asked for, and not the end either: the next request goes to somebody else. */
+static bool is_meagre(const struct core *core, const struct sync_response *response)
+{
+    size_t bytes = 0;
+    for (uint32_t i = 0; i < response->block_count; i++) {
+        bytes += block_size_bytes(response->blocks[i]);
+    }
+    return response->block_count < INGOT_SYNC_BLOCKS_MAX / 2 && bytes < INGOT_SYNC_BYTES_MAX / 2 &&
+           tree_find(&core->tree, &core->fetch.target) == NULL;
+}
+
+/*
+ * The response is used up: ask for more at once if it helped, else soon somebody else. What does
+ * not help never puts off what is due anyway, or a flood of it would keep us from ever asking.
+ */
 static void finish(struct core *core)
 {
     struct fetch *fetch = &core->fetch;
-    struct qc *tail = core->fetched.response->sync_response.tail_qc;
-    if (tail != NULL) {
-        (void)certify_qc(core, fetch->peer, tail);
+    const struct sync_response *response = &core->fetched.response->sync_response;
+    if (response->tail_qc != NULL) {
+        (void)certify_qc(core, fetch->peer, response->tail_qc);
     }
     if (core->fetched.made_progress) {
         fetch->is_in_flight = false;
         fetch->deadline_ms = core->now_ms;
+        fetch->attempt += is_meagre(core, response);
     } else {
-        fetch->deadline_ms = core->now_ms + core->config.fetch_timeout_ms / 8;
+        const uint64_t soon_ms = core->now_ms + core->config.fetch_timeout_ms / 8;
+        fetch->deadline_ms = soon_ms < fetch->deadline_ms ? soon_ms : fetch->deadline_ms;
     }
     drop_fetched(core);
 }
 
-/* Brings the head of the queue to the App. False if the block does not fit where it claims to. */
+/*
+ * Brings the head of the queue to the App. False if the block does not fit where it claims to, or
+ * nothing certifies it: blocks that are fetched bear no signature of their own, so that anybody
+ * could invent a child of the highest block, and another, and keep us busy with them for ever.
+ */
 static bool offer(struct core *core, struct block *block)
 {
+    if (!fetch_is_certified(core, block)) {
+        return false;
+    }
     const struct tree_node *parent = tree_find(&core->tree, &block->parent);
     if (parent == NULL || certify_qc(core, core->fetch.peer, block->justify) != REJECT_NONE) {
         return false;
@@ -138,6 +162,9 @@ bool fetch_is_certified(const struct core *core, const struct block *block)
 {
     if (core->waiting_qc != NULL &&
         memcmp(core->waiting_qc->block.bytes, block->hash.bytes, INGOT_HASH_BYTES) == 0) {
+        return true;
+    }
+    if (memcmp(core->fetch.target.bytes, block->hash.bytes, INGOT_HASH_BYTES) == 0) {
         return true;
     }
     if (core->fetched.response == NULL) {

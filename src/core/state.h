@@ -15,6 +15,7 @@ enum entry { ENTRY_FIRST, ENTRY_QC, ENTRY_TC };
 /* The highest vote, and the highest timeout, of one member of the current set. */
 struct slot {
     bool has_vote;
+    bool has_evidence; /* another vote of the same position has been reported */
     struct vote vote;
     struct message *timeout; /* owned, or NULL */
 };
@@ -41,7 +42,8 @@ struct fetch {
     uint32_t peer;
     uint32_t attempt;
     uint64_t deadline_ms;
-    struct block *base; /* owned: the highest block that the search has brought, or NULL */
+    struct ingot_hash target; /* what was asked for: certified, even if waiting_qc has moved on */
+    struct block *base;       /* owned: the highest block that the search has brought, or NULL */
 };
 
 struct core {

@@ -207,27 +207,35 @@ void replica_start(struct replica *replica)
  */
 #define SYNCS_IN_A_VIEW 8
 
+/* A process that was stopped in the middle of a sync must not wait for hours afterwards. */
+static uint32_t timeout_floor_ms(const struct replica *replica)
+{
+    const uint64_t floor_ms = replica->slowest_sync_us * SYNCS_IN_A_VIEW / 1000;
+    return floor_ms < INGOT_BASE_TIMEOUT_MS_MAX ? (uint32_t)floor_ms : INGOT_BASE_TIMEOUT_MS_MAX;
+}
+
 void replica_tick(struct replica *replica)
 {
-    struct core_event event = {.kind = CORE_TICK,
-                               .timeout_floor_ms =
-                                   (uint32_t)(replica->slowest_sync_us * SYNCS_IN_A_VIEW / 1000)};
+    struct core_event event = {.kind = CORE_TICK, .timeout_floor_ms = timeout_floor_ms(replica)};
     if (replica->stop == REPLICA_RUNS) {
         (void)replica_step(replica, &event);
     }
 }
 
 /* What can be told without a signature check, so that repeats and leftovers cost little. */
-static enum reject filter(const struct replica *replica, const struct message *message)
+static enum reject filter(struct replica *replica, uint32_t peer, const struct message *message)
 {
     switch (message->kind) {
     case MESSAGE_VOTE:
         return core_wants_vote(replica->core, vote_position(&message->vote)) ? REJECT_NONE
                                                                              : REJECT_PAST;
     case MESSAGE_SYNC_RESPONSE: {
+        /* One answer to one request: hundreds of certificates are dear to verify. */
         struct core_status status;
         core_get_status(replica->core, &status);
-        return status.fetching ? REJECT_NONE : REJECT_UNREQUESTED;
+        const bool is_owed = replica->peers[peer].owes_blocks;
+        replica->peers[peer].owes_blocks = false;
+        return status.fetching && is_owed ? REJECT_NONE : REJECT_UNREQUESTED;
     }
     case MESSAGE_PROPOSE:
     case MESSAGE_TIMEOUT:
@@ -251,7 +259,7 @@ static void receive_message(struct replica *replica, uint32_t peer, struct messa
         sync_serve(replica, peer, &message->sync_request);
         return;
     }
-    enum reject reject = filter(replica, message);
+    enum reject reject = filter(replica, peer, message);
     if (reject == REJECT_NONE) {
         reject = verify_message(&replica->verifier, message);
     }

@@ -303,6 +303,7 @@ static void fetch(struct replica *replica, const struct core_effect *effect)
         left -= replica->peers[peer].is_connected;
         peer = (peer + 1) % replica->peer_count;
     }
+    replica->peers[peer].owes_blocks = true;
     replica->options.output.send(replica->options.output.context, peer, INGOT_FRAME_CONSENSUS,
                                  encode(replica, effect->message));
 }

@@ -14,6 +14,7 @@
 struct replica_peer {
     bool is_connected;
     bool has_key;
+    bool owes_blocks; /* it was asked for blocks and has not answered */
     struct ingot_public_key key;
     uint64_t served_us;   /* when it was last served blocks */
     int64_t serve_credit; /* bytes it may still ask for; refilled with time */

@@ -87,6 +87,27 @@ static void fill(struct replica *replica, const struct branch *branch,
 }
 
 /*
+ * What certifies the last block: without it the asker cannot tell it from an invention, and drops
+ * it. A reference for the caller, or NULL.
+ */
+static struct qc *find_tail_qc(struct replica *replica, const struct branch *branch,
+                               const struct core_status *status,
+                               const struct sync_response *response)
+{
+    if (response->block_count == 0) {
+        return NULL;
+    }
+    const struct block *last = response->blocks[response->block_count - 1];
+    if (hash_equal(&last->hash, &status->high_qc->block)) {
+        return qc_ref(status->high_qc);
+    }
+    struct block *next = block_at(replica, branch, last->height + 1);
+    struct qc *qc = next == NULL ? NULL : qc_ref(next->justify);
+    block_unref(next);
+    return qc;
+}
+
+/*
  * A peer may ask for so much and no more: a bucket of bytes that fills with time. Every request
  * costs something, so that many small ones are no cheaper than one large one.
  */
@@ -122,11 +143,7 @@ void sync_serve(struct replica *replica, uint32_t peer, const struct sync_reques
     struct sync_response *response = &message->sync_response;
     response->committed_height = status.last_committed->height;
     fill(replica, &branch, request, response);
-    const struct block *last =
-        response->block_count == 0 ? NULL : response->blocks[response->block_count - 1];
-    if (last != NULL && hash_equal(&last->hash, &status.high_qc->block)) {
-        response->tail_qc = qc_ref(status.high_qc);
-    }
+    response->tail_qc = find_tail_qc(replica, &branch, &status, response);
     ingot_buffer_clear(&replica->frame);
     wire_encode(message, &replica->frame);
     asker->serve_credit -= (int64_t)replica->frame.size + SERVE_REQUEST_BYTES;
