@@ -9,7 +9,7 @@ import time
 from checks import check_equal, check_no_evidence
 from network import SANITIZED, Failure, Network, main, say
 
-TRANSACTIONS = 4 if SANITIZED else 12  # through each of the three
+TRANSACTIONS = 3 if SANITIZED else 6  # through each of the three
 
 
 def three_of_four_commit_whichever_is_dead():
