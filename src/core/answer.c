@@ -45,10 +45,22 @@ static struct message *make_advertise(const struct core *core)
     return message;
 }
 
-/* Whoever comes back learns at once what it missed, not an interval later. */
+/*
+ * What was sent to this channel before it came up is lost. It learns at once what we have, and
+ * hears again what we have said in the view that still lasts.
+ */
 void answer_connected(struct core *core, uint32_t peer)
 {
     effect_answer(core, peer, make_advertise(core));
+    if (core->proposal != NULL) {
+        effect_answer(core, peer, message_ref(core->proposal));
+    }
+    if (core->has_timed_out) {
+        core->resend_at_ms = core->now_ms;
+    }
+    if (core->safety.has_vote && core_may_sign(core)) {
+        vote_send(core);
+    }
 }
 
 void answer_if_due(struct core *core)

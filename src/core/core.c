@@ -313,6 +313,7 @@ void core_free(struct core *core)
     }
     free(core->sets);
     message_unref(core->candidate);
+    message_unref(core->proposal);
     message_unref(core->fetched.response);
     block_unref(core->fetch.base);
     qc_unref(core->waiting_qc);

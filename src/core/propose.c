@@ -94,6 +94,7 @@ void propose_built(struct core *core, const struct core_event *event)
     message->propose.vote = core->safety.vote;
     message->propose.vote.voter = core_member(core);
     message->propose.tc = entry_tc(core, block->justify);
+    core->proposal = message_ref(message); /* the driver signs it in place */
     effect_broadcast(core, message);
 }
 

@@ -65,6 +65,7 @@ struct core {
     bool has_announced;     /* the waiting leader has shown the QC that it stands on */
     bool has_asked;         /* the App is building our block */
     bool has_proposed;
+    struct message *proposal; /* our Propose of this view, once it is sent; owned */
     bool has_timed_out;
     uint64_t resend_at_ms;     /* our Timeout is due again */
     bool has_candidate;        /* a Propose of this view was taken up; a second one is not */

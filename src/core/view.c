@@ -90,6 +90,8 @@ void view_enter(struct core *core, struct position position, enum entry entry)
     core->has_announced = false;
     core->has_asked = false;
     core->has_proposed = false;
+    message_unref(core->proposal);
+    core->proposal = NULL;
     core->has_timed_out = false;
     core->has_candidate = false;
     message_unref(core->candidate);

@@ -107,6 +107,55 @@ void pool_abandoned(struct replica *replica, struct block *block)
     ingot_buffer_deinit(&response.log);
 }
 
+static void show(struct replica *replica, const struct message *message)
+{
+    ingot_buffer_clear(&replica->frame);
+    wire_encode(message, &replica->frame);
+    replica->options.output.broadcast(replica->options.output.context, INGOT_FRAME_BULK,
+                                      ingot_buffer_slice(&replica->frame));
+}
+
+/* A transaction that waits this long may be unknown to those who could propose it. */
+#define STUCK_INTERVAL_MS 1000
+#define STUCK_COUNT_MAX 512
+#define STUCK_BYTES_MAX (64 * 1024)
+
+/*
+ * Shows the oldest transactions again when the very oldest has not moved for an interval: what
+ * was sent while a peer was away, or its queue full, is lost, and a leader that never heard of a
+ * transaction waits as on an idle chain. While blocks take transactions nothing is said twice.
+ */
+static void show_stuck(struct replica *replica)
+{
+    const uint64_t now_ms = replica_now_ms(replica);
+    if (now_ms - replica->looked_ms < STUCK_INTERVAL_MS) {
+        return;
+    }
+    replica->looked_ms = now_ms;
+    struct ingot_slice stuck[STUCK_COUNT_MAX];
+    const uint32_t count =
+        mempool_peek(replica->mempool, stuck, STUCK_COUNT_MAX, STUCK_BYTES_MAX, NULL, NULL);
+    struct ingot_hash oldest = {{0}};
+    if (count > 0) {
+        wire_transaction_digest(stuck[0], &oldest);
+    }
+    const bool is_stuck =
+        count > 0 && replica->has_oldest && crypto_hash_equal(&oldest, &replica->oldest);
+    replica->has_oldest = count > 0;
+    replica->oldest = oldest;
+    if (!is_stuck) {
+        return;
+    }
+    struct message *message = message_new(MESSAGE_TRANSACTIONS);
+    message->transactions.count = count;
+    for (uint32_t i = 0; i < count; i++) {
+        ingot_buffer_append_u32(&message->transactions.packed, (uint32_t)stuck[i].size);
+        ingot_buffer_append_slice(&message->transactions.packed, stuck[i]);
+    }
+    show(replica, message);
+    message_unref(message);
+}
+
 void pool_forward(struct replica *replica)
 {
     for (;;) {
@@ -115,16 +164,14 @@ void pool_forward(struct replica *replica)
             replica->mempool, &message->transactions.packed, INGOT_TRANSACTION_BATCH_BYTES_MAX);
         const bool is_empty = message->transactions.count == 0;
         if (!is_empty) {
-            ingot_buffer_clear(&replica->frame);
-            wire_encode(message, &replica->frame);
-            replica->options.output.broadcast(replica->options.output.context, INGOT_FRAME_BULK,
-                                              ingot_buffer_slice(&replica->frame));
+            show(replica, message);
         }
         message_unref(message);
         if (is_empty) {
-            return;
+            break;
         }
     }
+    show_stuck(replica);
 }
 
 struct taken {

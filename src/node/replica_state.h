@@ -57,6 +57,9 @@ struct replica {
     struct replica_peer *peers;
     uint32_t peer_count;
     bool had_payload;
+    bool has_oldest; /* `oldest` waited when stuck transactions were looked for last */
+    struct ingot_hash oldest;
+    uint64_t looked_ms;
     uint64_t slowest_sync_us; /* decays */
 
     struct seen_block seen[SEEN_BLOCKS];
