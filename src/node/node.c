@@ -79,6 +79,8 @@ static void report(struct ingot_node *node, const struct block *block)
 static void on_committed(void *context, struct block *block, struct execution *execution)
 {
     struct ingot_node *node = context;
+    block_unref(node->tip);
+    node->tip = block_ref(block);
     report(node, block);
     rpc_committed(node->rpc, block, execution);
     if (node->options.committed != NULL) {
@@ -295,6 +297,11 @@ static enum ingot_exit open_replica(struct ingot_node *node, char *why, size_t w
     struct replica_options options = replica_options_of(node);
     const enum ingot_error error = replica_open(&options, &node->replica, why, why_size);
     crypto_wipe(&options.secret, sizeof options.secret);
+    if (error == INGOT_OK) {
+        struct core_status status;
+        replica_get_status(node->replica, &status);
+        node->tip = block_ref(status.last_committed);
+    }
     return exit_of_open(error);
 }
 
@@ -515,6 +522,7 @@ void ingot_node_free(struct ingot_node *node)
     if (node->wake_fd >= 0) {
         (void)close(node->wake_fd);
     }
+    block_unref(node->tip);
     block_unref(node->genesis_block);
     validator_set_unref(node->genesis_set);
     if (node->app == &node->own_app) {

@@ -8,24 +8,6 @@
 #include "base/hex.h"
 #include "node/node_state.h"
 
-static void fill_tip(struct ingot_node *node, struct rpc_status *status)
-{
-    struct ledger *ledger = replica_ledger(node->replica);
-    struct ledger_entry entry = {0};
-    status->height = ledger_committed_height(ledger);
-    status->height_lowest = ledger_lowest_height(ledger);
-    if (status->height == 0 || ledger_read_block(ledger, status->height, &entry) != INGOT_OK) {
-        status->hash = node->genesis_block->hash;
-        status->updates_hash = node->genesis_block->updates_hash;
-        status->time_ms = node->genesis_block->time_ms;
-        return;
-    }
-    status->hash = entry.block->hash;
-    status->updates_hash = entry.block->updates_hash;
-    status->time_ms = entry.block->time_ms;
-    ledger_entry_deinit(&entry);
-}
-
 static void get_status(void *context, struct rpc_status *status)
 {
     struct ingot_node *node = context;
@@ -38,6 +20,11 @@ static void get_status(void *context, struct rpc_status *status)
                                 ? validator_set_find(core.set, &node->home.validator_key.public_key)
                                 : VALIDATOR_NONE;
     *status = (struct rpc_status){
+        .height = node->tip->height,
+        .height_lowest = metrics->height_lowest,
+        .hash = node->tip->hash,
+        .updates_hash = node->tip->updates_hash,
+        .time_ms = node->tip->time_ms,
         .catching_up = core.fetching,
         .epoch = core.current.epoch,
         .view = core.current.view,
@@ -54,7 +41,6 @@ static void get_status(void *context, struct rpc_status *status)
         .mempool_bytes = metrics->mempool_bytes,
         .timeouts = core.timeouts,
     };
-    fill_tip(node, status);
 }
 
 static enum ingot_error submit(void *context, struct ingot_slice transaction,

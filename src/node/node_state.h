@@ -33,6 +33,7 @@ struct ingot_node {
     enum ingot_exit exit;
 
     struct ingot_buffer listen_address; /* host:port, as text */
+    struct block *tip;                  /* the last committed block that is durable; owned */
     uint64_t reported_us;               /* when a commit was logged last */
     uint64_t reported_transactions;
 };
