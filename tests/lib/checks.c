@@ -125,9 +125,37 @@ uint32_t checks_leader(const struct checks *checks, uint64_t view)
     return leader;
 }
 
-void checks_disk(struct checks *checks, uint32_t node, const struct core_safety *safety)
+/*
+ * A vote that has become durable, whether or not it is ever sent. A leader may die between voting
+ * for its own block and showing it to anybody, so the block is looked for in its tree.
+ */
+static void check_disk_vote(struct checks *checks, uint32_t node, const struct core_safety *disk,
+                            const struct core *core)
+{
+    const struct checks_node *known = &checks->nodes[node];
+    const struct position position = vote_position(&disk->vote);
+    const bool is_new = position_compare(position, known->disk_vote) != 0;
+    if (is_new && position_compare(position, known->disk_voted) <= 0) {
+        checks_fail(checks, CHECK_VOTE_RULE,
+                    "replica %u voted in view %" PRIu64 " where it may vote above view %" PRIu64
+                    " only",
+                    node, position.view, known->disk_voted.view);
+    }
+    struct block *block = core_find_block(core, &disk->vote.block);
+    if (block != NULL) {
+        add_block(checks, block, disk->high_tc);
+    }
+    checks_vote(checks, node, &disk->vote, false);
+}
+
+void checks_disk(struct checks *checks, uint32_t node, const struct core_safety *safety,
+                 const struct core *core)
 {
     struct checks_node *known = &checks->nodes[node];
+    if (known->is_honest && safety->has_vote) {
+        check_disk_vote(checks, node, safety, core);
+        known->disk_vote = vote_position(&safety->vote);
+    }
     const struct {
         const char *name;
         struct position *before;
@@ -247,21 +275,9 @@ void checks_send(struct checks *checks, uint32_t node, const struct message *mes
 
 /* --- The core itself. --- */
 
-/* A leader may have died between voting for its own block and showing it to anybody. */
-static void find_own_block(struct checks *checks, const struct core *core,
-                           const struct core_safety *disk)
-{
-    struct block *block = disk->has_vote ? core_find_block(core, &disk->vote.block) : NULL;
-    if (block != NULL) {
-        add_block(checks, block, disk->high_tc);
-    }
-}
-
-void checks_restart(struct checks *checks, uint32_t node, const struct core *core,
-                    const struct core_safety *disk)
+void checks_restart(struct checks *checks, uint32_t node, const struct core *core)
 {
     const struct checks_node *known = &checks->nodes[node];
-    find_own_block(checks, core, disk);
     struct core_status status;
     core_get_status(core, &status);
     if (position_compare(status.current, known->disk_current) < 0 ||

@@ -44,11 +44,13 @@ const char *check_text(enum check check);
 /* What one replica has shown, and what its disk held. Survives its restarts. */
 struct checks_node {
     bool is_honest;
-    struct position voted;      /* the highest vote that it sent */
-    struct position timed_out;  /* the highest Timeout that it sent */
-    struct position lock_floor; /* its lock is at least this: it voted on such a branch */
+    struct position voted;           /* the highest vote that it sent */
+    struct position timed_out;       /* the highest Timeout that it sent */
+    struct position lock_floor;      /* its lock is at least this: it voted on such a branch, */
+    struct position lock_floor_from; /* in this view */
     struct position disk_current;
     struct position disk_voted;
+    struct position disk_vote; /* the last that was a vote, not a Timeout */
     struct position disk_locked;
     uint64_t committed_height;
 };
@@ -88,8 +90,9 @@ void checks_free(struct checks *checks);
 void checks_fail(struct checks *checks, enum check check, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* The disk of a node holds this now. */
-void checks_disk(struct checks *checks, uint32_t node, const struct core_safety *safety);
+/* The disk of a node holds this now; the core that wrote it is at hand. */
+void checks_disk(struct checks *checks, uint32_t node, const struct core_safety *safety,
+                 const struct core *core);
 /* A node hands this to the network; `safety` is what its disk holds. */
 void checks_send(struct checks *checks, uint32_t node, const struct message *message,
                  const struct core_safety *safety);
@@ -102,12 +105,11 @@ bool checks_tc_is_sound(const struct checks *checks, const struct tc *tc, uint64
 void checks_commit(struct checks *checks, uint32_t node, const struct block *block,
                    const struct execution *execution);
 /* A node has come back with this. */
-void checks_restart(struct checks *checks, uint32_t node, const struct core *core,
-                    const struct core_safety *disk);
+void checks_restart(struct checks *checks, uint32_t node, const struct core *core);
 /* After every step. */
 void checks_core(struct checks *checks, uint32_t node, const struct core *core);
 
-/* checks_vote.c: a vote by its voter's own hand, or found in a certificate. */
+/* checks_vote.c: a vote by its voter's own hand, or found on its disk or in a certificate. */
 void checks_vote(struct checks *checks, uint32_t node, const struct vote *vote, bool is_own_hand);
 
 /* What is known of a block that somebody has proposed. */

@@ -81,12 +81,10 @@ static const char *judge_block(const struct checks *checks, const struct checks_
     return NULL;
 }
 
-/* Only for votes in the order in which they were cast. */
-static void judge_order(struct checks *checks, uint32_t node, const struct vote *vote,
-                        const struct block *block)
+/* Votes that reach the network for the first time, in the order in which they do. */
+static void judge_order(struct checks *checks, uint32_t node, struct position position)
 {
     struct checks_node *voter = &checks->nodes[node];
-    const struct position position = vote_position(vote);
     if (position_compare(position, voter->voted) <= 0) {
         checks_fail(checks, CHECK_VOTE_RULE,
                     "replica %u voted in view %" PRIu64 " after it had voted in view %" PRIu64,
@@ -97,18 +95,34 @@ static void judge_order(struct checks *checks, uint32_t node, const struct vote 
                     "replica %u voted in view %" PRIu64 " after it had given up view %" PRIu64,
                     node, position.view, voter->timed_out.view);
     }
-    if (position_compare(qc_position(block->justify), voter->lock_floor) < 0) {
+    voter->voted = position;
+}
+
+static void judge_lock(struct checks *checks, uint32_t node, struct position position,
+                       const struct block *block)
+{
+    struct checks_node *voter = &checks->nodes[node];
+    /* One that was found late says nothing of the lock that later votes have raised. */
+    if (position_compare(position, voter->lock_floor_from) > 0 &&
+        position_compare(qc_position(block->justify), voter->lock_floor) < 0) {
         checks_fail(checks, CHECK_VOTE_RULE,
                     "replica %u voted in view %" PRIu64 " on a QC of view %" PRIu64
                     ", below its lock of view %" PRIu64,
                     node, position.view, qc_position(block->justify).view, voter->lock_floor.view);
     }
-    voter->voted = position;
+    const struct checks_block *parent = checks_find_block(checks, &block->parent);
+    if (parent->block->justify != NULL &&
+        position_compare(qc_position(parent->block->justify), voter->lock_floor) > 0) {
+        voter->lock_floor = qc_position(parent->block->justify);
+        voter->lock_floor_from = position;
+    }
 }
 
 void checks_vote(struct checks *checks, uint32_t node, const struct vote *vote, bool is_own_hand)
 {
-    struct checks_node *voter = &checks->nodes[node];
+    if (checks->violated != CHECK_NONE) {
+        return;
+    }
     const struct checks_block *known = checks_find_block(checks, &vote->block);
     if (known == NULL || known->block->view != vote->view || known->block->justify == NULL) {
         checks_fail(checks, CHECK_VOTE_RULE,
@@ -126,15 +140,8 @@ void checks_vote(struct checks *checks, uint32_t node, const struct vote *vote, 
                     why);
         return;
     }
-    /* A vote that was cast for oneself shows only in a certificate, perhaps after later ones. */
     if (is_own_hand) {
-        judge_order(checks, node, vote, known->block);
+        judge_order(checks, node, vote_position(vote));
     }
-    const struct checks_block *parent = checks_find_block(checks, &known->block->parent);
-    if (parent->block->justify != NULL) {
-        const struct position lock = qc_position(parent->block->justify);
-        if (position_compare(lock, voter->lock_floor) > 0) {
-            voter->lock_floor = lock;
-        }
-    }
+    judge_lock(checks, node, vote_position(vote), known->block);
 }

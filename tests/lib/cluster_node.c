@@ -73,7 +73,7 @@ static void read_disk(struct cluster_node *node)
         ledger_decode_safety(content, &node->disk);
     INGOT_ASSERT(is_read);
     ingot_store_snapshot_end(snapshot);
-    checks_disk(node->cluster->checks, node->index, &node->disk);
+    checks_disk(node->cluster->checks, node->index, &node->disk, replica_core(node->replica));
     const uint32_t took_us =
         (uint32_t)prng_between(&node->cluster->network_prng, node->disk_min_us, node->disk_max_us);
     node->send_at_us += took_us;
@@ -194,8 +194,7 @@ static void broadcast(void *context, enum ingot_frame_class frame_class, struct 
 {
     (void)frame_class;
     struct cluster_node *node = context;
-    if (node->crashed_store != NULL ||
-        (node->has_crash_planned && node->sends_before_crash == 0)) {
+    if (node->crashed_store != NULL || (node->has_crash_planned && node->sends_before_crash == 0)) {
         (void)has_crashed(node);
         return;
     }
@@ -314,7 +313,7 @@ void node_open(struct cluster_node *node)
         }
     }
     if (is_restart) {
-        checks_restart(cluster->checks, node->index, replica_core(node->replica), &node->disk);
+        checks_restart(cluster->checks, node->index, replica_core(node->replica));
     }
     node->busy_until_us = 0;
     cluster_trace(cluster, "start", node->index,
