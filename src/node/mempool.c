@@ -286,7 +286,7 @@ uint32_t mempool_take_outgoing(struct mempool *mempool, struct ingot_buffer *pac
     uint32_t count = 0;
     size_t room = bytes_max;
     struct transaction *each = mempool->outgoing_oldest;
-    while (each != NULL) {
+    while (each != NULL && count < INGOT_TRANSACTION_BATCH_COUNT_MAX) {
         struct transaction *next = each->outgoing_next;
         const size_t size = 4 + (size_t)each->size;
         if (size <= bytes_max) {

@@ -37,7 +37,7 @@ uint32_t mempool_peek(const struct mempool *mempool, struct ingot_slice *transac
 
 /*
  * Packs local transactions that were not passed on yet, oldest first, as a payload of up to
- * bytes_max, and marks them. Returns how many.
+ * bytes_max and INGOT_TRANSACTION_BATCH_COUNT_MAX, and marks them. Returns how many.
  */
 uint32_t mempool_take_outgoing(struct mempool *mempool, struct ingot_buffer *packed,
                                size_t bytes_max);

@@ -189,6 +189,7 @@ void replica_set_peer(struct replica *replica, uint32_t peer, bool has_key,
 void replica_set_connected(struct replica *replica, uint32_t peer, bool is_connected)
 {
     peer_at(replica, peer)->is_connected = is_connected;
+    peer_at(replica, peer)->was_warned_of = false;
     if (is_connected && replica->stop == REPLICA_RUNS) {
         struct core_event event = {.kind = CORE_CONNECTED, .peer = peer};
         (void)replica_step(replica, &event);
@@ -286,8 +287,11 @@ void replica_receive(struct replica *replica, uint32_t peer, struct ingot_slice 
     const enum reject reject = wire_decode(frame, &message);
     if (reject != REJECT_NONE) {
         replica->metrics.rejects[reject]++;
-        LOG(LOG_WARN, "a frame does not decode", log_text("reason", reject_text(reject)),
-            log_u64("peer", peer), log_u64("bytes", frame.size));
+        /* Once for each connection: what a peer can repeat at will must not fill the disk. */
+        LOG(replica->peers[peer].was_warned_of ? LOG_DEBUG : LOG_WARN, "a frame does not decode",
+            log_text("reason", reject_text(reject)), log_u64("peer", peer),
+            log_u64("bytes", frame.size));
+        replica->peers[peer].was_warned_of = true;
         return;
     }
     receive_message(replica, peer, message);

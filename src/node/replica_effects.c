@@ -82,7 +82,9 @@ static void take_evidence(struct replica *replica, const struct core_effect *eff
     LOG(LOG_WARN, "a validator voted twice in one view", log_u64("view", effect->evidence[0].view),
         log_u64("voter", effect->evidence[0].voter),
         log_hex("first", effect->evidence[0].block.bytes, INGOT_HASH_BYTES),
-        log_hex("second", effect->evidence[1].block.bytes, INGOT_HASH_BYTES));
+        log_hex("first_signature", effect->evidence[0].signature.bytes, INGOT_SIGNATURE_BYTES),
+        log_hex("second", effect->evidence[1].block.bytes, INGOT_HASH_BYTES),
+        log_hex("second_signature", effect->evidence[1].signature.bytes, INGOT_SIGNATURE_BYTES));
 }
 
 static void halt(struct replica *replica, const struct core_effect *effect)

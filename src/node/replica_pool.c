@@ -133,19 +133,24 @@ static void show_stuck(struct replica *replica)
     }
     replica->looked_ms = now_ms;
     struct ingot_slice stuck[STUCK_COUNT_MAX];
-    const uint32_t count =
-        mempool_peek(replica->mempool, stuck, STUCK_COUNT_MAX, STUCK_BYTES_MAX, NULL, NULL);
+    const bool has_oldest =
+        mempool_peek(replica->mempool, stuck, 1, INGOT_TRANSACTION_BATCH_BYTES_MAX, NULL, NULL) > 0;
     struct ingot_hash oldest = {{0}};
-    if (count > 0) {
+    if (has_oldest) {
         wire_transaction_digest(stuck[0], &oldest);
     }
     const bool is_stuck =
-        count > 0 && replica->has_oldest && crypto_hash_equal(&oldest, &replica->oldest);
-    replica->has_oldest = count > 0;
+        has_oldest && replica->has_oldest && crypto_hash_equal(&oldest, &replica->oldest);
+    replica->has_oldest = has_oldest;
     replica->oldest = oldest;
     if (!is_stuck) {
         return;
     }
+    /* The oldest goes out whatever its size, or a large one would never be shown again. */
+    const size_t oldest_bytes = 4 + stuck[0].size;
+    const uint32_t count = mempool_peek(
+        replica->mempool, stuck, STUCK_COUNT_MAX,
+        oldest_bytes > STUCK_BYTES_MAX ? oldest_bytes : (size_t)STUCK_BYTES_MAX, NULL, NULL);
     struct message *message = message_new(MESSAGE_TRANSACTIONS);
     message->transactions.count = count;
     for (uint32_t i = 0; i < count; i++) {

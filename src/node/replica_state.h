@@ -14,7 +14,8 @@
 struct replica_peer {
     bool is_connected;
     bool has_key;
-    bool owes_blocks; /* it was asked for blocks and has not answered */
+    bool owes_blocks;   /* it was asked for blocks and has not answered */
+    bool was_warned_of; /* the log has named what it sends that does not decode */
     struct ingot_public_key key;
     uint64_t served_us;   /* when it was last served blocks */
     int64_t serve_credit; /* bytes it may still ask for; refilled with time */

@@ -362,6 +362,7 @@ static enum reject transactions_from(const Ingot__Wire__Transactions *from, stru
 {
     const struct ingot_slice packed = ingot_slice_of(from->packed.data, from->packed.len);
     if (packed.size > INGOT_TRANSACTION_BATCH_BYTES_MAX || from->count == 0 ||
+        from->count > INGOT_TRANSACTION_BATCH_COUNT_MAX ||
         !wire_payload_is_sound(packed, from->count)) {
         return REJECT_BAD_PAYLOAD;
     }
