@@ -107,6 +107,19 @@ if(sim_sources)
         ${CMAKE_SOURCE_DIR}/tests/checks/sim_seeds.sh $<TARGET_FILE:ingot_sim> 1 300 7)
 endif()
 
+# tests/mutants: the simulator over a core with deliberate mistakes. The core's sources are part of
+# the program, so that its archive is not taken; no assertion may come before the checkers.
+file(GLOB core_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/core/*.c)
+if(sim_sources)
+    add_executable(mutants_test ${CMAKE_SOURCE_DIR}/tests/mutants/mutants_test.c
+        ${CMAKE_SOURCE_DIR}/tests/sim/swarm.c ${core_sources})
+    ingot_test_program(mutants_test)
+    target_compile_definitions(mutants_test PRIVATE INGOT_MUTANTS=1)
+    target_compile_options(mutants_test PRIVATE -UINGOT_DEBUG_CHECKS)
+    ingot_test_link(mutants_test mutants)
+    ingot_add_test(mutants_test scenario 600 mutants_test)
+endif()
+
 # tests/process: whole programs from the outside. Files named *_test are tests, in C, shell, Python
 # or JavaScript; other C files are programs that those use. They measure time, so each has the
 # machine for itself.

@@ -48,7 +48,7 @@ static void apply(struct core *core, struct qc *qc, const struct block *block)
         core->safety_is_dirty = true;
     }
     const struct position lock = lock_of(qc, block);
-    if (position_compare(lock, safety->locked) > 0) {
+    if (position_compare(lock, safety->locked) > 0 || MUTANT(LOCK_LOWERED)) {
         safety->locked = lock;
         core->safety_is_dirty = true;
     }

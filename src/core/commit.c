@@ -39,7 +39,8 @@ void commit_by(struct core *core, const struct qc *qc)
     const struct qc *qc1 = b2->block->justify;
     const struct qc *qc0 = b1->block->justify;
     const bool is_one_epoch = qc->epoch == qc1->epoch && qc1->epoch == qc0->epoch;
-    if (!is_one_epoch || qc->view != qc1->view + 1 || qc1->view != qc0->view + 1) {
+    const bool has_gap = qc->view != qc1->view + 1 || qc1->view != qc0->view + 1;
+    if (!is_one_epoch || (has_gap && !MUTANT(GAP_ALLOWED))) {
         return;
     }
     const struct tree_node *high = tree_find(&core->tree, &core->safety.high_qc->block);

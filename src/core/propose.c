@@ -23,8 +23,9 @@ static bool may_propose(const struct core *core)
 {
     return core_may_sign(core) &&
            core_is_own_key(core, view_leader(core, core->safety.current.view)) &&
-           position_compare(core->safety.current, core->safety.last_voted) > 0 &&
-           !core->has_proposed && has_what_entry_needs(core);
+           (position_compare(core->safety.current, core->safety.last_voted) > 0 ||
+            MUTANT(TWO_VOTES)) &&
+           !core->has_proposed && (has_what_entry_needs(core) || MUTANT(TC_WITHOUT_HIGH_QC));
 }
 
 /*

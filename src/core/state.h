@@ -7,6 +7,7 @@
 
 #include "base/assert.h"
 #include "core/core.h"
+#include "core/mutant.h"
 #include "core/tree.h"
 
 /* How the current view was entered: decides whether its leader may wait when idle. */

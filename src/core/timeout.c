@@ -123,7 +123,8 @@ static struct tc *form(const struct core *core)
         tc->claims[tc->claim_count++] = (struct tc_claim){
             .view = qc_position(timeout->high_qc).view, .signature = timeout->signature};
         if (highest == NULL ||
-            position_compare(qc_position(timeout->high_qc), qc_position(highest)) > 0) {
+            (position_compare(qc_position(timeout->high_qc), qc_position(highest)) > 0 &&
+             !MUTANT(TC_WITHOUT_HIGH_QC))) {
             highest = timeout->high_qc;
         }
     }

@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "core/mutant.h"
 #include "core/types.h"
 
 static int key_compare(const struct ingot_public_key *a, const struct ingot_public_key *b)
@@ -69,7 +70,7 @@ struct validator_set *validator_set_new(uint64_t epoch, const struct ingot_valid
     set->references = 1;
     set->epoch = epoch;
     set->count = count;
-    set->quorum_power = ingot_quorum_power(set->total_power);
+    set->quorum_power = ingot_quorum_power(set->total_power) - MUTANT(SMALL_QUORUM);
     set->one_honest_power = ingot_one_honest_power(set->total_power);
     return set;
 }

@@ -13,21 +13,22 @@
 bool vote_is_allowed(const struct core *core, const struct qc *justify)
 {
     return core_may_sign(core) &&
-           position_compare(core->safety.current, core->safety.last_voted) > 0 &&
+           (position_compare(core->safety.current, core->safety.last_voted) > 0 ||
+            MUTANT(TWO_VOTES)) &&
            position_compare(qc_position(justify), core->safety.locked) >= 0;
 }
 
 void vote_record(struct core *core, const struct block *block, enum phase phase)
 {
     struct core_safety *safety = &core->safety;
-    INGOT_ASSERT(position_compare(safety->current, safety->last_voted) > 0);
+    INGOT_ASSERT(position_compare(safety->current, safety->last_voted) > 0 || MUTANT(TWO_VOTES));
     safety->last_voted = safety->current;
     safety->has_vote = true;
     safety->vote = (struct vote){.epoch = safety->current.epoch,
                                  .view = safety->current.view,
                                  .block = block->hash,
                                  .phase = phase};
-    core->safety_is_dirty = true;
+    core->safety_is_dirty = core->safety_is_dirty || !MUTANT(NO_DURABLE_VOTE);
 }
 
 /*

@@ -45,9 +45,9 @@ struct cluster_node {
     struct ingot_store *crashed_store; /* not NULL: it has crashed within this flush */
     bool has_stopped;
 
-    uint64_t commits_seen;   /* of the store's counter, when `disk` was read */
-    struct core_safety disk; /* what the disk holds */
-    uint64_t send_at_us;     /* of the flush that runs: after its durable write */
+    uint64_t commits_seen;    /* of the store's counter, when `disk` was read */
+    struct core_safety disk;  /* what the disk holds */
+    uint64_t send_at_us;      /* of the flush that runs: after its durable write */
     uint64_t timeouts_before; /* in earlier lives */
 };
 
@@ -69,7 +69,7 @@ struct cluster {
     uint64_t frames;
     uint64_t frontier_view;    /* the highest view that any replica has entered */
     uint64_t frontier_entered; /* how often that rose */
-    struct delivery *queue; /* a binary heap */
+    struct delivery *queue;    /* a binary heap */
     uint32_t queue_count;
     uint32_t queue_capacity;
     struct crypto_hasher trace;

@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "base/hex.h"
-#include "swarm.h"
+#include "sim/swarm.h"
 
 static const char usage[] =
     "usage: ingot_sim [--seed N | --seeds A..B [--jobs N]] [--validators N] [--views V]\n"

@@ -1,7 +1,7 @@
 /*
  * One simulated run. See swarm.h.
  */
-#include "swarm.h"
+#include "sim/swarm.h"
 
 #include <inttypes.h>
 #include <string.h>
