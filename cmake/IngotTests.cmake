@@ -11,7 +11,7 @@ set(INGOT_TEST_MODULES_app app proto base)
 set(INGOT_TEST_MODULES_net net base)
 set(INGOT_TEST_MODULES_config config wire core proto base)
 # Any other first word: all of them. These do not use tests/lib:
-set(INGOT_TEST_WITHOUT_LIB base storage config)
+set(INGOT_TEST_WITHOUT_LIB base config)
 
 pkg_check_modules(CMOCKA REQUIRED IMPORTED_TARGET cmocka)
 
@@ -44,7 +44,7 @@ function(ingot_test_link target name)
     if(DEFINED INGOT_TEST_MODULES_${word})
         ingot_link(${target} PRIVATE ${INGOT_TEST_MODULES_${word}})
     else()
-        if(word STREQUAL "cli")
+        if(word MATCHES "^(cli|bench)$")
             ingot_link(${target} PRIVATE cli)
         endif()
         target_link_libraries(${target} PRIVATE ${INGOT_ALL_GROUP})
