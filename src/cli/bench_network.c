@@ -233,6 +233,26 @@ static uint64_t rss_anon_bytes(pid_t pid)
     return kib * 1024;
 }
 
+/* The processor time of a process, in seconds, or 0. */
+static double cpu_s(pid_t pid)
+{
+    char path[64];
+    char line[512];
+    unsigned long user = 0;
+    unsigned long system = 0;
+    (void)snprintf(path, sizeof path, "/proc/%ld/stat", (long)pid);
+    FILE *stat = fopen(path, "r");
+    if (stat == NULL)
+        return 0;
+    /* Fields 14 and 15; the second field is a name in parentheses that may hold anything. */
+    const char *rest = fgets(line, sizeof line, stat) != NULL ? strrchr(line, ')') : NULL;
+    if (rest == NULL ||
+        sscanf(rest, ") %*c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %lu %lu", &user, &system) != 2)
+        user = system = 0;
+    (void)fclose(stat);
+    return (double)(user + system) / (double)sysconf(_SC_CLK_TCK);
+}
+
 bool bench_network_watch(struct bench_network *network, char *why, size_t why_size)
 {
     (void)children_reap(network->children, network->node_count);
@@ -257,6 +277,8 @@ bool bench_network_count(struct bench_network *network, struct bench_counts *cou
     *counts = (struct bench_counts){0};
     for (uint32_t i = 0; i < network->node_count; i++) {
         json_t *status = NULL;
+        if (network->children[i].pid != 0)
+            counts->cpu_s += cpu_s(network->children[i].pid);
         if (client_call(&network->clients[i], "status", NULL, CALL_TIMEOUT_MS, &status) !=
             CLIENT_OK)
             return false;

@@ -30,6 +30,7 @@ struct bench_counts {
     uint64_t view;
     uint64_t committed;
     uint64_t timeouts; /* of all nodes */
+    double cpu_s;      /* processor time that all of our nodes have used */
 };
 
 /* Makes the folder, or takes the one that is to be kept. deinit is due in any case. */

@@ -37,6 +37,14 @@ static double transactions_per_block(const struct bench_report *report)
     return blocks > 0 ? (double)committed / (double)blocks : 0;
 }
 
+/* Of all nodes together, clients' requests included; the whole load, not just the interval. */
+static double node_cpu_us_per_transaction(const struct bench_report *report)
+{
+    const uint64_t committed = report->after.committed - report->before.committed;
+    const double used_s = report->after.cpu_s - report->before.cpu_s;
+    return committed > 0 ? used_s * 1e6 / (double)committed : 0;
+}
+
 static void print_errors(const struct bench_result *result)
 {
     (void)printf("errors      %" PRIu64, error_count(result));
@@ -86,6 +94,9 @@ void bench_report_text(const struct bench_report *report)
     (void)printf("views       %" PRIu64 " timed out\n",
                  report->after.timeouts - report->before.timeouts);
     print_memory(report->network);
+    if (report->network->is_own)
+        (void)printf("processors  %.1f us for a transaction, all nodes together\n",
+                     node_cpu_us_per_transaction(report));
     (void)printf("generator   %.2f processors\n", result->generator_cpu);
     (void)printf(
         "machine     %u processors; ed25519 %.0f verifies/s, %.0f signs/s; LMDB %.0f synced "
@@ -145,7 +156,7 @@ void bench_report_json(const struct bench_report *report)
         (void)json_array_append_new(memory,
                                     json_integer((json_int_t)network->rss_anon_bytes_max[i]));
     json_t *root = json_pack(
-        "{s:o, s:o, s:b, s:i, s:i, s:s, s:o, s:i, s:o, s:o, s:o, s:I, s:o, s:o, s:o}",
+        "{s:o, s:o, s:b, s:i, s:i, s:s, s:o, s:i, s:o, s:o, s:o, s:I, s:o, s:o, s:o, s:o}",
         "committed_tx_per_s", real((double)result->committed / result->seconds), "latency_ms",
         latency_json(result), "durable", (int)network->is_durable, "validators",
         (int)network->validator_count, "tx_bytes", (int)options->tx_bytes, "app", network->app,
@@ -153,8 +164,8 @@ void bench_report_json(const struct bench_report *report)
         "offered_tx_per_s", real((double)result->offered / result->seconds),
         "transactions_per_block", real(transactions_per_block(report)), "view_timeouts",
         (json_int_t)(report->after.timeouts - report->before.timeouts), "rss_anon_bytes", memory,
-        "generator_processors", real(result->generator_cpu), "machine",
-        machine_json(report->machine));
+        "node_cpu_us_per_tx", real(node_cpu_us_per_transaction(report)), "generator_processors",
+        real(result->generator_cpu), "machine", machine_json(report->machine));
     INGOT_ASSERT(root != NULL);
     char *text = json_dumps(root, JSON_INDENT(2) | JSON_REAL_PRECISION(12));
     INGOT_ASSERT(text != NULL);
