@@ -12,8 +12,8 @@
 
 #include <cmocka.h>
 
+#include "lib/storage_test.h"
 #include "storage/memory.h"
-#include "storage_test.h"
 
 static const char *const table_names[] = {"a", "b", "c"};
 #define TABLE_COUNT 3

@@ -12,8 +12,8 @@
 
 #include <cmocka.h>
 
+#include "lib/storage_test.h"
 #include "storage/memory.h"
-#include "storage_test.h"
 
 static enum ingot_error try_put(struct ingot_store *store, const char *key, const char *value)
 {
