@@ -125,9 +125,9 @@ static void fill_block(struct block_parts *to, const struct block *block)
     pb->payload = borrow(block->payload.data, block->payload.size);
 }
 
-static void encode_propose(const struct propose *propose, Ingot__Wire__Envelope *envelope,
-                           struct ingot_buffer *out)
+static void encode_propose(const struct propose *propose, struct ingot_buffer *out)
 {
+    Ingot__Wire__Envelope envelope = INGOT__WIRE__ENVELOPE__INIT;
     struct block_parts block;
     struct tc_parts tc;
     Ingot__Wire__Vote vote;
@@ -140,14 +140,14 @@ static void encode_propose(const struct propose *propose, Ingot__Wire__Envelope 
         fill_tc(&tc, propose->tc);
         pb.tc = &tc.tc;
     }
-    envelope->content_case = INGOT__WIRE__ENVELOPE__CONTENT_PROPOSE;
-    envelope->propose = &pb;
-    append(&envelope->base, out);
+    envelope.content_case = INGOT__WIRE__ENVELOPE__CONTENT_PROPOSE;
+    envelope.propose = &pb;
+    append(&envelope.base, out);
 }
 
-static void encode_timeout(const struct timeout *timeout, Ingot__Wire__Envelope *envelope,
-                           struct ingot_buffer *out)
+static void encode_timeout(const struct timeout *timeout, struct ingot_buffer *out)
 {
+    Ingot__Wire__Envelope envelope = INGOT__WIRE__ENVELOPE__INIT;
     Ingot__Wire__Qc high_qc;
     struct tc_parts tc;
     Ingot__Wire__Timeout pb = INGOT__WIRE__TIMEOUT__INIT;
@@ -161,14 +161,14 @@ static void encode_timeout(const struct timeout *timeout, Ingot__Wire__Envelope 
         pb.tc = &tc.tc;
     }
     pb.signature = borrow(timeout->signature.bytes, sizeof timeout->signature.bytes);
-    envelope->content_case = INGOT__WIRE__ENVELOPE__CONTENT_TIMEOUT;
-    envelope->timeout = &pb;
-    append(&envelope->base, out);
+    envelope.content_case = INGOT__WIRE__ENVELOPE__CONTENT_TIMEOUT;
+    envelope.timeout = &pb;
+    append(&envelope.base, out);
 }
 
-static void encode_certificate(const struct certificate *certificate,
-                               Ingot__Wire__Envelope *envelope, struct ingot_buffer *out)
+static void encode_certificate(const struct certificate *certificate, struct ingot_buffer *out)
 {
+    Ingot__Wire__Envelope envelope = INGOT__WIRE__ENVELOPE__INIT;
     Ingot__Wire__Qc qc;
     struct tc_parts tc;
     Ingot__Wire__Certificate pb = INGOT__WIRE__CERTIFICATE__INIT;
@@ -180,14 +180,14 @@ static void encode_certificate(const struct certificate *certificate,
         fill_tc(&tc, certificate->tc);
         pb.tc = &tc.tc;
     }
-    envelope->content_case = INGOT__WIRE__ENVELOPE__CONTENT_CERTIFICATE;
-    envelope->certificate = &pb;
-    append(&envelope->base, out);
+    envelope.content_case = INGOT__WIRE__ENVELOPE__CONTENT_CERTIFICATE;
+    envelope.certificate = &pb;
+    append(&envelope.base, out);
 }
 
-static void encode_sync_response(const struct sync_response *response,
-                                 Ingot__Wire__Envelope *envelope, struct ingot_buffer *out)
+static void encode_sync_response(const struct sync_response *response, struct ingot_buffer *out)
 {
+    Ingot__Wire__Envelope envelope = INGOT__WIRE__ENVELOPE__INIT;
     const size_t count = response->block_count;
     struct block_parts *parts = alloc_zeroed(count + 1, sizeof *parts);
     Ingot__Wire__Block **blocks = alloc_zeroed(count + 1, sizeof *blocks);
@@ -204,39 +204,39 @@ static void encode_sync_response(const struct sync_response *response,
         fill_qc(&tail_qc, response->tail_qc);
         pb.tail_qc = &tail_qc;
     }
-    envelope->content_case = INGOT__WIRE__ENVELOPE__CONTENT_SYNC_RESPONSE;
-    envelope->sync_response = &pb;
-    append(&envelope->base, out);
+    envelope.content_case = INGOT__WIRE__ENVELOPE__CONTENT_SYNC_RESPONSE;
+    envelope.sync_response = &pb;
+    append(&envelope.base, out);
     free(blocks);
     free(parts);
 }
 
-static void encode_vote(const struct vote *vote, Ingot__Wire__Envelope *envelope,
-                        struct ingot_buffer *out)
+static void encode_vote(const struct vote *vote, struct ingot_buffer *out)
 {
+    Ingot__Wire__Envelope envelope = INGOT__WIRE__ENVELOPE__INIT;
     Ingot__Wire__Vote pb;
     fill_vote(&pb, vote);
-    envelope->content_case = INGOT__WIRE__ENVELOPE__CONTENT_VOTE;
-    envelope->vote = &pb;
-    append(&envelope->base, out);
+    envelope.content_case = INGOT__WIRE__ENVELOPE__CONTENT_VOTE;
+    envelope.vote = &pb;
+    append(&envelope.base, out);
 }
 
-static void encode_advertise(const struct advertise *advertise, Ingot__Wire__Envelope *envelope,
-                             struct ingot_buffer *out)
+static void encode_advertise(const struct advertise *advertise, struct ingot_buffer *out)
 {
+    Ingot__Wire__Envelope envelope = INGOT__WIRE__ENVELOPE__INIT;
     Ingot__Wire__Qc high_qc;
     Ingot__Wire__Advertise pb = INGOT__WIRE__ADVERTISE__INIT;
     fill_qc(&high_qc, advertise->high_qc);
     pb.committed_height = advertise->committed_height;
     pb.high_qc = &high_qc;
-    envelope->content_case = INGOT__WIRE__ENVELOPE__CONTENT_ADVERTISE;
-    envelope->advertise = &pb;
-    append(&envelope->base, out);
+    envelope.content_case = INGOT__WIRE__ENVELOPE__CONTENT_ADVERTISE;
+    envelope.advertise = &pb;
+    append(&envelope.base, out);
 }
 
-static void encode_sync_request(const struct sync_request *request, Ingot__Wire__Envelope *envelope,
-                                struct ingot_buffer *out)
+static void encode_sync_request(const struct sync_request *request, struct ingot_buffer *out)
 {
+    Ingot__Wire__Envelope envelope = INGOT__WIRE__ENVELOPE__INIT;
     Ingot__Wire__SyncRequest pb = INGOT__WIRE__SYNC_REQUEST__INIT;
     pb.committed_height = request->committed_height;
     pb.base_height = request->base_height;
@@ -244,49 +244,48 @@ static void encode_sync_request(const struct sync_request *request, Ingot__Wire_
     pb.target = borrow_hash(&request->target);
     pb.blocks_max = request->blocks_max;
     pb.bytes_max = request->bytes_max;
-    envelope->content_case = INGOT__WIRE__ENVELOPE__CONTENT_SYNC_REQUEST;
-    envelope->sync_request = &pb;
-    append(&envelope->base, out);
+    envelope.content_case = INGOT__WIRE__ENVELOPE__CONTENT_SYNC_REQUEST;
+    envelope.sync_request = &pb;
+    append(&envelope.base, out);
 }
 
-static void encode_transactions(const struct transactions *transactions,
-                                Ingot__Wire__Envelope *envelope, struct ingot_buffer *out)
+static void encode_transactions(const struct transactions *transactions, struct ingot_buffer *out)
 {
+    Ingot__Wire__Envelope envelope = INGOT__WIRE__ENVELOPE__INIT;
     Ingot__Wire__Transactions pb = INGOT__WIRE__TRANSACTIONS__INIT;
     pb.count = transactions->count;
     pb.packed = borrow(transactions->packed.data, transactions->packed.size);
-    envelope->content_case = INGOT__WIRE__ENVELOPE__CONTENT_TRANSACTIONS;
-    envelope->transactions = &pb;
-    append(&envelope->base, out);
+    envelope.content_case = INGOT__WIRE__ENVELOPE__CONTENT_TRANSACTIONS;
+    envelope.transactions = &pb;
+    append(&envelope.base, out);
 }
 
 void wire_encode(const struct message *message, struct ingot_buffer *out)
 {
-    Ingot__Wire__Envelope envelope = INGOT__WIRE__ENVELOPE__INIT;
     switch (message->kind) {
     case MESSAGE_PROPOSE:
-        encode_propose(&message->propose, &envelope, out);
+        encode_propose(&message->propose, out);
         return;
     case MESSAGE_VOTE:
-        encode_vote(&message->vote, &envelope, out);
+        encode_vote(&message->vote, out);
         return;
     case MESSAGE_TIMEOUT:
-        encode_timeout(&message->timeout, &envelope, out);
+        encode_timeout(&message->timeout, out);
         return;
     case MESSAGE_CERTIFICATE:
-        encode_certificate(&message->certificate, &envelope, out);
+        encode_certificate(&message->certificate, out);
         return;
     case MESSAGE_ADVERTISE:
-        encode_advertise(&message->advertise, &envelope, out);
+        encode_advertise(&message->advertise, out);
         return;
     case MESSAGE_SYNC_REQUEST:
-        encode_sync_request(&message->sync_request, &envelope, out);
+        encode_sync_request(&message->sync_request, out);
         return;
     case MESSAGE_SYNC_RESPONSE:
-        encode_sync_response(&message->sync_response, &envelope, out);
+        encode_sync_response(&message->sync_response, out);
         return;
     case MESSAGE_TRANSACTIONS:
-        encode_transactions(&message->transactions, &envelope, out);
+        encode_transactions(&message->transactions, out);
         return;
     }
     INGOT_ASSERT(false);

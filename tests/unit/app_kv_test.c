@@ -483,17 +483,17 @@ static void expect_range(struct fixture *fixture, const char *first, const char 
                          uint32_t limit, const char *expected)
 {
     Ingot__Kv__RangeAnswer *answer = query_range(fixture, first, end, limit);
-    char found[256] = "";
+    struct ingot_buffer found = {0};
     for (size_t i = 0; i < answer->n_items; i++) {
         const Ingot__Kv__Item *item = answer->items[i];
-        strncat(found, (const char *)item->key.data, item->key.len);
-        strcat(found, "=");
-        strncat(found, (const char *)item->value.data, item->value.len);
-        strcat(found, " ");
+        ingot_buffer_append(&found, item->key.data, item->key.len);
+        ingot_buffer_append(&found, "=", 1);
+        ingot_buffer_append(&found, item->value.data, item->value.len);
+        ingot_buffer_append(&found, " ", 1);
     }
-    if (answer->more)
-        strcat(found, "...");
-    assert_string_equal(found, expected);
+    ingot_buffer_append(&found, answer->more ? "..." : "", answer->more ? 4 : 1);
+    assert_string_equal((const char *)found.data, expected);
+    ingot_buffer_deinit(&found);
     ingot__kv__range_answer__free_unpacked(answer, NULL);
 }
 

@@ -335,8 +335,12 @@ static void commit_next(struct world *world, uint32_t index)
         goal = random_parent(world);
     if (goal == world->last[index])
         return;
-    while (goal->parent != world->last[index])
+    while (goal != NULL && goal->parent != world->last[index])
         goal = goal->parent;
+    if (goal == NULL) {
+        fail_msg("a node's last committed block is not an ancestor of the goal");
+        return;
+    }
     goal->is_committed = true;
     for (uint32_t i = 0; i < world->count; i++) {
         struct model_block *each = &world->blocks[i];

@@ -45,12 +45,14 @@ static void expect_content(const struct mempool *mempool, const char *expected)
 {
     struct ingot_slice found[64];
     const uint32_t count = mempool_peek(mempool, found, 64, SIZE_MAX / 2, NULL, NULL);
-    char text[1024] = "";
+    struct ingot_buffer text = {0};
     for (uint32_t i = 0; i < count; i++) {
-        strncat(text, (const char *)found[i].data, found[i].size);
-        strcat(text, ",");
+        ingot_buffer_append_slice(&text, found[i]);
+        ingot_buffer_append(&text, ",", 1);
     }
-    assert_string_equal(text, expected);
+    ingot_buffer_append_u8(&text, 0);
+    assert_string_equal((const char *)text.data, expected);
+    ingot_buffer_deinit(&text);
     assert_int_equal(mempool_count(mempool), count);
 }
 
