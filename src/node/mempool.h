@@ -29,7 +29,8 @@ size_t mempool_bytes(const struct mempool *mempool);
 
 /*
  * The oldest transactions, up to count_max and bytes_max of packed payload, leaving out those for
- * which `skip` says true (NULL: none). Slices are borrowed until the mempool changes. Returns how many.
+ * which `skip` says true (NULL: none). Slices are borrowed until the mempool changes. Returns how
+ * many.
  */
 typedef bool mempool_skip(void *context, const struct ingot_hash *digest);
 uint32_t mempool_peek(const struct mempool *mempool, struct ingot_slice *transactions,
