@@ -45,10 +45,10 @@ def say(text):
     print(text, flush=True)
 
 
-def tail(path, lines=25):
+def tail(path, lines=15):
     try:
         with open(path, errors="replace") as file:
-            return "".join(file.readlines()[-lines:])
+            return "".join(line[:240].rstrip() + "\n" for line in file.readlines()[-lines:])
     except OSError as error:
         return f"({error})\n"
 
