@@ -33,7 +33,7 @@ void crypto_hasher_end(struct crypto_hasher *hasher, struct ingot_hash *hash);
 bool crypto_hash_equal(const struct ingot_hash *a, const struct ingot_hash *b);
 bool crypto_key_equal(const struct ingot_public_key *a, const struct ingot_public_key *b);
 
-/* SHA-256, which only the address uses. */
+/* SHA-256, for what clients see: addresses and the names of transactions. */
 void crypto_sha256(struct ingot_slice bytes, uint8_t digest[32]);
 /* The first 20 bytes of SHA-256 of the key: the name that clients see. */
 void crypto_address(const struct ingot_public_key *key, uint8_t address[INGOT_ADDRESS_BYTES]);
