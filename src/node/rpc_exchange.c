@@ -124,6 +124,19 @@ void rpc_call_result(struct rpc_call *call, json_t *result)
     end_call(call);
 }
 
+void rpc_call_result_text(struct rpc_call *call, struct ingot_slice result)
+{
+    if (call->id != NULL) {
+        ingot_buffer_append_slice(&call->answer,
+                                  ingot_slice_of_text("{\"jsonrpc\":\"2.0\",\"id\":"));
+        rpc_json_write(call->id, &call->answer);
+        ingot_buffer_append_slice(&call->answer, ingot_slice_of_text(",\"result\":"));
+        ingot_buffer_append_slice(&call->answer, result);
+        ingot_buffer_append_u8(&call->answer, '}');
+    }
+    end_call(call);
+}
+
 void rpc_call_error(struct rpc_call *call, int code, const char *data)
 {
     call->exchange->rpc->counters.call_errors++;

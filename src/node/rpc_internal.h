@@ -128,6 +128,8 @@ void rpc_exchange_abandon(struct rpc_exchange *exchange);
 
 /* Ends a call. Takes over the reference to `result`. */
 void rpc_call_result(struct rpc_call *call, json_t *result);
+/* The same for a result that is JSON text already: what is answered most often is not built. */
+void rpc_call_result_text(struct rpc_call *call, struct ingot_slice result);
 /* `data` may be NULL. */
 void rpc_call_error(struct rpc_call *call, int code, const char *data);
 void rpc_call_error_format(struct rpc_call *call, int code, const char *format, ...)
