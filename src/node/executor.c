@@ -298,6 +298,13 @@ struct execution *executor_find(struct executor *executor, const struct ingot_ha
     return executed == NULL ? NULL : executed->execution;
 }
 
+const struct ingot_hash *executor_digests(const struct executor *executor,
+                                          const struct ingot_hash *block)
+{
+    const struct executed *executed = executor_find_block(executor, block);
+    return executed == NULL ? NULL : executed->digests;
+}
+
 /* --- What clients ask. --- */
 
 struct ingot_snapshot executor_snapshot(struct executor *executor, uint64_t mark, uint64_t height)

@@ -55,6 +55,13 @@ INGOT_MUST_USE enum ingot_error executor_validate(struct executor *executor, str
 /* The execution of a block above the applied height, or NULL. Borrowed. */
 struct execution *executor_find(struct executor *executor, const struct ingot_hash *block);
 
+/*
+ * The digests of a block's transactions, in order, or NULL when they are not kept any more (the
+ * block has left the replay window). Borrowed.
+ */
+const struct ingot_hash *executor_digests(const struct executor *executor,
+                                          const struct ingot_hash *block);
+
 /* The next block is committed: its transactions enter the replay window. */
 void executor_committed(struct executor *executor, const struct block *block);
 /* The block will never be committed. */

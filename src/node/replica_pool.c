@@ -84,10 +84,12 @@ void pool_committed(struct replica *replica, struct block *block)
 {
     struct ingot_slice rest = ingot_buffer_slice(&block->payload);
     struct ingot_slice transaction;
+    const struct ingot_hash *known = executor_digests(replica->executor, &block->hash);
     while (payload_next(&rest, &transaction)) {
         struct ingot_hash digest;
-        wire_transaction_digest(transaction, &digest);
-        mempool_remove(replica->mempool, &digest);
+        if (known == NULL)
+            wire_transaction_digest(transaction, &digest);
+        mempool_remove(replica->mempool, known != NULL ? known++ : &digest);
     }
     if (block->transaction_count > 0 && !replica->options.app->check_tx_is_stateless) {
         mempool_recheck(replica->mempool, is_still_welcome, replica);
