@@ -85,7 +85,12 @@ static void find_final(struct checks *checks, const struct qc *qc)
 
 void checks_qc(struct checks *checks, uint32_t node, const struct qc *qc)
 {
-    if (!checks->nodes[node].is_honest || checks->violated != CHECK_NONE) {
+    if (checks->violated != CHECK_NONE) {
+        return;
+    }
+    /* What a liar forges is nothing to us; what it shows may be real, and all will build on it. */
+    if (!checks->nodes[node].is_honest &&
+        (qc_is_genesis(qc) || !is_quorum(checks, signed_power(checks, qc)))) {
         return;
     }
     if (qc_is_genesis(qc)) {

@@ -142,6 +142,23 @@ void cluster_start_all(struct cluster *cluster)
     }
 }
 
+void cluster_set_byzantine(struct cluster *cluster, uint32_t node, uint32_t habits)
+{
+    struct cluster_node *liar = node_at(cluster, node);
+    liar->byzantine.habits = habits;
+    liar->byzantine.signer = &liar->signer;
+    liar->byzantine.set = cluster->set;
+    liar->byzantine.genesis = cluster->genesis;
+    prng_init(&liar->byzantine.prng, cluster->options.seed, 1000 + node);
+    cluster->checks->nodes[node].is_honest = habits == 0;
+    cluster->has_liars = true;
+}
+
+bool cluster_is_honest(const struct cluster *cluster, uint32_t node)
+{
+    return cluster->checks->nodes[node].is_honest;
+}
+
 void cluster_crash(struct cluster *cluster, uint32_t node)
 {
     node_crash(node_at(cluster, node));
@@ -200,6 +217,7 @@ void cluster_set_intercept(struct cluster *cluster, cluster_intercept *intercept
 void cluster_inject(struct cluster *cluster, uint32_t from, uint32_t to,
                     const struct message *message)
 {
+    cluster->has_liars = true;
     struct ingot_buffer bytes = {0};
     wire_encode(message, &bytes);
     struct frame *frame = network_frame(ingot_buffer_slice(&bytes));
@@ -468,7 +486,7 @@ static bool state_is_models(struct cluster *cluster, uint32_t node)
 bool cluster_states_are_equal(struct cluster *cluster)
 {
     for (uint32_t i = 0; i < cluster->options.validators; i++) {
-        if (!cluster_is_up(cluster, i)) {
+        if (!cluster_is_up(cluster, i) || !cluster_is_honest(cluster, i)) {
             continue;
         }
         if (cluster_committed(cluster, i) + 1 != cluster->checks->committed_count) {

@@ -12,6 +12,7 @@
 
 #include <stdio.h>
 
+#include "lib/byzantine.h"
 #include "lib/checks.h"
 #include "lib/prng.h"
 #include "node/replica.h"
@@ -57,6 +58,9 @@ void cluster_free(struct cluster *cluster);
 /* Nodes are numbered as in the validator set. All are down at first. */
 void cluster_start(struct cluster *cluster, uint32_t node);
 void cluster_start_all(struct cluster *cluster);
+/* Before its first start: a node with these habits is not honest (enum byzantine_habit). */
+void cluster_set_byzantine(struct cluster *cluster, uint32_t node, uint32_t habits);
+bool cluster_is_honest(const struct cluster *cluster, uint32_t node);
 /* What is not durable is gone. */
 void cluster_crash(struct cluster *cluster, uint32_t node);
 /* Crashes in the middle of what it sends, after so many more frames. */

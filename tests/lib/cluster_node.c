@@ -37,6 +37,7 @@ void node_deinit(struct cluster_node *node)
     ingot_app_deinit(&node->app);
     ingot_store_close(node->store);
     core_safety_deinit(&node->disk);
+    byzantine_deinit(&node->byzantine);
 }
 
 void node_wants_flush(struct cluster_node *node)
@@ -166,11 +167,35 @@ static void transmit(struct cluster_node *node, uint32_t to, const struct messag
                      struct frame *frame)
 {
     struct cluster *cluster = node->cluster;
-    if (cluster->intercept != NULL &&
+    if (message != NULL && cluster->intercept != NULL &&
         cluster->intercept(cluster->intercept_context, node->index, to, message)) {
         return;
     }
     network_transmit(cluster, node->index, to, node->send_at_us, frame);
+}
+
+/* What a liar makes of a message. The checkers learn of its blocks. */
+static void emit_lie(void *context, uint32_t to, const struct message *message,
+                     struct ingot_slice bytes)
+{
+    struct cluster_node *node = context;
+    if (message != NULL) {
+        checks_send(node->cluster->checks, node->index, message, &node->disk);
+    }
+    struct frame *frame = network_frame(bytes);
+    transmit(node, to, message, frame);
+    network_unref(frame);
+}
+
+static void pass_on(struct cluster_node *node, uint32_t to, struct message *message,
+                    struct frame *frame)
+{
+    if (node->byzantine.habits == 0) {
+        transmit(node, to, message, frame);
+    } else {
+        byzantine_send(&node->byzantine, to, message, ingot_slice_of(frame->bytes, frame->size),
+                       emit_lie, node);
+    }
 }
 
 static void send(void *context, uint32_t peer, enum ingot_frame_class frame_class,
@@ -184,7 +209,7 @@ static void send(void *context, uint32_t peer, enum ingot_frame_class frame_clas
     struct message *message = look_at(node, bytes);
     if (message != NULL) {
         struct frame *frame = network_frame(bytes);
-        transmit(node, peer, message, frame);
+        pass_on(node, peer, message, frame);
         network_unref(frame);
     }
     message_unref(message);
@@ -202,7 +227,7 @@ static void broadcast(void *context, enum ingot_frame_class frame_class, struct 
     struct frame *frame = network_frame(bytes);
     for (uint32_t to = 0; to < node->cluster->options.validators; to++) {
         if (to != node->index && message != NULL && !has_crashed(node)) {
-            transmit(node, to, message, frame);
+            pass_on(node, to, message, frame);
         }
     }
     network_unref(frame);
@@ -348,6 +373,33 @@ void node_crash(struct cluster_node *node)
     }
 }
 
+/* Where nobody lies, nothing is ever refused for these reasons, and nobody is accused. */
+static void check_rejects(struct cluster_node *node)
+{
+    static const enum reject never[] = {REJECT_OVERSIZE,        REJECT_MALFORMED,
+                                        REJECT_NOT_CANONICAL,   REJECT_BAD_PAYLOAD,
+                                        REJECT_BAD_ROOT,        REJECT_WRONG_CHAIN,
+                                        REJECT_NOT_A_MEMBER,    REJECT_BAD_SIGNATURE,
+                                        REJECT_BAD_CERTIFICATE, REJECT_NO_QUORUM,
+                                        REJECT_BAD_CLAIM,       REJECT_BAD_GENESIS_QC,
+                                        REJECT_BINDING,         REJECT_NOT_LEADER,
+                                        REJECT_NO_ENTRY_PROOF,  REJECT_BAD_PARENT,
+                                        REJECT_BAD_HEIGHT,      REJECT_BAD_TIME,
+                                        REJECT_SET_CHANGE,      REJECT_BAD_VALIDATORS_HASH,
+                                        REJECT_INVALID_BLOCK,   REJECT_UNKNOWN_EPOCH};
+    struct checks *checks = node->cluster->checks;
+    const struct metrics *metrics = replica_metrics(node->replica);
+    for (size_t i = 0; i < sizeof never / sizeof never[0]; i++) {
+        if (metrics->rejects[never[i]] > 0) {
+            checks_fail(checks, CHECK_STOPPED, "replica %u has refused what an honest one sent: %s",
+                        node->index, reject_text(never[i]));
+        }
+    }
+    if (metrics->evidence > 0) {
+        checks_fail(checks, CHECK_STOPPED, "replica %u accuses an honest one", node->index);
+    }
+}
+
 static void look_after(struct cluster_node *node)
 {
     struct cluster *cluster = node->cluster;
@@ -360,6 +412,9 @@ static void look_after(struct cluster_node *node)
         return;
     }
     checks_core(cluster->checks, node->index, replica_core(node->replica));
+    if (!cluster->has_liars) {
+        check_rejects(node);
+    }
     struct core_status status;
     replica_get_status(node->replica, &status);
     cluster_trace(cluster, "state", node->index, status.current.view, status.last_voted.view);
@@ -398,6 +453,9 @@ void node_receive(struct cluster_node *node, const struct delivery *delivery)
     const struct frame *frame = delivery->frame;
     cluster_trace(cluster, "deliver", node->index, delivery->from, frame->size);
     cluster_trace_bytes(cluster, frame->bytes, frame->size);
+    if (node->byzantine.habits != 0) {
+        byzantine_hear(&node->byzantine, ingot_slice_of(frame->bytes, frame->size));
+    }
     /* Answers to sync requests are sent at once. */
     node->send_at_us = cluster->now_us;
     replica_receive(node->replica, delivery->from, ingot_slice_of(frame->bytes, frame->size));

@@ -28,6 +28,7 @@ struct cluster_node {
     uint32_t index;
     struct crypto_secret_key secret;
     struct wire_signer signer;
+    struct byzantine byzantine;
     struct replica *replica;   /* NULL: down */
     struct ingot_store *store; /* while down: what a start will find; NULL: a new node */
     struct ingot_app app;
@@ -60,6 +61,7 @@ struct cluster {
     struct prng network_prng;
     struct prng test_prng;
     struct cluster_node nodes[CHECKS_NODES_MAX];
+    bool has_liars; /* or frames that a test made up */
     struct cluster_link links[CHECKS_NODES_MAX][CHECKS_NODES_MAX];
     cluster_intercept *intercept;
     void *intercept_context;

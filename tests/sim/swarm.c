@@ -18,6 +18,8 @@ struct plan {
     bool is_dead[CHECKS_NODES_MAX]; /* for good: from the start or from the healing on */
     uint32_t dead_count;
     bool dies_at_start;
+    uint32_t habits[CHECKS_NODES_MAX]; /* not 0: Byzantine */
+    uint32_t byzantine_count;
     struct cluster_link link;
     uint32_t fault_interval_ms; /* 0: none */
     uint32_t down_ms_max;
@@ -90,6 +92,37 @@ static void draw_dead(struct swarm *swarm)
     }
     plan->dies_at_start =
         swarm->options->dead != SWARM_DEAD_DRAWN || prng_chance(&swarm->prng, MILLION / 2);
+}
+
+/* Some of those that would be dead lie instead. */
+static void draw_byzantine(struct swarm *swarm)
+{
+    struct plan *plan = &swarm->plan;
+    struct prng *prng = &swarm->prng;
+    const uint32_t habits_seen = draw(prng, 1, (1U << BYZANTINE_HABITS) - 1);
+    const bool has_any = prng_chance(prng, MILLION / 3);
+    if (swarm->options->no_faults || swarm->options->no_byzantine || !has_any ||
+        swarm->options->dead != SWARM_DEAD_DRAWN) {
+        return;
+    }
+    const struct validator_set *set = cluster_set(swarm->cluster);
+    uint64_t power = 0;
+    for (uint32_t i = 0; i < set->count; i++) {
+        power += plan->is_dead[i] ? set->validators[i].power : 0;
+    }
+    for (uint32_t tries = 0; tries < 16; tries++) {
+        const uint32_t node = draw(prng, 0, set->count - 1);
+        const uint64_t more = plan->is_dead[node] ? 0 : set->validators[node].power;
+        if (plan->habits[node] != 0 || power + more >= set->one_honest_power) {
+            continue;
+        }
+        power += more;
+        plan->dead_count -= plan->is_dead[node];
+        plan->is_dead[node] = false;
+        plan->habits[node] = habits_seen;
+        plan->byzantine_count++;
+        cluster_set_byzantine(swarm->cluster, node, habits_seen);
+    }
 }
 
 static void draw_timing(struct swarm *swarm)
@@ -343,8 +376,9 @@ static bool is_level(void *context, struct cluster *cluster)
     (void)context;
     const uint64_t height = cluster_checks(cluster)->committed_count - 1;
     for (uint32_t i = 0; i < cluster_count(cluster); i++) {
-        if (cluster_is_up(cluster, i) && (cluster_committed(cluster, i) != height ||
-                                          replica_mempool_count(cluster_replica(cluster, i)) > 0)) {
+        if (cluster_is_up(cluster, i) && cluster_is_honest(cluster, i) &&
+            (cluster_committed(cluster, i) != height ||
+             replica_mempool_count(cluster_replica(cluster, i)) > 0)) {
             return false;
         }
     }
@@ -382,6 +416,9 @@ static uint64_t views_bound(const struct swarm *swarm)
 {
     const uint32_t count = cluster_count(swarm->cluster);
     const uint32_t faulty = (count - 1) / 3;
+    if (swarm->plan.byzantine_count > 0) {
+        return 6 * faulty + 20;
+    }
     return swarm->options->no_faults ? faulty + 7 : 2 * faulty + 12;
 }
 
@@ -433,6 +470,7 @@ static void summarize(struct swarm *swarm)
     result->frames = cluster_frames(swarm->cluster);
     result->simulated_ms = cluster_now_us(swarm->cluster) / 1000;
     result->dead = swarm->plan.dead_count;
+    result->byzantine = swarm->plan.byzantine_count;
     for (uint32_t i = 0; i < cluster_count(swarm->cluster); i++) {
         result->timeouts += cluster_timeouts(swarm->cluster, i);
     }
@@ -448,6 +486,7 @@ bool swarm_run(const struct swarm_options *options, struct swarm_result *result)
     swarm.cluster = cluster_new(&swarm.plan.cluster);
     draw_dead(&swarm);
     draw_faults(&swarm);
+    draw_byzantine(&swarm);
     for (uint32_t i = 0; i < options->validators; i++) {
         swarm.start_at_us[i] = NEVER;
         if (!is_dead_now(&swarm, i)) {

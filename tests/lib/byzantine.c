@@ -1,0 +1,303 @@
+/*
+ * A member that lies. See byzantine.h.
+ */
+#include "lib/byzantine.h"
+
+#include <string.h>
+
+#include "base/assert.h"
+#include "wire/wire.h"
+
+#define MILLION 1000000u
+
+void byzantine_deinit(struct byzantine *byzantine)
+{
+    qc_unref(byzantine->old_qc);
+    message_unref(byzantine->twin);
+    message_unref(byzantine->seen[0]);
+    message_unref(byzantine->seen[1]);
+    for (uint32_t i = 0; i < BYZANTINE_MEMORY; i++) {
+        ingot_buffer_deinit(&byzantine->memory[i]);
+    }
+}
+
+static bool does(struct byzantine *byzantine, enum byzantine_habit habit,
+                 uint32_t parts_per_million)
+{
+    return (byzantine->habits & (uint32_t)habit) != 0 &&
+           prng_chance(&byzantine->prng, parts_per_million);
+}
+
+static void remember_frame(struct byzantine *byzantine, struct ingot_slice frame)
+{
+    struct ingot_buffer *slot = &byzantine->memory[byzantine->memory_next];
+    byzantine->memory_next = (byzantine->memory_next + 1) % BYZANTINE_MEMORY;
+    ingot_buffer_clear(slot);
+    ingot_buffer_append_slice(slot, frame);
+}
+
+/* Two different blocks of one view are what a second vote needs. */
+static void remember_propose(struct byzantine *byzantine, struct message *message)
+{
+    struct message **seen = byzantine->seen;
+    if (seen[0] != NULL && seen[0]->propose.block->view == message->propose.block->view) {
+        message_unref(seen[1]);
+        seen[1] = message_ref(message);
+        return;
+    }
+    message_unref(seen[0]);
+    message_unref(seen[1]);
+    seen[0] = message_ref(message);
+    seen[1] = NULL;
+}
+
+static void remember_qc(struct byzantine *byzantine, struct qc *qc)
+{
+    if (prng_chance(&byzantine->prng, MILLION / 20)) {
+        qc_unref(byzantine->old_qc);
+        byzantine->old_qc = qc_ref(qc);
+    }
+}
+
+void byzantine_hear(struct byzantine *byzantine, struct ingot_slice frame)
+{
+    remember_frame(byzantine, frame);
+    struct message *message = NULL;
+    if (wire_decode(frame, &message) != REJECT_NONE) {
+        return;
+    }
+    if (message->kind == MESSAGE_PROPOSE) {
+        remember_propose(byzantine, message);
+        remember_qc(byzantine, message->propose.block->justify);
+    }
+    message_unref(message);
+}
+
+static void emit_message(struct message *message, uint32_t to, byzantine_emit *emit, void *context)
+{
+    struct ingot_buffer frame = {0};
+    wire_encode(message, &frame);
+    emit(context, to, message, ingot_buffer_slice(&frame));
+    ingot_buffer_deinit(&frame);
+}
+
+/* --- Blocks. --- */
+
+static struct message *sign_propose(struct byzantine *byzantine, struct block *block, struct tc *tc)
+{
+    wire_seal_block(block);
+    struct message *message = message_new(MESSAGE_PROPOSE);
+    message->propose.block = block;
+    message->propose.tc = tc == NULL ? NULL : tc_ref(tc);
+    message->propose.vote = (struct vote){.epoch = block_epoch(block),
+                                          .view = block->view,
+                                          .block = block->hash,
+                                          .phase = PHASE_GENERIC};
+    const bool is_signed =
+        wire_sign_vote(byzantine->signer, byzantine->set, &message->propose.vote);
+    INGOT_ASSERT(is_signed);
+    return message;
+}
+
+static struct block *copy_block(const struct block *block)
+{
+    struct block *copy = block_new();
+    const uint32_t references = copy->references;
+    *copy = *block;
+    copy->references = references;
+    copy->payload = (struct ingot_buffer){0};
+    ingot_buffer_append_slice(&copy->payload, ingot_buffer_slice(&block->payload));
+    qc_ref(copy->justify);
+    return copy;
+}
+
+/* The same block at another time of day. */
+static struct message *make_twin(struct byzantine *byzantine, const struct propose *propose)
+{
+    struct block *block = copy_block(propose->block);
+    block->time_ms += 1 + prng_below(&byzantine->prng, 1000);
+    return sign_propose(byzantine, block, propose->tc);
+}
+
+static struct qc *oldest_qc(const struct byzantine *byzantine)
+{
+    return byzantine->old_qc != NULL ? qc_ref(byzantine->old_qc)
+                                     : wire_genesis_qc(&byzantine->genesis->hash);
+}
+
+/* On an old QC, with whatever height fits: nobody honest may vote for it. */
+static struct message *make_low(struct byzantine *byzantine, const struct propose *propose)
+{
+    struct block *block = copy_block(propose->block);
+    qc_unref(block->justify);
+    block->justify = oldest_qc(byzantine);
+    block->parent = block->justify->block;
+    block->height = 1 + prng_below(&byzantine->prng, block->height);
+    return sign_propose(byzantine, block, propose->tc);
+}
+
+static void send_propose(struct byzantine *byzantine, uint32_t to, struct message *message,
+                         struct ingot_slice frame, byzantine_emit *emit, void *context)
+{
+    const struct block *block = message->propose.block;
+    if (memcmp(byzantine->twin_of.bytes, block->hash.bytes, INGOT_HASH_BYTES) != 0) {
+        byzantine->twin_of = block->hash;
+        message_unref(byzantine->twin);
+        byzantine->twin = NULL;
+        if (does(byzantine, BYZANTINE_EQUIVOCATES, 700000)) {
+            byzantine->twin = make_twin(byzantine, &message->propose);
+        } else if (does(byzantine, BYZANTINE_BUILDS_LOW, 300000)) {
+            byzantine->twin = make_low(byzantine, &message->propose);
+        }
+        remember_propose(byzantine, message);
+        if (byzantine->twin != NULL) {
+            remember_propose(byzantine, byzantine->twin);
+        }
+    }
+    const bool is_twin = byzantine->twin != NULL && prng_chance(&byzantine->prng, MILLION / 2);
+    if (is_twin) {
+        emit_message(byzantine->twin, to, emit, context);
+    }
+    if (!is_twin || prng_chance(&byzantine->prng, MILLION / 4)) {
+        emit(context, to, message, frame);
+    }
+}
+
+/* --- Votes, timeouts, forgeries. --- */
+
+static void vote_again(struct byzantine *byzantine, uint32_t to, byzantine_emit *emit,
+                       void *context)
+{
+    for (uint32_t i = 0; i < 2; i++) {
+        if (byzantine->seen[i] == NULL) {
+            continue;
+        }
+        const struct block *block = byzantine->seen[i]->propose.block;
+        struct message *message = message_new(MESSAGE_VOTE);
+        message->vote = (struct vote){.epoch = block_epoch(block),
+                                      .view = block->view,
+                                      .block = block->hash,
+                                      .phase = PHASE_GENERIC};
+        if (wire_sign_vote(byzantine->signer, byzantine->set, &message->vote)) {
+            emit_message(message, to, emit, context);
+        }
+        message_unref(message);
+    }
+}
+
+static void claim_little(struct byzantine *byzantine, uint32_t to, const struct timeout *timeout,
+                         byzantine_emit *emit, void *context)
+{
+    struct message *message = message_new(MESSAGE_TIMEOUT);
+    message->timeout = *timeout;
+    message->timeout.high_qc = oldest_qc(byzantine);
+    if (message->timeout.tc != NULL) {
+        tc_ref(message->timeout.tc);
+    }
+    if (wire_sign_timeout(byzantine->signer, byzantine->set, &message->timeout)) {
+        emit_message(message, to, emit, context);
+    }
+    message_unref(message);
+}
+
+/* A QC of its own signature, as often as it takes. */
+static void forge_qc(struct byzantine *byzantine, uint32_t to, byzantine_emit *emit, void *context)
+{
+    if (byzantine->seen[0] == NULL) {
+        return;
+    }
+    const struct block *block = byzantine->seen[0]->propose.block;
+    struct vote vote = {.epoch = block_epoch(block),
+                        .view = block->view,
+                        .block = block->hash,
+                        .phase = PHASE_GENERIC};
+    if (!wire_sign_vote(byzantine->signer, byzantine->set, &vote)) {
+        return;
+    }
+    struct message *message = message_new(MESSAGE_CERTIFICATE);
+    struct qc *qc = qc_new(byzantine->set->count);
+    qc->epoch = vote.epoch;
+    qc->view = vote.view;
+    qc->block_view = vote.view;
+    qc->block = vote.block;
+    qc->validator_count = byzantine->set->count;
+    for (uint32_t i = 0; i < byzantine->set->count; i++) {
+        signers_add(&qc->signers, i);
+        qc->signatures[i] = vote.signature;
+    }
+    message->certificate.qc = qc;
+    emit_message(message, to, emit, context);
+    message_unref(message);
+}
+
+/* Signed and well-formed, but of a view that nobody has entered. */
+static void jump_ahead(struct byzantine *byzantine, uint32_t to, byzantine_emit *emit,
+                       void *context)
+{
+    struct message *message = message_new(MESSAGE_TIMEOUT);
+    message->timeout.view = prng_between(&byzantine->prng, 1, UINT64_C(1) << 40);
+    message->timeout.high_qc = oldest_qc(byzantine);
+    if (wire_sign_timeout(byzantine->signer, byzantine->set, &message->timeout)) {
+        emit_message(message, to, emit, context);
+    }
+    message_unref(message);
+    message = message_new(MESSAGE_VOTE);
+    message->vote.view = prng_between(&byzantine->prng, 1, UINT64_C(1) << 40);
+    message->vote.block = byzantine->genesis->hash;
+    if (wire_sign_vote(byzantine->signer, byzantine->set, &message->vote)) {
+        emit_message(message, to, emit, context);
+    }
+    message_unref(message);
+}
+
+static void replay(struct byzantine *byzantine, uint32_t to, byzantine_emit *emit, void *context)
+{
+    const struct ingot_buffer *old =
+        &byzantine->memory[prng_below(&byzantine->prng, BYZANTINE_MEMORY)];
+    if (old->size > 0) {
+        emit(context, to, NULL, ingot_buffer_slice(old));
+    }
+}
+
+static void mangle(struct byzantine *byzantine, uint32_t to, struct ingot_slice frame,
+                   byzantine_emit *emit, void *context)
+{
+    struct ingot_buffer mangled = {0};
+    ingot_buffer_append_slice(&mangled, frame);
+    mangled.data[prng_below(&byzantine->prng, mangled.size)] ^=
+        (uint8_t)(1U << prng_below(&byzantine->prng, 8));
+    emit(context, to, NULL, ingot_buffer_slice(&mangled));
+    ingot_buffer_deinit(&mangled);
+}
+
+void byzantine_send(struct byzantine *byzantine, uint32_t to, struct message *message,
+                    struct ingot_slice frame, byzantine_emit *emit, void *context)
+{
+    remember_frame(byzantine, frame);
+    if (does(byzantine, BYZANTINE_FORGES, 50000)) {
+        forge_qc(byzantine, to, emit, context);
+        jump_ahead(byzantine, to, emit, context);
+    }
+    if (does(byzantine, BYZANTINE_REPLAYS, 200000)) {
+        replay(byzantine, to, emit, context);
+    }
+    /* A mangled transaction may be another valid one that no client made. */
+    if (message->kind != MESSAGE_TRANSACTIONS && does(byzantine, BYZANTINE_MANGLES, 50000)) {
+        mangle(byzantine, to, frame, emit, context);
+    }
+    if (does(byzantine, BYZANTINE_WITHHOLDS, 300000)) {
+        return;
+    }
+    if (message->kind == MESSAGE_PROPOSE) {
+        send_propose(byzantine, to, message, frame, emit, context);
+        return;
+    }
+    if (message->kind == MESSAGE_VOTE && does(byzantine, BYZANTINE_VOTES_TWICE, 700000)) {
+        vote_again(byzantine, to, emit, context);
+    }
+    if (message->kind == MESSAGE_TIMEOUT && does(byzantine, BYZANTINE_CLAIMS_LITTLE, 700000)) {
+        claim_little(byzantine, to, &message->timeout, emit, context);
+        return;
+    }
+    emit(context, to, message, frame);
+}
