@@ -21,6 +21,9 @@
 #define INGOT_STATE_VALUE_BYTES_MAX (1024 * 1024)
 #define INGOT_RESULT_LOG_BYTES_MAX 256
 #define INGOT_RESULT_DATA_BYTES_MAX 1024
+/* All results of a block together: no more for tiny transactions than for large ones. A rule of
+ * validity, so it is the same everywhere. */
+#define INGOT_BLOCK_RESULT_BYTES_MAX (16 * 1024 * 1024)
 
 /* The replay window: whichever of the two is reached first. */
 #define INGOT_REPLAY_WINDOW_BLOCKS_DEFAULT 256
@@ -36,6 +39,7 @@
 /* Frames between peers: a 4-byte little-endian length, then one protobuf message. */
 #define INGOT_FRAME_BYTES_MAX (6 * 1024 * 1024)
 #define INGOT_PEERS_MAX 512
+#define INGOT_PEER_QUEUE_BYTES_MIN (INGOT_FRAME_BYTES_MAX + 4) /* one largest frame */
 #define INGOT_PEER_QUEUE_BYTES_MAX (32 * 1024 * 1024)
 
 /* What a peer may make the core keep. */
@@ -63,6 +67,11 @@ static_assert(INGOT_SYNC_BYTES_MAX + 256 * 1024 <= INGOT_FRAME_BYTES_MAX,
               "a sync response with its certificates fits a frame");
 static_assert(INGOT_BLOCK_PAYLOAD_BYTES_MAX + 256 * 1024 <= INGOT_FRAME_BYTES_MAX,
               "a proposal with its certificates fits a frame");
+static_assert(INGOT_PEER_QUEUE_BYTES_MIN <= INGOT_PEER_QUEUE_BYTES_MAX,
+              "the largest frame fits a peer's queue");
+static_assert(INGOT_RESULT_DATA_BYTES_MAX + INGOT_RESULT_LOG_BYTES_MAX <
+                  INGOT_BLOCK_RESULT_BYTES_MAX,
+              "the largest result fits a block");
 static_assert(INGOT_RPC_BODY_BYTES_MAX * 3 / 4 > INGOT_TRANSACTION_BYTES_MAX,
               "the largest transaction fits a request as base64");
 

@@ -47,7 +47,7 @@ struct settings {
     /* [network] */
     struct endpoint network_listen;
     uint64_t peer_queue_bytes_max;
-    uint64_t peer_connections_max;
+    uint64_t handshakes_max;
     uint64_t handshake_timeout_ms;
     uint64_t reconnect_delay_ms_min;
     uint64_t reconnect_delay_ms_max;

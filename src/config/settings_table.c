@@ -50,12 +50,12 @@ const struct setting settings_table[] = {
     {"network", "listen", ENDPOINT(network_listen), .fallback = "127.0.0.1:27650",
      .meaning = "Where other nodes connect. Port 0 takes any free one."},
     {"network", "peer_queue_bytes_max",
-     NUMBER(peer_queue_bytes_max, 8 * MIB, INGOT_PEER_QUEUE_BYTES_MAX), .fallback = "33554432",
+     NUMBER(peer_queue_bytes_max, INGOT_PEER_QUEUE_BYTES_MIN, INGOT_PEER_QUEUE_BYTES_MAX),
+     .fallback = "33554432",
      .meaning = "What may wait to be sent to one peer. A peer that falls further behind is "
                 "disconnected."},
-    {"network", "connections_max", NUMBER(peer_connections_max, 1, 4096), .fallback = "256",
-     .meaning = "Connections accepted from other nodes at one time, unfinished handshakes "
-                "included."},
+    {"network", "handshakes_max", NUMBER(handshakes_max, 1, 4096), .fallback = "256",
+     .meaning = "Connections from outside that have not proved their key yet, at one time."},
     {"network", "handshake_timeout_ms", NUMBER(handshake_timeout_ms, 100, 60000),
      .fallback = "5000", .meaning = "The longest that a connection may take to prove its key."},
     {"network", "reconnect_delay_ms_min", NUMBER(reconnect_delay_ms_min, 10, 60000),
@@ -83,10 +83,12 @@ const struct setting settings_table[] = {
 
     {"storage", "map_size_initial", NUMBER(storage_map_size_initial, MIB, 16384 * GIB),
      .fallback = "67108864",
-     .meaning = "The size of the store's map at first, in bytes. It grows by itself."},
+     .meaning = "Room on the disk given to the store's file at first, in bytes. It grows by "
+                "itself."},
     {"storage", "map_size_max", NUMBER(storage_map_size_max, MIB, 16384 * GIB),
      .fallback = "1099511627776",
-     .meaning = "The size beyond which the store does not grow, in bytes."},
+     .meaning = "The size beyond which the store's file does not grow, in bytes. That much "
+                "address space is reserved."},
 };
 
 const size_t settings_table_count = sizeof settings_table / sizeof settings_table[0];

@@ -23,6 +23,9 @@
 /* Timings above this are a mistake in the options, and must not overflow. */
 #define TIMING_MS_MAX (24 * 3600 * 1000)
 
+static_assert(INGOT_PEER_QUEUE_BYTES_MIN == INGOT_FRAME_BYTES_MAX + FRAME_HEADER_BYTES,
+              "a peer's queue has room for the largest frame");
+
 struct timeval net_transport_timeval(uint64_t us)
 {
     return (struct timeval){

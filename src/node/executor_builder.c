@@ -14,6 +14,8 @@
 /* How much of it is kept from one block to the next: what most blocks need. */
 #define SPARE_CHUNKS_MAX 8
 #define SLOTS_MIN 64
+/* What a result costs besides its data. */
+#define RESULT_WEIGHT_MIN 16
 
 struct builder_chunk {
     struct builder_chunk *next;
@@ -110,9 +112,10 @@ static struct ingot_slice keep_bytes(struct ingot_execution *builder, struct ing
 
 /* --- Results. --- */
 
+/* What the updates hash covers: a log, which it does not, must not decide about validity. */
 static size_t result_weight(const struct ingot_result *result)
 {
-    return 16 + result->data.size + result->log.size;
+    return RESULT_WEIGHT_MIN + result->data.size;
 }
 
 static void append_result(struct ingot_execution *builder, const struct ingot_result *result)
@@ -140,7 +143,7 @@ static bool is_within_limits(const struct ingot_result *result)
 static bool has_room(const struct ingot_execution *builder, const struct ingot_result *result)
 {
     return builder->result_count < builder->result_count_max &&
-           builder->result_bytes + result_weight(result) <= BUILDER_RESULT_BYTES_MAX;
+           builder->result_bytes + result_weight(result) <= INGOT_BLOCK_RESULT_BYTES_MAX;
 }
 
 enum ingot_error ingot_execution_include(struct ingot_execution *execution, uint32_t index,

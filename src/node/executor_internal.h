@@ -149,9 +149,6 @@ struct ingot_execution {
     uint32_t spare_count;
 };
 
-/* What the results of one block may weigh, so that tiny transactions cannot fill the disk. */
-#define BUILDER_RESULT_BYTES_MAX (16u * 1024 * 1024)
-
 void builder_init(struct ingot_execution *builder, const struct key_hasher *hasher);
 void builder_deinit(struct ingot_execution *builder);
 /* Empties it for the next block. */

@@ -343,7 +343,7 @@ static enum ingot_exit open_network(struct ingot_node *node, char *why, size_t w
         .listen_host = settings->network_listen.host,
         .listen_port = settings->network_listen.port,
         .queue_bytes_max = (uint32_t)settings->peer_queue_bytes_max,
-        .handshakes_max = (uint32_t)settings->peer_connections_max,
+        .handshakes_max = (uint32_t)settings->handshakes_max,
         .handshake_timeout_ms = (uint32_t)settings->handshake_timeout_ms,
         .reconnect_ms_min = (uint32_t)settings->reconnect_delay_ms_min,
         .reconnect_ms_max = (uint32_t)settings->reconnect_delay_ms_max};

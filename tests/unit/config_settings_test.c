@@ -74,6 +74,13 @@ static void mistakes_are_named_with_line_and_expectation(void **state)
         {"[network]\nlisten = 127.0.0.1:65536\n", "[network] listen: expected host:port", "",
          "no such port"},
         {"[network]\nlisten = ::1:27650\n", "an IPv6 address in brackets", "", "bare IPv6"},
+        {"[network]\npeer_queue_bytes_max = 6291459\n",
+         "config.ini:2: [network] peer_queue_bytes_max: expected a whole number from 6291460 to "
+         "33554432, found '6291459'",
+         "", "a queue with no room for the largest frame"},
+        {"[network]\nconnections_max = 9\n",
+         "config.ini:2: [network] connections_max: unknown key, expected one of", "handshakes_max",
+         "connections of peers are counted while they shake hands"},
         {"[node\napp = kv\n", "config.ini:1: expected [section], key = value or a # comment", "",
          "unclosed section"},
         {"[node]\napp\n", "config.ini:2: expected [section], key = value or a # comment", "",
