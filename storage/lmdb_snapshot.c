@@ -223,7 +223,6 @@ void store_lmdb_get_stats(struct ingot_store *base, struct store_lmdb_stats *sta
         .used_bytes = store_space_used(store),
         .reserved_bytes = store->reserved_bytes,
         .map_bytes = store->map_bytes,
-        .commits = store->commits,
         .stale_readers_cleared = __atomic_load_n(&store->stale_readers_cleared, __ATOMIC_RELAXED),
     };
     pthread_mutex_lock(&store->snapshots_mutex);
@@ -232,8 +231,6 @@ void store_lmdb_get_stats(struct ingot_store *base, struct store_lmdb_stats *sta
          snapshot = snapshot->next) {
         uint64_t age = age_ms(snapshot, now_us);
         stats->snapshots_open++;
-        if (age > store->reader_age_max_ms)
-            stats->snapshots_old++;
         if (age > stats->snapshot_age_max_ms)
             stats->snapshot_age_max_ms = age;
     }

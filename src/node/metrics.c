@@ -204,6 +204,28 @@ static void render_network(const struct metrics *metrics, struct ingot_buffer *t
     }
 }
 
+static void render_store(const struct store_lmdb_stats *store, struct ingot_buffer *text)
+{
+    gauge(text, "ingot_store_used_bytes", "Bytes of the store's file that are in use.",
+          store->used_bytes);
+    gauge(text, "ingot_store_reserved_bytes",
+          "Bytes of the store's file that have room on the disk; 0 where the disk cannot reserve.",
+          store->reserved_bytes);
+    gauge(text, "ingot_store_limit_bytes", "Bytes beyond which the store does not grow.",
+          store->map_bytes);
+    gauge(text, "ingot_store_readers", "Reads of the store that are open.", store->snapshots_open);
+    describe(text, "ingot_store_reader_age_seconds", "gauge",
+             "Age of the oldest open read; the file grows while one stays open.");
+    ingot_buffer_format(text, "ingot_store_reader_age_seconds ");
+    seconds(text, store->snapshot_age_max_ms * 1000);
+    ingot_buffer_append_u8(text, '\n');
+    counter(text, "ingot_store_old_readers_total", "Reads that stayed open for over a minute.",
+            store->snapshots_old_total);
+    counter(text, "ingot_store_stale_readers_total",
+            "Slots cleared that processes left which died in the middle of a read.",
+            store->stale_readers_cleared);
+}
+
 static void render_rpc(const struct metrics_rpc *rpc, struct ingot_buffer *text)
 {
     gauge(text, "ingot_rpc_connections", "Connections of clients.", rpc->connections);
@@ -228,6 +250,7 @@ void metrics_render(const struct metrics *metrics, const struct metrics_rpc *rpc
     render_chain(metrics, text);
     render_mempool(metrics, text);
     render_network(metrics, text);
+    render_store(&metrics->store, text);
     if (rpc != NULL) {
         render_rpc(rpc, text);
     }

@@ -8,6 +8,7 @@
 #include <ingot/network.h>
 
 #include "core/reject.h"
+#include "storage/lmdb.h"
 
 /* Upper bounds in a 1-2-5 series from 100 us to 50 s; one more bucket takes the rest. */
 #define METRICS_BUCKET_COUNT 18
@@ -55,6 +56,7 @@ struct metrics {
     uint64_t rejects[REJECT_COUNT];
 
     struct ingot_network_stats network; /* as ingot_network_stats fills it */
+    struct store_lmdb_stats store;      /* as store_lmdb_get_stats fills it */
 
     struct metrics_histogram commit_latency; /* from a block's proposal to its commit */
     struct metrics_histogram sync;           /* durable commits of the store */

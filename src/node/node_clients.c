@@ -128,6 +128,7 @@ static const struct metrics *get_metrics(void *context)
     metrics->app_name = node->app->name;
     metrics->moniker = last_part(node->home.folder);
     ingot_network_stats(node->network, &metrics->network);
+    store_lmdb_get_stats(node->store, &metrics->store);
     return metrics;
 }
 
