@@ -1,0 +1,211 @@
+/*
+ * The parts of `ingot bench` that figures hang on: percentiles, the transactions that are sent, and
+ * what is read from answers. No network.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/alloc.h"
+#include "cli/bench_calls.h"
+#include "cli/client.h"
+
+static void percentiles_are_exact_for_small_values_and_never_low(void **state)
+{
+    (void)state;
+    struct bench_histogram *histogram = alloc_zeroed(1, sizeof *histogram);
+    assert_int_equal(bench_histogram_quantile_us(histogram, 500), 0);
+    for (uint64_t i = 1; i <= 100; i++)
+        bench_histogram_add(histogram, i);
+    assert_int_equal(bench_histogram_quantile_us(histogram, 500), 50);
+    assert_int_equal(bench_histogram_quantile_us(histogram, 990), 99);
+    assert_int_equal(bench_histogram_quantile_us(histogram, 999), 100);
+    free(histogram);
+
+    for (uint64_t value = 1; value < UINT64_C(1) << 34; value = value * 5 / 3 + 1) {
+        histogram = alloc_zeroed(1, sizeof *histogram);
+        bench_histogram_add(histogram, value);
+        bench_histogram_add(histogram, UINT64_C(1) << 35);
+        const uint64_t found = bench_histogram_quantile_us(histogram, 500);
+        assert_true(found >= value);
+        assert_true(found <= value + value / 64 + 1);
+        free(histogram);
+    }
+}
+
+static void one_slow_transaction_of_a_thousand_is_above_the_last_percentile(void **state)
+{
+    (void)state;
+    struct bench_histogram *histogram = alloc_zeroed(1, sizeof *histogram);
+    for (uint32_t i = 0; i < 999; i++)
+        bench_histogram_add(histogram, 10);
+    bench_histogram_add(histogram, 50);
+    assert_int_equal(bench_histogram_quantile_us(histogram, 999), 10);
+    bench_histogram_add(histogram, 50);
+    assert_int_equal(bench_histogram_quantile_us(histogram, 999), 50);
+    assert_int_equal(histogram->max_us, 50);
+    free(histogram);
+}
+
+static int compare_transactions(const void *a, const void *b)
+{
+    return memcmp(a, b, BENCH_TX_BYTES_MIN_KV);
+}
+
+static void transactions_are_all_different_and_have_their_size(void **state)
+{
+    (void)state;
+    enum { COUNT = 5000 };
+    uint8_t *all = alloc_zeroed(COUNT, BENCH_TX_BYTES_MIN_KV);
+    struct bench_source source;
+    bench_source_init(&source, true, BENCH_TX_BYTES_MIN_KV, 7, 99);
+    for (uint32_t i = 0; i < COUNT; i++) {
+        uint8_t *transaction = all + (size_t)i * BENCH_TX_BYTES_MIN_KV;
+        bench_source_next(&source, transaction);
+        assert_int_equal(transaction[0], 'k');
+        assert_int_equal(transaction[9], '=');
+        char key[9] = "";
+        memcpy(key, transaction + 1, 8);
+        assert_true(strtoul(key, NULL, 16) < 7);
+    }
+    qsort(all, COUNT, BENCH_TX_BYTES_MIN_KV, compare_transactions);
+    for (uint32_t i = 1; i < COUNT; i++)
+        assert_true(compare_transactions(all + (size_t)(i - 1) * BENCH_TX_BYTES_MIN_KV,
+                                         all + (size_t)i * BENCH_TX_BYTES_MIN_KV) != 0);
+    free(all);
+}
+
+/* Any JSON library must find in a body what the source gave, padding of base64 included. */
+static void a_body_holds_the_transactions_of_the_source(void **state)
+{
+    (void)state;
+    for (uint32_t size = 16; size < 22; size++) {
+        for (uint32_t count = 1; count < 4; count++) {
+            struct bench_source source;
+            struct bench_source same;
+            struct ingot_buffer body = {0};
+            uint8_t expected[32];
+            bench_source_init(&source, false, size, 1, 5);
+            same = source;
+            bench_calls_make(&source, count, &body);
+            json_t *root = json_loadb((const char *)body.data, body.size, 0, NULL);
+            assert_non_null(root);
+            assert_true(count == 1 ? json_is_object(root) : json_array_size(root) == count);
+            for (uint32_t i = 0; i < count; i++) {
+                const json_t *call = count == 1 ? root : json_array_get(root, i);
+                struct ingot_buffer bytes = {0};
+                assert_string_equal(client_text(call, "method"), "broadcast_tx_commit");
+                assert_true(client_bytes(call, "params.tx", &bytes));
+                bench_source_next(&same, expected);
+                assert_int_equal(bytes.size, size);
+                assert_memory_equal(bytes.data, expected, size);
+                ingot_buffer_deinit(&bytes);
+            }
+            json_decref(root);
+            ingot_buffer_deinit(&body);
+        }
+    }
+}
+
+#define OUTCOME(code, log)                                                                         \
+    "{\"code\":" code ",\"data\":null,\"log\":\"" log "\",\"info\":\"\",\"gas_wanted\":\"0\"}"
+#define RESULT(check, result, height)                                                              \
+    "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"check_tx\":" check ",\"tx_result\":" result       \
+    ",\"hash\":\"00\",\"height\":\"" height "\"}}"
+#define ERROR(data)                                                                                \
+    "{\"jsonrpc\":\"2.0\",\"id\":1,\"error\":{\"code\":-32603,\"message\":\"Internal "             \
+    "error\",\"data\":\"" data "\"}}"
+#define GOOD RESULT(OUTCOME("0", ""), OUTCOME("0", ""), "7")
+
+static const struct {
+    const char *why;
+    const char *answer;
+    uint32_t count;
+    uint32_t expected[BENCH_OUTCOME_COUNT];
+} answers[] = {
+    {"a single commit", GOOD, 1, {[BENCH_COMMITTED] = 1}},
+    {"a batch", "[" GOOD "," GOOD "]", 2, {[BENCH_COMMITTED] = 2}},
+    {"spaces and another order",
+     "{ \"result\": {\"height\": \"3\", \"tx_result\": {\"code\": 0}, \"check_tx\": {\"code\": "
+     "0}}}",
+     1,
+     {[BENCH_COMMITTED] = 1}},
+    {"no room", ERROR("mempool is full, retry later"), 1, {[BENCH_MEMPOOL_FULL] = 1}},
+    {"no commit in time",
+     ERROR("timed out waiting for tx to be included in a block"),
+     1,
+     {[BENCH_TIMEOUT] = 1}},
+    {"a repeat", ERROR("tx already exists in cache"), 1, {[BENCH_REFUSED] = 1}},
+    {"refused by the check",
+     RESULT(OUTCOME("2", "no"), OUTCOME("0", ""), "0"),
+     1,
+     {[BENCH_REFUSED] = 1}},
+    {"failed when executed",
+     RESULT(OUTCOME("0", ""), OUTCOME("4", "no"), "7"),
+     1,
+     {[BENCH_REFUSED] = 1}},
+    {"height 0 is no commit",
+     RESULT(OUTCOME("0", ""), OUTCOME("0", ""), "0"),
+     1,
+     {[BENCH_LOST] = 1}},
+    {"one answer is missing", "[" GOOD "]", 2, {[BENCH_COMMITTED] = 1, [BENCH_LOST] = 1}},
+    {"an answer is cut off",
+     "[" GOOD ",{\"jsonrpc\":",
+     2,
+     {[BENCH_COMMITTED] = 1, [BENCH_LOST] = 1}},
+    {"nothing", "", 1, {[BENCH_LOST] = 1}},
+    {"no JSON", "<html>{}</html>", 1, {[BENCH_LOST] = 1}},
+    {"a log that looks like an answer",
+     RESULT(OUTCOME("3", "}\\\"tx_result\\\":{\\\"code\\\":0,"), OUTCOME("0", ""), "7"),
+     1,
+     {[BENCH_REFUSED] = 1}},
+};
+
+static void answers_are_counted_by_what_became_of_each_transaction(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof answers / sizeof answers[0]; i++) {
+        uint32_t outcomes[BENCH_OUTCOME_COUNT];
+        char why[100] = "";
+        bench_calls_read(ingot_slice_of_text(answers[i].answer), answers[i].count, outcomes, why,
+                         sizeof why);
+        if (memcmp(outcomes, answers[i].expected, sizeof outcomes) != 0)
+            fail_msg("%s: committed %u, full %u, refused %u, timeout %u, lost %u (%s)",
+                     answers[i].why, outcomes[BENCH_COMMITTED], outcomes[BENCH_MEMPOOL_FULL],
+                     outcomes[BENCH_REFUSED], outcomes[BENCH_TIMEOUT], outcomes[BENCH_LOST], why);
+    }
+}
+
+static void a_body_of_the_largest_batch_fits_a_nodes_limit(void **state)
+{
+    (void)state;
+    static const uint32_t sizes[] = {16, 128, 5000, 100000, BENCH_TX_BYTES_MAX};
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        struct bench_source source;
+        struct ingot_buffer body = {0};
+        const uint32_t count = bench_calls_max(sizes[i]);
+        assert_in_range(count, 1, BENCH_CALLS_MAX);
+        bench_source_init(&source, false, sizes[i], 1, 5);
+        bench_calls_make(&source, count, &body);
+        assert_true(body.size <= INGOT_RPC_BODY_BYTES_MAX);
+        ingot_buffer_deinit(&body);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(percentiles_are_exact_for_small_values_and_never_low),
+        cmocka_unit_test(one_slow_transaction_of_a_thousand_is_above_the_last_percentile),
+        cmocka_unit_test(transactions_are_all_different_and_have_their_size),
+        cmocka_unit_test(a_body_holds_the_transactions_of_the_source),
+        cmocka_unit_test(answers_are_counted_by_what_became_of_each_transaction),
+        cmocka_unit_test(a_body_of_the_largest_batch_fits_a_nodes_limit),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
