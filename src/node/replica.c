@@ -223,13 +223,23 @@ void replica_tick(struct replica *replica)
     }
 }
 
+/* A vote that claims to be ours: if it is, and we did not cast it, the core has to know. */
+static bool claims_our_key(const struct replica *replica, const struct vote *vote)
+{
+    const struct validator_set *set = core_find_set(replica->core, vote->epoch);
+    return replica->options.has_key && set != NULL && vote->voter < set->count &&
+           crypto_key_equal(&set->validators[vote->voter].key, &replica->options.key);
+}
+
 /* What can be told without a signature check, so that repeats and leftovers cost little. */
 static enum reject filter(struct replica *replica, uint32_t peer, const struct message *message)
 {
     switch (message->kind) {
     case MESSAGE_VOTE:
-        return core_wants_vote(replica->core, vote_position(&message->vote)) ? REJECT_NONE
-                                                                             : REJECT_PAST;
+        return core_wants_vote(replica->core, vote_position(&message->vote)) ||
+                       claims_our_key(replica, &message->vote)
+                   ? REJECT_NONE
+                   : REJECT_PAST;
     case MESSAGE_SYNC_RESPONSE: {
         /* One answer to one request: hundreds of certificates are dear to verify. */
         struct core_status status;
