@@ -264,8 +264,9 @@ static void mangle(struct byzantine *byzantine, uint32_t to, struct ingot_slice 
 {
     struct ingot_buffer mangled = {0};
     ingot_buffer_append_slice(&mangled, frame);
-    mangled.data[prng_below(&byzantine->prng, mangled.size)] ^=
-        (uint8_t)(1U << prng_below(&byzantine->prng, 8));
+    const uint64_t at = prng_below(&byzantine->prng, mangled.size);
+    const uint64_t bit = prng_below(&byzantine->prng, 8);
+    mangled.data[at] = (uint8_t)(mangled.data[at] ^ 1U << bit);
     emit(context, to, NULL, ingot_buffer_slice(&mangled));
     ingot_buffer_deinit(&mangled);
 }

@@ -39,10 +39,9 @@ static struct kv_operation draw(struct kv_model *model)
 {
     static const enum kv_operation_kind kinds[] = {KV_PUT_TEXT, KV_PUT_TEXT,        KV_PUT,
                                                    KV_DELETE,   KV_COMPARE_AND_SET, KV_GET};
-    struct kv_operation operation = {
-        .kind = kinds[prng_below(&model->prng, sizeof kinds / sizeof kinds[0])],
-        .key = (uint32_t)prng_below(&model->prng, KV_MODEL_KEYS),
-        .value = model->made};
+    struct kv_operation operation = {.value = model->made};
+    operation.kind = kinds[prng_below(&model->prng, sizeof kinds / sizeof kinds[0])];
+    operation.key = (uint32_t)prng_below(&model->prng, KV_MODEL_KEYS);
     /* Half of the time what is there by now, so that some comparisons succeed. */
     operation.expected = prng_chance(&model->prng, 500000)
                              ? model->values[operation.key]
