@@ -61,7 +61,10 @@ struct sync_request {
     uint32_t bytes_max;
 };
 
-/* Consecutive blocks, oldest first; `tail_qc`, if there, certifies the last of them. */
+/*
+ * Consecutive blocks, oldest first; `tail_qc`, if there, certifies the last of them. Without it the
+ * last one is of use only if it is the target: a block by itself bears no signature.
+ */
 struct sync_response {
     uint64_t committed_height; /* of the one that answers: a hint, never trusted */
     uint32_t block_count;
