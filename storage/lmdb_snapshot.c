@@ -19,8 +19,9 @@ static enum ingot_error error_of_read(int code)
 {
     if (code == MDB_NOTFOUND)
         return INGOT_ERROR_NOT_FOUND;
+    /* A read transaction goes bad only by meeting damage earlier. */
     if (code == MDB_CORRUPTED || code == MDB_PAGE_NOTFOUND || code == MDB_CURSOR_FULL ||
-        code == MDB_INCOMPATIBLE)
+        code == MDB_INCOMPATIBLE || code == MDB_BAD_TXN)
         return INGOT_ERROR_CORRUPT;
     if (code == MDB_READERS_FULL)
         return INGOT_ERROR_FULL;

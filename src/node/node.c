@@ -295,8 +295,10 @@ static struct replica_options replica_options_of(struct ingot_node *node)
 static enum ingot_exit open_replica(struct ingot_node *node, char *why, size_t why_size)
 {
     struct replica_options options = replica_options_of(node);
-    const enum ingot_error error = replica_open(&options, &node->replica, why, why_size);
+    char reason[1024] = "";
+    const enum ingot_error error = replica_open(&options, &node->replica, reason, sizeof reason);
     crypto_wipe(&options.secret, sizeof options.secret);
+    (void)snprintf(why, why_size, "%s: %s", node->home.data_folder, reason);
     if (error == INGOT_OK) {
         struct core_status status;
         replica_get_status(node->replica, &status);

@@ -142,9 +142,13 @@ class Client:
 
     def commit(self, transaction):
         """broadcast_tx_commit of bytes: the height, or None and the reason."""
-        result = self.call("broadcast_tx_commit", tx="0x" + transaction.hex())
-        if "error" in result:
-            return None, str(result["error"])
+        parameters = {"tx": base64.b64encode(transaction).decode()}
+        call = {"jsonrpc": "2.0", "id": 1, "method": "broadcast_tx_commit", "params": parameters}
+        _, body = self.request("POST", "/", json.dumps(call))
+        answer = json.loads(body)
+        if "error" in answer:
+            return None, str(answer["error"])
+        result = answer["result"]
         for part in ("check_tx", "tx_result"):
             if result[part]["code"] != 0:
                 return None, f"{part}: code {result[part]['code']} {result[part]['log']}"
