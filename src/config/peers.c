@@ -208,15 +208,6 @@ void peers_deinit(struct peer_list *peers)
     *peers = (struct peer_list){0};
 }
 
-const struct peer_entry *peers_find(const struct peer_list *peers,
-                                    const struct ingot_public_key *transport_key)
-{
-    for (uint32_t i = 0; i < peers->count; i++)
-        if (public_key_equal(&peers->entries[i].transport_key, transport_key))
-            return &peers->entries[i];
-    return NULL;
-}
-
 void peers_format_entry(const struct peer_entry *entry, struct ingot_buffer *text)
 {
     char key[2 * INGOT_PUBLIC_KEY_BYTES + 1];

@@ -54,9 +54,6 @@ INGOT_MUST_USE enum ingot_error peers_parse(struct ingot_slice text, const char 
 INGOT_MUST_USE enum ingot_error peers_load(const char *path, struct peer_list *peers,
                                            struct report *report);
 void peers_deinit(struct peer_list *peers);
-/* NULL if no entry has that transport key. */
-const struct peer_entry *peers_find(const struct peer_list *peers,
-                                    const struct ingot_public_key *transport_key);
 /* Appends one line of a peers file. */
 void peers_format_entry(const struct peer_entry *entry, struct ingot_buffer *text);
 

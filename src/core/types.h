@@ -47,8 +47,6 @@ struct validator_set *validator_set_ref(struct validator_set *set);
 void validator_set_unref(struct validator_set *set);
 /* The index of a key, or VALIDATOR_NONE. */
 uint32_t validator_set_find(const struct validator_set *set, const struct ingot_public_key *key);
-/* Same members with the same powers, whatever the epoch. */
-bool validator_set_same_members(const struct validator_set *a, const struct validator_set *b);
 
 /* One bit a validator, in the set's order: bit i is byte i / 8, bit i % 8 from the lowest. */
 struct signers {

@@ -107,20 +107,6 @@ uint32_t validator_set_find(const struct validator_set *set, const struct ingot_
     return VALIDATOR_NONE;
 }
 
-bool validator_set_same_members(const struct validator_set *a, const struct validator_set *b)
-{
-    if (a->count != b->count) {
-        return false;
-    }
-    for (uint32_t i = 0; i < a->count; i++) {
-        if (a->validators[i].power != b->validators[i].power ||
-            key_compare(&a->validators[i].key, &b->validators[i].key) != 0) {
-            return false;
-        }
-    }
-    return true;
-}
-
 bool signers_has(const struct signers *signers, uint32_t index)
 {
     INGOT_ASSERT(index < INGOT_VALIDATORS_MAX);

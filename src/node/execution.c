@@ -276,20 +276,3 @@ size_t execution_size_bytes(const struct execution *execution)
            execution->update_count * sizeof *execution->updates +
            execution->validator_update_count * sizeof *execution->validator_updates;
 }
-
-const struct state_update *execution_find(const struct execution *execution, struct ingot_slice key)
-{
-    uint32_t low = 0;
-    uint32_t high = execution->update_count;
-    while (low < high) {
-        const uint32_t middle = low + (high - low) / 2;
-        const int order = ingot_slice_compare(execution->updates[middle].key, key);
-        if (order == 0)
-            return &execution->updates[middle];
-        if (order < 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return NULL;
-}

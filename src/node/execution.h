@@ -47,8 +47,4 @@ size_t execution_size_bytes(const struct execution *execution);
 struct ingot_slice execution_encoded(const struct execution *execution);
 /* Reads an encoding back; copies it. NULL when it is damaged. */
 struct execution *execution_decode(struct ingot_slice encoded);
-/* The update of a key, or NULL. */
-const struct state_update *execution_find(const struct execution *execution,
-                                          struct ingot_slice key);
-
 #endif

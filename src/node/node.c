@@ -353,9 +353,9 @@ static enum ingot_exit open_network(struct ingot_node *node, char *why, size_t w
         return INGOT_EXIT_FAILURE;
     }
     struct ingot_peer *peers = peers_of(&node->home);
-    const enum ingot_error error =
-        ingot_network_set_peers(node->network, peers, node->home.peers.count);
+    node->discovery = ingot_discovery_static_new(peers, node->home.peers.count);
     free(peers);
+    const enum ingot_error error = ingot_discovery_start(node->discovery, node->network);
     if (error != INGOT_OK) {
         (void)snprintf(why, why_size, "%s/" HOME_PEERS_FILE ": %s", node->home.folder,
                        ingot_error_text(error));
@@ -510,6 +510,7 @@ void ingot_node_free(struct ingot_node *node)
         return;
     }
     rpc_free(node->rpc);
+    ingot_discovery_free(node->discovery);
     ingot_network_free(node->network);
     replica_free(node->replica);
     ingot_store_close(node->store);

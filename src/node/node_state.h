@@ -22,6 +22,7 @@ struct ingot_node {
     struct ingot_store *store;
     struct replica *replica;
     struct ingot_network *network;
+    struct ingot_discovery *discovery; /* the peers file */
     struct rpc *rpc;
 
     struct event_base *base;

@@ -308,11 +308,6 @@ void replica_receive(struct replica *replica, uint32_t peer, struct ingot_slice 
     message_unref(message);
 }
 
-enum replica_stop replica_stop_reason(const struct replica *replica)
-{
-    return replica->stop;
-}
-
 void replica_get_status(const struct replica *replica, struct core_status *status)
 {
     core_get_status(replica->core, status);
@@ -361,9 +356,4 @@ void replica_query(struct replica *replica, struct ingot_slice path, struct ingo
 uint32_t replica_mempool_count(const struct replica *replica)
 {
     return mempool_count(replica->mempool);
-}
-
-size_t replica_mempool_bytes(const struct replica *replica)
-{
-    return mempool_bytes(replica->mempool);
 }

@@ -107,7 +107,6 @@ INGOT_MUST_USE enum ingot_error replica_submit(struct replica *replica,
                                                struct ingot_slice transaction,
                                                struct ingot_check_response *response);
 
-enum replica_stop replica_stop_reason(const struct replica *replica);
 void replica_get_status(const struct replica *replica, struct core_status *status);
 /* Brings the gauges up to date; borrowed. The caller adds what only it knows. */
 struct metrics *replica_metrics(struct replica *replica);
@@ -116,6 +115,5 @@ const struct core *replica_core(const struct replica *replica);
 void replica_query(struct replica *replica, struct ingot_slice path, struct ingot_slice data,
                    struct ingot_query_response *response, uint64_t *height);
 uint32_t replica_mempool_count(const struct replica *replica);
-size_t replica_mempool_bytes(const struct replica *replica);
 
 #endif

@@ -54,14 +54,4 @@ enum reject verify_sync_response(struct verifier *verifier, const struct sync_re
 /* Whatever the kind. */
 enum reject verify_message(struct verifier *verifier, const struct message *message);
 
-/*
- * The certificates alone, for a message that itself is of no more use (a past Propose or Timeout):
- * borrowed pointers, NULL where there is none. They are not verified yet.
- */
-struct message_certificates {
-    struct qc *qc;
-    struct tc *tc;
-};
-struct message_certificates verify_certificates_of(const struct message *message);
-
 #endif

@@ -70,24 +70,3 @@ enum reject verify_message(struct verifier *verifier, const struct message *mess
     INGOT_ASSERT(false);
     return REJECT_MALFORMED;
 }
-
-struct message_certificates verify_certificates_of(const struct message *message)
-{
-    switch (message->kind) {
-    case MESSAGE_PROPOSE:
-        return (struct message_certificates){message->propose.block->justify, message->propose.tc};
-    case MESSAGE_TIMEOUT:
-        return (struct message_certificates){message->timeout.high_qc, message->timeout.tc};
-    case MESSAGE_CERTIFICATE:
-        return (struct message_certificates){message->certificate.qc, message->certificate.tc};
-    case MESSAGE_ADVERTISE:
-        return (struct message_certificates){message->advertise.high_qc, NULL};
-    case MESSAGE_SYNC_RESPONSE:
-        return (struct message_certificates){message->sync_response.tail_qc, NULL};
-    case MESSAGE_VOTE:
-    case MESSAGE_SYNC_REQUEST:
-    case MESSAGE_TRANSACTIONS:
-        break;
-    }
-    return (struct message_certificates){NULL, NULL};
-}

@@ -46,9 +46,6 @@ static void a_file_with_comments_and_all_forms_of_lines_is_read(void **state)
     assert_string_equal(peers.entries[1].endpoint.host, "2001:db8::1");
     assert_false(peers.entries[1].has_validator_key);
     assert_string_equal(peers.entries[2].endpoint.host, "a-b.example.org");
-    assert_ptr_equal(peers_find(&peers, &peers.entries[2].transport_key), &peers.entries[2]);
-    struct ingot_public_key unknown = {{0}};
-    assert_null(peers_find(&peers, &unknown));
     peers_deinit(&peers);
 }
 

@@ -133,29 +133,6 @@ static void the_hash_covers_everything_but_the_logs(void **state)
     assert_false(crypto_hash_equal(&hash, &changed));
 }
 
-static void a_key_is_found_by_its_bytes(void **state)
-{
-    (void)state;
-    struct state_update updates[40];
-    char keys[40][8];
-    for (uint32_t i = 0; i < 40; i++) {
-        snprintf(keys[i], sizeof keys[i], "k%02u", i * 2);
-        updates[i] = (struct state_update){text(keys[i]), text(keys[i]), false};
-    }
-    struct execution *execution = execution_new(NULL, 0, updates, 40, NULL, 0);
-    for (uint32_t i = 0; i < 80; i++) {
-        char key[8];
-        snprintf(key, sizeof key, "k%02u", i);
-        const struct state_update *found = execution_find(execution, text(key));
-        assert_int_equal(found != NULL, i % 2 == 0);
-        if (found != NULL)
-            assert_true(ingot_slice_equal(found->value, text(key)));
-    }
-    assert_null(execution_find(execution, text("")));
-    assert_null(execution_find(execution, text("zz")));
-    execution_unref(execution);
-}
-
 static void truncated_or_extended_bytes_are_refused(void **state)
 {
     (void)state;
@@ -287,7 +264,6 @@ int main(void)
         cmocka_unit_test(an_execution_reads_back_as_it_was_written),
         cmocka_unit_test(the_hash_of_an_execution_is_pinned),
         cmocka_unit_test(the_hash_covers_everything_but_the_logs),
-        cmocka_unit_test(a_key_is_found_by_its_bytes),
         cmocka_unit_test(truncated_or_extended_bytes_are_refused),
         cmocka_unit_test(no_two_encodings_mean_the_same),
         cmocka_unit_test(wrong_order_counts_and_sizes_are_refused),

@@ -322,19 +322,6 @@ static void every_sample_of_every_kind_verifies(void **state)
     }
 }
 
-static void the_certificates_of_a_past_message_can_be_had_alone(void **state)
-{
-    struct verify_fixture *fixture = *state;
-    struct message *message = good_timeout(fixture);
-    message->timeout.signature.bytes[0] ^= 1; /* of no more use */
-    const struct message_certificates inside = verify_certificates_of(message);
-    assert_ptr_equal(inside.qc, message->timeout.high_qc);
-    assert_ptr_equal(inside.tc, message->timeout.tc);
-    assert_int_equal(verify_qc(&fixture->verifier, inside.qc), REJECT_NONE);
-    assert_int_equal(verify_tc(&fixture->verifier, inside.tc), REJECT_NONE);
-    message_unref(message);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -353,7 +340,6 @@ int main(void)
         TEST(a_chain_with_a_wrong_link_is_refused),
         TEST(every_certificate_of_a_chain_is_verified),
         TEST(every_sample_of_every_kind_verifies),
-        TEST(the_certificates_of_a_past_message_can_be_had_alone),
 #undef TEST
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
