@@ -1,0 +1,70 @@
+/*
+ * Transactions and range queries of the key-value App on arbitrary bytes. What is accepted keeps
+ * the limits, and the same operation made anew is accepted as the same.
+ */
+#include <stdlib.h>
+
+#include "app/kv_transaction.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void require(bool condition)
+{
+    if (!condition) {
+        abort();
+    }
+}
+
+/* Makes a transaction of a parsed one's parts, without its nonce. */
+static void make(const struct kv_transaction *from, struct ingot_buffer *bytes)
+{
+    const struct ingot_slice none = {0};
+    enum ingot_error error = INGOT_ERROR_INVALID;
+    switch (from->operation) {
+    case KV_PUT:
+        error = ingot_kv_transaction_put(bytes, from->key, from->value, none);
+        break;
+    case KV_DELETE:
+        error = ingot_kv_transaction_delete(bytes, from->key, none);
+        break;
+    case KV_COMPARE_AND_SET:
+        error = ingot_kv_transaction_compare_and_set(
+            bytes, from->key, from->expects_absent ? NULL : &from->expected, from->value, none);
+        break;
+    case KV_GET:
+        error = ingot_kv_transaction_get(bytes, from->key, none);
+        break;
+    }
+    require(error == INGOT_OK);
+}
+
+static void check_same(const struct kv_transaction *a, const struct kv_transaction *b)
+{
+    require(a->operation == b->operation && a->expects_absent == b->expects_absent);
+    require(ingot_slice_equal(a->key, b->key));
+    require(ingot_slice_equal(a->value, b->value));
+    require(ingot_slice_equal(a->expected, b->expected));
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct kv_parser parser = {0};
+    struct kv_parser other = {0};
+    struct kv_transaction transaction = {0};
+    struct kv_transaction again = {0};
+    struct kv_range range;
+    const struct ingot_slice bytes = {data, size};
+    if (kv_transaction_parse(&parser, bytes, &transaction) == INGOT_KV_OK) {
+        require(transaction.key.size >= 1 && transaction.key.size <= INGOT_KV_KEY_BYTES_MAX);
+        require(transaction.value.size <= INGOT_KV_VALUE_BYTES_MAX);
+        struct ingot_buffer made = {0};
+        make(&transaction, &made);
+        require(kv_transaction_parse(&other, ingot_buffer_slice(&made), &again) == INGOT_KV_OK);
+        check_same(&transaction, &again);
+        ingot_buffer_deinit(&made);
+    }
+    (void)kv_range_parse(&parser, bytes, &range);
+    kv_parser_deinit(&parser);
+    kv_parser_deinit(&other);
+    return 0;
+}
