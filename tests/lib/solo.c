@@ -1,0 +1,247 @@
+/*
+ * One core, alone. See solo.h.
+ */
+#include "lib/solo.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/assert.h"
+
+static struct qc *genesis_qc(const struct solo *solo)
+{
+    struct qc *qc = qc_new(0);
+    qc->block = solo->genesis->hash;
+    return qc;
+}
+
+static void take_safety(struct solo *solo, const struct core_safety *safety)
+{
+    struct core_safety taken = *safety;
+    qc_ref(taken.high_qc);
+    if (taken.high_tc != NULL) {
+        tc_ref(taken.high_tc);
+    }
+    core_safety_deinit(&solo->safety);
+    solo->safety = taken;
+}
+
+void solo_init(struct solo *solo, uint32_t me)
+{
+    *solo = (struct solo){.me = me};
+    struct ingot_validator members[SOLO_VALIDATORS] = {0};
+    for (uint32_t i = 0; i < SOLO_VALIDATORS; i++) {
+        members[i].power = 1;
+        memset(members[i].key.bytes, (int)i + 1, sizeof members[i].key.bytes);
+    }
+    const char *why = NULL;
+    solo->set = validator_set_new(0, members, SOLO_VALIDATORS, &why);
+    INGOT_ASSERT(solo->set != NULL);
+    solo->genesis = block_new();
+    memset(solo->genesis->hash.bytes, 0xff, INGOT_HASH_BYTES);
+    struct qc *qc = genesis_qc(solo);
+    solo->safety = core_safety_at_genesis(qc);
+    qc_unref(qc);
+    solo->config = (struct core_config){.genesis = solo->genesis,
+                                        .has_key = true,
+                                        .key = solo->set->validators[me].key,
+                                        .leader_tenure = 4,
+                                        .base_timeout_ms = 1000,
+                                        .timeout_resend_ms = 500,
+                                        .advertise_interval_ms = 100000,
+                                        .fetch_timeout_ms = 400};
+    const struct core_restored restored = {.safety = &solo->safety,
+                                           .last_committed = solo->genesis,
+                                           .sets = &solo->set,
+                                           .set_count = 1};
+    solo->core = core_new(&solo->config, &restored, &why);
+    INGOT_ASSERT(solo->core != NULL);
+    (void)solo_step(solo, (struct core_event){.kind = CORE_START});
+}
+
+void solo_deinit(struct solo *solo)
+{
+    core_free(solo->core);
+    core_effects_deinit(&solo->effects);
+    core_safety_deinit(&solo->safety);
+    block_unref(solo->genesis);
+    validator_set_unref(solo->set);
+}
+
+/* --- Blocks and certificates. --- */
+
+struct qc *solo_qc(const struct solo *solo, const struct block *block)
+{
+    if (block->height == 0) {
+        return genesis_qc(solo);
+    }
+    struct qc *qc = qc_new(3);
+    qc->view = block->view;
+    qc->block_view = block->view;
+    qc->block = block->hash;
+    qc->validator_count = SOLO_VALIDATORS;
+    for (uint32_t i = 0; i < 3; i++) {
+        signers_add(&qc->signers, i);
+    }
+    return qc;
+}
+
+struct block *solo_block(struct solo *solo, const struct block *parent, uint64_t view)
+{
+    struct block *block = block_new();
+    solo->blocks_made++;
+    memcpy(block->hash.bytes, &solo->blocks_made, sizeof solo->blocks_made);
+    block->chain = solo->genesis->hash;
+    block->parent = parent->hash;
+    block->height = parent->height + 1;
+    block->view = view;
+    block->justify = solo_qc(solo, parent);
+    return block;
+}
+
+struct tc *solo_tc(const struct solo *solo, uint64_t view, struct qc *high_qc)
+{
+    (void)solo;
+    struct tc *tc = tc_new(3);
+    tc->validator_count = SOLO_VALIDATORS;
+    tc->view = view;
+    tc->high_qc = high_qc;
+    for (uint32_t i = 0; i < 3; i++) {
+        signers_add(&tc->signers, i);
+        tc->claims[i].view = qc_position(high_qc).view;
+    }
+    return tc;
+}
+
+/* --- Events. --- */
+
+enum reject solo_step(struct solo *solo, struct core_event event)
+{
+    event.now_ms = solo->now_ms;
+    core_effects_clear(&solo->effects);
+    const enum reject reject = core_step(solo->core, &event, &solo->effects);
+    const char *why = NULL;
+    INGOT_ASSERT(core_check_invariants(solo->core, &why) == 0);
+    for (uint32_t i = 0; i < solo->effects.count; i++) {
+        if (solo->effects.items[i].kind == CORE_PERSIST_SAFETY) {
+            take_safety(solo, &solo->effects.items[i].safety);
+        }
+    }
+    return reject;
+}
+
+void solo_tick(struct solo *solo, uint64_t after_ms)
+{
+    solo->now_ms += after_ms;
+    (void)solo_step(solo, (struct core_event){.kind = CORE_TICK});
+}
+
+enum reject solo_receive(struct solo *solo, uint32_t peer, struct message *message)
+{
+    const enum reject reject = solo_step(
+        solo, (struct core_event){.kind = CORE_MESSAGE, .peer = peer, .message = message});
+    message_unref(message);
+    return reject;
+}
+
+enum reject solo_propose(struct solo *solo, struct block *block, struct tc *tc)
+{
+    const uint32_t leader = solo_leader(solo, block->view);
+    struct message *message = message_new(MESSAGE_PROPOSE);
+    message->propose.block = block_ref(block);
+    message->propose.tc = tc;
+    message->propose.vote =
+        (struct vote){.view = block->view, .block = block->hash, .voter = leader};
+    return solo_receive(solo, leader, message);
+}
+
+enum reject solo_validated(struct solo *solo, struct block *block, bool is_valid)
+{
+    return solo_step(
+        solo, (struct core_event){.kind = CORE_VALIDATED, .block = block, .valid = is_valid});
+}
+
+void solo_accept(struct solo *solo, struct block *block, struct tc *tc)
+{
+    const enum reject reject = solo_propose(solo, block, tc);
+    INGOT_ASSERT(reject == REJECT_NONE);
+    INGOT_ASSERT(solo_count(solo, CORE_ASK_VALIDATE) == 1);
+    (void)solo_validated(solo, block, true);
+}
+
+enum reject solo_vote(struct solo *solo, uint32_t voter, const struct block *block)
+{
+    struct message *message = message_new(MESSAGE_VOTE);
+    message->vote = (struct vote){.view = block->view, .block = block->hash, .voter = voter};
+    return solo_receive(solo, voter, message);
+}
+
+enum reject solo_show_qc(struct solo *solo, struct qc *qc)
+{
+    struct message *message = message_new(MESSAGE_CERTIFICATE);
+    message->certificate.qc = qc;
+    return solo_receive(solo, (solo->me + 1) % SOLO_VALIDATORS, message);
+}
+
+enum reject solo_show_tc(struct solo *solo, struct tc *tc)
+{
+    struct message *message = message_new(MESSAGE_CERTIFICATE);
+    message->certificate.tc = tc;
+    return solo_receive(solo, (solo->me + 1) % SOLO_VALIDATORS, message);
+}
+
+enum reject solo_timeout(struct solo *solo, uint32_t voter, uint64_t view, struct qc *high_qc,
+                         struct tc *tc)
+{
+    struct message *message = message_new(MESSAGE_TIMEOUT);
+    message->timeout = (struct timeout){.view = view, .voter = voter, .high_qc = high_qc, .tc = tc};
+    return solo_receive(solo, voter, message);
+}
+
+/* --- Effects. --- */
+
+uint32_t solo_count(const struct solo *solo, enum core_effect_kind kind)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < solo->effects.count; i++) {
+        count += solo->effects.items[i].kind == kind;
+    }
+    return count;
+}
+
+const struct core_effect *solo_effect(const struct solo *solo, enum core_effect_kind kind,
+                                      uint32_t nth)
+{
+    for (uint32_t i = 0; i < solo->effects.count; i++) {
+        if (solo->effects.items[i].kind == kind && nth-- == 0) {
+            return &solo->effects.items[i];
+        }
+    }
+    return NULL;
+}
+
+const struct vote *solo_sent_vote(const struct solo *solo)
+{
+    for (uint32_t i = 0; i < solo->effects.count; i++) {
+        const struct message *message = solo->effects.items[i].message;
+        if (message != NULL && message->kind == MESSAGE_VOTE) {
+            return &message->vote;
+        }
+        if (message != NULL && message->kind == MESSAGE_PROPOSE) {
+            return &message->propose.vote;
+        }
+    }
+    return NULL;
+}
+
+struct core_status solo_status(const struct solo *solo)
+{
+    struct core_status status;
+    core_get_status(solo->core, &status);
+    return status;
+}
+
+uint32_t solo_leader(const struct solo *solo, uint64_t view)
+{
+    return leader_of_view(solo->set, view, solo->config.leader_tenure);
+}

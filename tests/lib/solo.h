@@ -1,0 +1,60 @@
+/*
+ * One core of four, alone: the test plays its peers, its App and its clock. Certificates bear no
+ * signatures, since the core looks at none, and hashes are made up.
+ */
+#ifndef INGOT_TESTS_SOLO_H
+#define INGOT_TESTS_SOLO_H
+
+#include "core/core.h"
+
+#define SOLO_VALIDATORS 4
+
+struct solo {
+    struct core_config config;
+    struct core *core;
+    struct block *genesis;
+    struct validator_set *set;
+    struct core_safety safety;   /* as last persisted: what a restart would find */
+    struct core_effects effects; /* of the last event */
+    uint64_t now_ms;
+    uint32_t me;
+    uint32_t blocks_made;
+};
+
+/* All four have power 1, tenures are of four views, deadlines of 1000 ms. */
+void solo_init(struct solo *solo, uint32_t me);
+void solo_deinit(struct solo *solo);
+
+/* A child of a block, justified by its Generic QC. New references. */
+struct block *solo_block(struct solo *solo, const struct block *parent, uint64_t view);
+struct qc *solo_qc(const struct solo *solo, const struct block *block);
+/* A TC of the set; takes the QC. */
+struct tc *solo_tc(const struct solo *solo, uint64_t view, struct qc *high_qc);
+
+/* Every step checks the core's invariants. The effects are those of the step alone. */
+enum reject solo_step(struct solo *solo, struct core_event event);
+void solo_tick(struct solo *solo, uint64_t after_ms);
+/* Takes the message; it comes by the channel `peer`. */
+enum reject solo_receive(struct solo *solo, uint32_t peer, struct message *message);
+/* The leader of the block's view proposes it; the App has not answered yet. `tc` is taken. */
+enum reject solo_propose(struct solo *solo, struct block *block, struct tc *tc);
+enum reject solo_validated(struct solo *solo, struct block *block, bool is_valid);
+/* Proposed, and found valid at once. */
+void solo_accept(struct solo *solo, struct block *block, struct tc *tc);
+enum reject solo_vote(struct solo *solo, uint32_t voter, const struct block *block);
+enum reject solo_show_qc(struct solo *solo, struct qc *qc);
+enum reject solo_show_tc(struct solo *solo, struct tc *tc);
+/* A Timeout; takes both. */
+enum reject solo_timeout(struct solo *solo, uint32_t voter, uint64_t view, struct qc *high_qc,
+                         struct tc *tc);
+
+/* Of the last step: how many effects of a kind, and the nth of them. */
+uint32_t solo_count(const struct solo *solo, enum core_effect_kind kind);
+const struct core_effect *solo_effect(const struct solo *solo, enum core_effect_kind kind,
+                                      uint32_t nth);
+/* The vote that the last step sent, or NULL; own proposals count. */
+const struct vote *solo_sent_vote(const struct solo *solo);
+struct core_status solo_status(const struct solo *solo);
+uint32_t solo_leader(const struct solo *solo, uint64_t view);
+
+#endif

@@ -1,0 +1,403 @@
+/*
+ * The stories of locks, votes and commits, each of which a plausible version of the rules got
+ * wrong. Goal: no order of messages makes a replica vote or commit where it must not, or refuse
+ * where it must vote. Method: one core of four, alone; the test plays its peers, its App and time.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/solo.h"
+
+/* Leads none of the first four tenures' views that the stories are about: tests check that. */
+#define ME 3
+#define CHAIN_MAX 16
+
+struct story {
+    struct solo solo;
+    struct block *chain[CHAIN_MAX]; /* what the test has made; owned */
+    uint32_t count;
+};
+
+static int set_up(void **state)
+{
+    struct story *story = calloc(1, sizeof *story);
+    assert_non_null(story);
+    solo_init(&story->solo, ME);
+    *state = story;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct story *story = *state;
+    for (uint32_t i = 0; i < story->count; i++) {
+        block_unref(story->chain[i]);
+    }
+    solo_deinit(&story->solo);
+    free(story);
+    return 0;
+}
+
+static struct block *make(struct story *story, const struct block *parent, uint64_t view)
+{
+    assert_true(story->count < CHAIN_MAX);
+    struct block *block = solo_block(&story->solo, parent, view);
+    story->chain[story->count++] = block;
+    return block;
+}
+
+/* The view is entered by a TC where the block before is not of the view before. */
+static struct tc *entry_of(struct story *story, const struct block *parent, uint64_t view)
+{
+    return parent->view + 1 == view
+               ? NULL
+               : solo_tc(&story->solo, view - 1, solo_qc(&story->solo, parent));
+}
+
+static struct block *accept_next(struct story *story, const struct block *parent, uint64_t view)
+{
+    struct block *block = make(story, parent, view);
+    solo_accept(&story->solo, block, entry_of(story, parent, view));
+    return block;
+}
+
+static void expect_voted(const struct story *story, const struct block *block)
+{
+    const struct vote *vote = solo_sent_vote(&story->solo);
+    assert_non_null(vote);
+    assert_memory_equal(vote->block.bytes, block->hash.bytes, INGOT_HASH_BYTES);
+    assert_int_equal(vote->view, block->view);
+}
+
+static void expect_position(struct position position, uint64_t view)
+{
+    assert_int_equal(position.epoch, 0);
+    assert_int_equal(position.view, view);
+}
+
+static uint64_t committed_height(const struct story *story)
+{
+    return solo_status(&story->solo).last_committed->height;
+}
+
+/* --- Locks. --- */
+
+static void a_lock_outlives_any_number_of_timeouts(void **state)
+{
+    struct story *story = *state;
+    struct solo *solo = &story->solo;
+    const struct block *b1 = accept_next(story, solo->genesis, 1);
+    const struct block *b2 = accept_next(story, b1, 2);
+    const struct block *b3 = accept_next(story, b2, 3);
+    expect_position(solo_status(solo).locked, 1);
+    assert_int_equal(solo_show_qc(solo, solo_qc(solo, b3)), REJECT_NONE);
+    expect_position(solo_status(solo).locked, 2);
+    /* A quorum that knows nothing of it gives up tenure after tenure. */
+    for (uint64_t view = 4; view < 400; view += 4) {
+        solo_tick(solo, 10000);
+        assert_int_equal(solo_show_tc(solo, solo_tc(solo, view, solo_qc(solo, b1))), REJECT_NONE);
+        expect_position(solo_status(solo).locked, 2);
+        expect_position(solo_status(solo).high, 3);
+    }
+    /* A proposal on what is below the lock gets no vote, although its TC allows it. */
+    const uint64_t view = solo_status(solo).current.view;
+    struct block *rival = make(story, b1, view);
+    assert_int_equal(solo_propose(solo, rival, solo_tc(solo, view - 4, solo_qc(solo, b1))),
+                     REJECT_NONE);
+    assert_int_equal(solo_validated(solo, rival, true), REJECT_BELOW_LOCK);
+    assert_null(solo_sent_vote(solo));
+}
+
+static void replaying_an_old_qc_lowers_nothing(void **state)
+{
+    struct story *story = *state;
+    struct solo *solo = &story->solo;
+    const struct block *b1 = accept_next(story, solo->genesis, 1);
+    const struct block *b2 = accept_next(story, b1, 2);
+    /* A gap, so that nothing is committed and all blocks stay. */
+    const struct block *b5 = accept_next(story, b2, 5);
+    const struct block *b6 = accept_next(story, b5, 6);
+    assert_int_equal(solo_show_qc(solo, solo_qc(solo, b6)), REJECT_NONE);
+    const struct core_status before = solo_status(solo);
+    expect_position(before.locked, 5);
+    const struct block *old[] = {b1, b2, b5, b6};
+    for (size_t i = 0; i < sizeof old / sizeof old[0]; i++) {
+        (void)solo_show_qc(solo, solo_qc(solo, old[i]));
+        assert_int_equal(solo_count(solo, CORE_PERSIST_SAFETY), 0);
+    }
+    const struct core_status after = solo_status(solo);
+    assert_int_equal(position_compare(before.locked, after.locked), 0);
+    assert_int_equal(position_compare(before.high, after.high), 0);
+    assert_int_equal(position_compare(before.current, after.current), 0);
+    assert_int_equal(position_compare(before.last_voted, after.last_voted), 0);
+}
+
+static void a_locked_replica_accepts_the_same_block_again(void **state)
+{
+    struct story *story = *state;
+    struct solo *solo = &story->solo;
+    const struct block *b1 = accept_next(story, solo->genesis, 1);
+    const struct block *b2 = accept_next(story, b1, 2);
+    assert_int_equal(solo_show_qc(solo, solo_qc(solo, b2)), REJECT_NONE);
+    expect_position(solo_status(solo).locked, 1);
+    /* The view fails; a later leader builds on the very QC that we are locked on. */
+    struct block *again = make(story, b1, 5);
+    solo_accept(solo, again, solo_tc(solo, 3, solo_qc(solo, b1)));
+    expect_voted(story, again);
+}
+
+/* --- Commits. --- */
+
+struct gap_row {
+    const char *why;
+    uint64_t views[3];
+    bool commits;
+};
+
+static void a_view_gap_commits_nothing(void **state)
+{
+    static const struct gap_row rows[] = {
+        {"consecutive views commit the first", {1, 2, 3}, true},
+        {"a gap between the first and the second", {1, 5, 6}, false},
+        {"a gap between the second and the third", {1, 2, 5}, false},
+        {"both gaps", {1, 5, 9}, false},
+        {"consecutive, but later", {5, 6, 7}, true},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        assert_int_equal(tear_down(state), 0);
+        assert_int_equal(set_up(state), 0);
+        struct story *story = *state;
+        const struct block *block = story->solo.genesis;
+        for (size_t j = 0; j < 3; j++) {
+            block = accept_next(story, block, rows[i].views[j]);
+            assert_int_equal(committed_height(story), 0);
+        }
+        assert_int_equal(solo_show_qc(&story->solo, solo_qc(&story->solo, block)), REJECT_NONE);
+        if (committed_height(story) != (rows[i].commits ? 1 : 0)) {
+            fail_msg("%s: height %d", rows[i].why, (int)committed_height(story));
+        }
+        assert_int_equal(solo_count(&story->solo, CORE_COMMIT), rows[i].commits ? 1 : 0);
+    }
+}
+
+/* --- Answers that come late. --- */
+
+static void the_answer_of_the_app_comes_too_late_for_the_view(void **state)
+{
+    struct story *story = *state;
+    struct solo *solo = &story->solo;
+    struct block *b1 = make(story, solo->genesis, 1);
+    assert_int_equal(solo_propose(solo, b1, NULL), REJECT_NONE);
+    assert_int_equal(solo_show_tc(solo, solo_tc(solo, 1, solo_qc(solo, solo->genesis))),
+                     REJECT_NONE);
+    expect_position(solo_status(solo).current, 5);
+    assert_int_equal(solo_validated(solo, b1, true), REJECT_NONE);
+    assert_null(solo_sent_vote(solo));
+    assert_non_null(core_find_block(solo->core, &b1->hash));
+    expect_position(solo_status(solo).last_voted, 0);
+}
+
+static void the_answer_of_the_app_comes_too_late_after_a_timeout(void **state)
+{
+    struct story *story = *state;
+    struct solo *solo = &story->solo;
+    struct block *b1 = make(story, solo->genesis, 1);
+    assert_int_equal(solo_propose(solo, b1, NULL), REJECT_NONE);
+    solo_tick(solo, 5000);
+    expect_position(solo_status(solo).last_voted, 1);
+    (void)solo_validated(solo, b1, true);
+    assert_null(solo_sent_vote(solo));
+    assert_false(solo->safety.has_vote);
+}
+
+static void an_answer_in_time_is_followed_by_a_durable_vote(void **state)
+{
+    struct story *story = *state;
+    struct solo *solo = &story->solo;
+    struct block *b1 = make(story, solo->genesis, 1);
+    solo_accept(solo, b1, NULL);
+    expect_voted(story, b1);
+    /* Block, safety record, vote: in this order. */
+    uint32_t block_at = UINT32_MAX;
+    uint32_t safety_at = UINT32_MAX;
+    uint32_t vote_at = UINT32_MAX;
+    for (uint32_t i = 0; i < solo->effects.count; i++) {
+        const struct core_effect *effect = &solo->effects.items[i];
+        block_at = effect->kind == CORE_PERSIST_BLOCK ? i : block_at;
+        safety_at = effect->kind == CORE_PERSIST_SAFETY ? i : safety_at;
+        vote_at = effect->kind == CORE_SEND ? i : vote_at;
+    }
+    assert_true(block_at < safety_at);
+    assert_true(safety_at < vote_at);
+    assert_int_not_equal(vote_at, UINT32_MAX);
+    assert_true(solo->safety.has_vote);
+    assert_memory_equal(solo->safety.vote.block.bytes, b1->hash.bytes, INGOT_HASH_BYTES);
+}
+
+/* --- Certificates of what is unknown, or far ahead. --- */
+
+static void a_certificate_for_an_unknown_block_waits(void **state)
+{
+    struct story *story = *state;
+    struct solo *solo = &story->solo;
+    const struct block *b1 = accept_next(story, solo->genesis, 1);
+    struct block *b2 = make(story, b1, 2);
+    const struct core_status before = solo_status(solo);
+    assert_int_equal(solo_show_qc(solo, solo_qc(solo, b2)), REJECT_NONE);
+    const struct core_status after = solo_status(solo);
+    assert_int_equal(position_compare(before.high, after.high), 0);
+    assert_int_equal(position_compare(before.current, after.current), 0);
+    assert_int_equal(position_compare(before.locked, after.locked), 0);
+    assert_int_equal(solo_count(solo, CORE_PERSIST_SAFETY), 0);
+    /* The block comes: the certificate is used, once. */
+    assert_int_equal(solo_propose(solo, b2, NULL), REJECT_NONE);
+    assert_int_equal(solo_validated(solo, b2, true), REJECT_NONE);
+    expect_position(solo_status(solo).high, 2);
+    expect_position(solo_status(solo).current, 3);
+}
+
+static void a_view_far_ahead_without_a_certificate_gives_no_jump(void **state)
+{
+    struct story *story = *state;
+    struct solo *solo = &story->solo;
+    const struct block *b1 = accept_next(story, solo->genesis, 1);
+    assert_int_equal(solo_show_qc(solo, solo_qc(solo, b1)), REJECT_NONE);
+    const struct core_status before = solo_status(solo);
+    struct block *far = make(story, b1, 1000);
+    assert_int_equal(solo_propose(solo, far, NULL), REJECT_NO_ENTRY_PROOF);
+    assert_int_equal(solo_count(solo, CORE_ASK_VALIDATE), 0);
+    assert_int_equal(solo_vote(solo, 0, far), REJECT_NONE); /* kept in its slot */
+    assert_int_equal(solo_timeout(solo, 1, 1000, solo_qc(solo, b1), NULL), REJECT_NONE);
+    assert_int_equal(solo_timeout(solo, 2, 1000, solo_qc(solo, b1), NULL), REJECT_NONE);
+    const struct core_status after = solo_status(solo);
+    assert_int_equal(position_compare(before.current, after.current), 0);
+    assert_int_equal(after.timeouts, 0);
+}
+
+/* --- Leaders and voters that say two things. --- */
+
+static void two_proposals_of_one_view_get_one_vote(void **state)
+{
+    struct story *story = *state;
+    struct solo *solo = &story->solo;
+    struct block *first = make(story, solo->genesis, 1);
+    struct block *second = make(story, solo->genesis, 1);
+    solo_accept(solo, first, NULL);
+    expect_voted(story, first);
+    (void)solo_propose(solo, second, NULL);
+    assert_null(solo_sent_vote(solo));
+    (void)solo_validated(solo, second, true);
+    assert_null(solo_sent_vote(solo));
+    assert_memory_equal(solo->safety.vote.block.bytes, first->hash.bytes, INGOT_HASH_BYTES);
+}
+
+static void a_voter_that_says_two_things_is_accused_of_both(void **state)
+{
+    struct story *story = *state;
+    struct solo *solo = &story->solo;
+    struct block *first = make(story, solo->genesis, 1);
+    struct block *second = make(story, solo->genesis, 1);
+    assert_int_equal(solo_vote(solo, 1, first), REJECT_NONE);
+    assert_int_equal(solo_vote(solo, 1, second), REJECT_DUPLICATE);
+    const struct core_effect *evidence = solo_effect(solo, CORE_EVIDENCE, 0);
+    assert_non_null(evidence);
+    assert_memory_equal(evidence->evidence[0].block.bytes, first->hash.bytes, INGOT_HASH_BYTES);
+    assert_memory_equal(evidence->evidence[1].block.bytes, second->hash.bytes, INGOT_HASH_BYTES);
+    /* The same vote again is no offence. */
+    assert_int_equal(solo_vote(solo, 2, first), REJECT_NONE);
+    assert_int_equal(solo_vote(solo, 2, first), REJECT_DUPLICATE);
+    assert_int_equal(solo_count(solo, CORE_EVIDENCE), 0);
+}
+
+static void a_vote_of_our_own_that_we_did_not_cast_stops_us_from_signing(void **state)
+{
+    struct story *story = *state;
+    struct solo *solo = &story->solo;
+    struct block *b1 = make(story, solo->genesis, 1);
+    struct block *b2 = make(story, b1, 2);
+    assert_int_equal(solo_vote(solo, ME, b2), REJECT_DUPLICATE);
+    assert_int_equal(solo_count(solo, CORE_STOP_SIGNING), 1);
+    /* It follows as an observer from now on. */
+    solo_accept(solo, b1, NULL);
+    assert_null(solo_sent_vote(solo));
+    solo_tick(solo, 100000);
+    assert_int_equal(solo_status(solo).timeouts, 0);
+    assert_int_equal(solo_show_qc(solo, solo_qc(solo, b1)), REJECT_NONE);
+    expect_position(solo_status(solo).high, 1);
+}
+
+static void our_own_vote_coming_back_is_nothing_special(void **state)
+{
+    struct story *story = *state;
+    struct solo *solo = &story->solo;
+    const struct block *b1 = accept_next(story, solo->genesis, 1);
+    (void)solo_vote(solo, ME, b1);
+    assert_int_equal(solo_count(solo, CORE_STOP_SIGNING), 0);
+    struct block *rival = make(story, solo->genesis, 1);
+    (void)solo_vote(solo, ME, rival);
+    assert_int_equal(solo_count(solo, CORE_STOP_SIGNING), 1);
+}
+
+/* --- What others make us keep. --- */
+
+static void a_channel_keeps_one_orphan_of_bounded_size(void **state)
+{
+    struct story *story = *state;
+    struct solo *solo = &story->solo;
+    struct block *unknown = make(story, solo->genesis, 1);
+    for (uint64_t view = 2; view <= 4; view++) {
+        struct block *orphan = make(story, unknown, view);
+        (void)solo_propose(solo, orphan, solo_tc(solo, view - 1, solo_qc(solo, unknown)));
+        assert_true(solo_status(solo).pending_bytes <= block_size_bytes(orphan));
+    }
+    struct block *child = make(story, unknown, 5);
+    assert_int_equal(solo_propose(solo, child, solo_tc(solo, 4, solo_qc(solo, unknown))),
+                     REJECT_NONE);
+    assert_int_equal(solo_status(solo).pending_bytes, block_size_bytes(child));
+    /* Larger than a channel's share. */
+    struct block *large = make(story, unknown, 5);
+    ingot_buffer_reserve(&large->payload, INGOT_PENDING_BYTES_PER_PEER_MAX + 1);
+    large->payload.size = INGOT_PENDING_BYTES_PER_PEER_MAX + 1;
+    assert_int_equal(solo_propose(solo, large, solo_tc(solo, 4, solo_qc(solo, unknown))),
+                     REJECT_BUFFER_FULL);
+    /* Once the parent is there, the orphan is taken up. */
+    struct message *message = message_new(MESSAGE_PROPOSE);
+    message->propose.block = block_ref(unknown);
+    message->propose.vote =
+        (struct vote){.view = 1, .block = unknown->hash, .voter = solo_leader(solo, 1)};
+    assert_int_equal(solo_receive(solo, 1, message), REJECT_NONE);
+    assert_int_equal(solo_validated(solo, unknown, true), REJECT_NONE);
+    assert_int_equal(solo_count(solo, CORE_ASK_VALIDATE), 1);
+    assert_int_equal(solo_status(solo).pending_bytes, 0);
+    assert_int_equal(solo_validated(solo, child, true), REJECT_NONE);
+    expect_voted(story, child);
+}
+
+#define STORY(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        STORY(a_lock_outlives_any_number_of_timeouts),
+        STORY(replaying_an_old_qc_lowers_nothing),
+        STORY(a_locked_replica_accepts_the_same_block_again),
+        STORY(a_view_gap_commits_nothing),
+        STORY(the_answer_of_the_app_comes_too_late_for_the_view),
+        STORY(the_answer_of_the_app_comes_too_late_after_a_timeout),
+        STORY(an_answer_in_time_is_followed_by_a_durable_vote),
+        STORY(a_certificate_for_an_unknown_block_waits),
+        STORY(a_view_far_ahead_without_a_certificate_gives_no_jump),
+        STORY(two_proposals_of_one_view_get_one_vote),
+        STORY(a_voter_that_says_two_things_is_accused_of_both),
+        STORY(a_vote_of_our_own_that_we_did_not_cast_stops_us_from_signing),
+        STORY(our_own_vote_coming_back_is_nothing_special),
+        STORY(a_channel_keeps_one_orphan_of_bounded_size),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
