@@ -194,6 +194,12 @@ void checks_tc(struct checks *checks, uint32_t node, const struct tc *tc)
 
 /* --- Commits. --- */
 
+/* What a transaction of a reported block came to; NULL where nobody lived to report the block. */
+static const struct ingot_result *result_at(const struct execution *execution, uint32_t index)
+{
+    return execution == NULL ? NULL : &execution->results[index];
+}
+
 static void execute(struct checks *checks, const struct block *block,
                     const struct execution *execution)
 {
@@ -218,9 +224,9 @@ static void execute(struct checks *checks, const struct block *block,
         }
         operation->commit_height = block->height;
         const char *wrong =
-            i >= execution->result_count
+            execution != NULL && i >= execution->result_count
                 ? "there is no result"
-                : kv_model_execute(checks->model, operation, &execution->results[i]);
+                : kv_model_execute(checks->model, operation, result_at(execution, i));
         if (wrong != NULL) {
             checks_fail(checks, CHECK_RESULT_OF_REPLAY, "height %" PRIu64 ", transaction %u: %s",
                         block->height, i, wrong);
@@ -238,20 +244,44 @@ static void append_committed(struct checks *checks, const struct ingot_hash *has
     checks->committed[checks->committed_count++] = *hash;
 }
 
+static void take_committed(struct checks *checks, const struct block *block,
+                           const struct execution *execution)
+{
+    append_committed(checks, &block->hash);
+    if (checks->model != NULL) {
+        execute(checks, block, execution);
+    }
+}
+
+/*
+ * All who had committed the blocks below may have crashed between making that durable and
+ * reporting it. They are final, so what they hold is known; their results were never reported.
+ */
+static void take_unreported(struct checks *checks, const struct block *block)
+{
+    while (checks->committed_count < block->height) {
+        const struct checks_block *next = checks_find_block(checks, &block->parent);
+        while (next->block->height > checks->committed_count) {
+            next = checks_find_block(checks, &next->block->parent);
+        }
+        take_committed(checks, next->block, NULL);
+    }
+}
+
+/* Is it, or its ancestor where the reports end, what has been reported as committed? */
+static bool extends_committed(const struct checks *checks, const struct block *block)
+{
+    while (block->height >= checks->committed_count) {
+        block = checks_find_block(checks, &block->parent)->block;
+    }
+    return memcmp(checks->committed[block->height].bytes, block->hash.bytes, INGOT_HASH_BYTES) == 0;
+}
+
 void checks_commit(struct checks *checks, uint32_t node, const struct block *block,
                    const struct execution *execution)
 {
     struct checks_node *known = &checks->nodes[node];
     if (!known->is_honest || checks->violated != CHECK_NONE) {
-        return;
-    }
-    if (block->height > checks->committed_count ||
-        (block->height < checks->committed_count &&
-         memcmp(checks->committed[block->height].bytes, block->hash.bytes, INGOT_HASH_BYTES) !=
-             0)) {
-        checks_fail(checks, CHECK_COMMITTED_PREFIX,
-                    "replica %u committed another block at height %" PRIu64 " (view %" PRIu64 ")",
-                    node, block->height, block->view);
         return;
     }
     const struct checks_block *certified = checks_find_block(checks, &block->hash);
@@ -262,17 +292,21 @@ void checks_commit(struct checks *checks, uint32_t node, const struct block *blo
                     node, block->height, block->view);
         return;
     }
+    if (!extends_committed(checks, block)) {
+        checks_fail(checks, CHECK_COMMITTED_PREFIX,
+                    "replica %u committed another block at height %" PRIu64 " (view %" PRIu64 ")",
+                    node, block->height, block->view);
+        return;
+    }
     if (memcmp(block->updates_hash.bytes, execution->updates_hash.bytes, INGOT_HASH_BYTES) != 0) {
         checks_fail(checks, CHECK_SAME_STATE,
                     "replica %u executed height %" PRIu64 " to something else", node,
                     block->height);
         return;
     }
+    take_unreported(checks, block);
     if (block->height == checks->committed_count) {
-        append_committed(checks, &block->hash);
-        if (checks->model != NULL) {
-            execute(checks, block, execution);
-        }
+        take_committed(checks, block, execution);
     }
     known->committed_height = block->height;
 }

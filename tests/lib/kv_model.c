@@ -98,7 +98,8 @@ struct kv_operation *kv_model_find(const struct kv_model *model, const struct in
 
 static const char *expect(const struct ingot_result *result, enum ingot_kv_code code)
 {
-    return result->code == (uint32_t)code ? NULL : "the code is not what a replay gives";
+    return result == NULL || result->code == (uint32_t)code ? NULL
+                                                            : "the code is not what a replay gives";
 }
 
 const char *kv_model_execute(struct kv_model *model, const struct kv_operation *operation,
@@ -128,7 +129,7 @@ const char *kv_model_execute(struct kv_model *model, const struct kv_operation *
             return expect(result, INGOT_KV_NOT_FOUND);
         }
         kv_model_value(*value, text);
-        if (!ingot_slice_equal(result->data, ingot_slice_of_text(text))) {
+        if (result != NULL && !ingot_slice_equal(result->data, ingot_slice_of_text(text))) {
             return "the value that was read is not what a replay gives";
         }
         return expect(result, INGOT_KV_OK);

@@ -37,7 +37,8 @@ void kv_model_deinit(struct kv_model *model);
 void kv_model_make(struct kv_model *model, struct ingot_buffer *transaction);
 /* The operation behind a transaction, or NULL. */
 struct kv_operation *kv_model_find(const struct kv_model *model, const struct ingot_hash *digest);
-/* Executes it. NULL if the result is what it must be, else what is wrong with it. */
+/* Executes it. NULL if the result is what it must be, else what is wrong with it. A result of NULL
+ * was never seen, and is not judged. */
 const char *kv_model_execute(struct kv_model *model, const struct kv_operation *operation,
                              const struct ingot_result *result);
 
