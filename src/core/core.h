@@ -157,10 +157,11 @@ struct core_status {
     struct validator_set *set; /* of the current epoch */
     bool is_leader;
     bool is_member;
-    bool fetching;        /* blocks we need are on their way */
-    uint32_t tree_blocks; /* uncommitted blocks held */
-    size_t pending_bytes; /* messages held for later */
-    uint64_t timeouts;    /* views of ours that ended by our own deadline */
+    bool has_stopped_signing; /* somebody else signs with our key */
+    bool fetching;            /* blocks we need are on their way */
+    uint32_t tree_blocks;     /* uncommitted blocks held */
+    size_t pending_bytes;     /* messages held for later */
+    uint64_t timeouts;        /* views of ours that ended by our own deadline */
     uint64_t views_entered;
 };
 

@@ -29,6 +29,7 @@ void core_get_status(const struct core *core, struct core_status *status)
         .set = core_set(core),
         .is_leader = core_is_own_key(core, leader),
         .is_member = core_member(core) != VALIDATOR_NONE,
+        .has_stopped_signing = core->has_stopped_signing,
         .fetching = core->fetch.is_active,
         .tree_blocks = core->tree.count - 1,
         .pending_bytes = pending_bytes(core),

@@ -125,6 +125,9 @@ static void render_chain(const struct metrics *metrics, struct ingot_buffer *tex
     gauge(text, "ingot_is_leader", "1 while this node leads the current view.", metrics->is_leader);
     gauge(text, "ingot_is_member", "1 while this node is in the current validator set.",
           metrics->is_member);
+    gauge(text, "ingot_signing_stopped",
+          "1 after this node has seen its own key used elsewhere and ended all signing.",
+          metrics->has_stopped_signing);
     gauge(text, "ingot_catching_up", "1 while blocks that others have committed are fetched.",
           metrics->catching_up);
     gauge(text, "ingot_uncommitted_blocks", "Blocks held above the last committed one.",

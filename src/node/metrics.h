@@ -35,6 +35,7 @@ struct metrics {
     uint64_t epoch;
     bool is_leader;
     bool is_member;
+    bool has_stopped_signing; /* somebody else signs with our key */
     bool catching_up;
     struct ingot_public_key leader; /* shown by its address */
     uint64_t mempool_transactions;

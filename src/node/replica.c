@@ -324,6 +324,7 @@ struct metrics *replica_metrics(struct replica *replica)
     metrics->epoch = status.current.epoch;
     metrics->is_leader = status.is_leader;
     metrics->is_member = status.is_member;
+    metrics->has_stopped_signing = status.has_stopped_signing;
     metrics->catching_up = status.fetching;
     metrics->leader = status.leader;
     metrics->mempool_transactions = mempool_count(replica->mempool);

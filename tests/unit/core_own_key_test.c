@@ -155,6 +155,9 @@ static struct ingot_hash vote_in_view_1(struct alone *alone)
 static void expect_alarm_and_silence(struct alone *alone)
 {
     assert_non_null(find(alone, CORE_STOP_SIGNING));
+    struct core_status status;
+    core_get_status(alone->core, &status);
+    assert_true(status.has_stopped_signing);
     for (uint32_t i = 0; i < 10; i++) {
         wait_ms(alone, BASE_TIMEOUT_MS);
         assert_null(find(alone, CORE_BROADCAST));
