@@ -160,18 +160,14 @@ static void frame_received(void *context, uint32_t peer, struct ingot_slice fram
 static void peer_connected(void *context, uint32_t peer)
 {
     struct ingot_node *node = context;
-    const struct peer_entry *entry = &node->home.peers.entries[peer];
-    LOG(LOG_INFO, "peer connected", log_u64("peer", peer), log_text("host", entry->endpoint.host),
-        log_u64("port", entry->endpoint.port));
-    replica_set_connected(node->replica, peer, true);
+    replica_set_connected(node->replica, peer, true); /* the network has logged it */
     node_schedule_flush(node);
 }
 
 static void peer_disconnected(void *context, uint32_t peer, enum ingot_close_reason reason)
 {
     struct ingot_node *node = context;
-    LOG(LOG_INFO, "peer disconnected", log_u64("peer", peer),
-        log_text("reason", ingot_close_reason_text(reason)));
+    (void)reason;
     replica_set_connected(node->replica, peer, false);
 }
 
