@@ -1,0 +1,282 @@
+/*
+ * A replica whose disk fails or that dies at the worst moments. Goal: what it says after a restart
+ * is what it would have said, to the byte, and nothing is said that is not durable. Method: one
+ * replica with the real ed25519; the store in memory fails, or is copied at the moment of a send.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <string.h>
+
+#include "lib/lone_replica.h"
+#include "node/ledger_internal.h"
+
+/* A replica that does not lead view 1, and the block it is about to be shown there. */
+struct scene {
+    struct lone lone;
+    struct block *block;
+};
+
+static int set_up(void **state)
+{
+    static struct scene scene;
+    struct lone probe;
+    lone_init(&probe, 0);
+    const uint32_t leader = lone_leader(&probe, 1);
+    lone_deinit(&probe);
+    lone_init(&scene.lone, (leader + 1) % LONE_VALIDATORS);
+    scene.block = lone_block(&scene.lone, scene.lone.genesis, 1);
+    lone_forget(&scene.lone);
+    *state = &scene;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct scene *scene = *state;
+    block_unref(scene->block);
+    lone_deinit(&scene->lone);
+    return 0;
+}
+
+static void show_block(struct scene *scene, struct block *block)
+{
+    lone_receive(&scene->lone, lone_leader(&scene->lone, block->view),
+                 lone_propose(&scene->lone, block_ref(block), NULL));
+}
+
+/* As good as the first one, but another. */
+static struct block *rival_of(const struct scene *scene)
+{
+    struct block *rival = lone_block(&scene->lone, scene->lone.genesis, 1);
+    rival->time_ms += 1;
+    wire_seal_block(rival);
+    return rival;
+}
+
+static struct ingot_buffer copy_of(const struct lone_frame *frame)
+{
+    assert_non_null(frame);
+    struct ingot_buffer copy = {0};
+    ingot_buffer_append_slice(&copy, ingot_buffer_slice(&frame->bytes));
+    return copy;
+}
+
+static void assert_same_bytes(const struct lone_frame *frame, const struct ingot_buffer *bytes)
+{
+    assert_non_null(frame);
+    assert_true(ingot_slice_equal(ingot_buffer_slice(&frame->bytes), ingot_buffer_slice(bytes)));
+}
+
+static void assert_all_votes_are(const struct lone *lone, const struct ingot_buffer *bytes)
+{
+    assert_non_null(lone_find(lone, MESSAGE_VOTE, 0));
+    for (uint32_t i = 0; i < lone_count(lone, MESSAGE_VOTE); i++) {
+        assert_same_bytes(lone_find(lone, MESSAGE_VOTE, i), bytes);
+    }
+}
+
+static void a_crash_between_the_write_and_the_send_ends_in_the_same_bytes(void **state)
+{
+    struct scene *scene = *state;
+    struct lone *lone = &scene->lone;
+    lone->has_planned_crash = true;
+    lone->crash_at = MESSAGE_VOTE;
+    show_block(scene, scene->block);
+    struct ingot_buffer lost = copy_of(lone_find(lone, MESSAGE_VOTE, 0));
+    lone_crash(lone);
+
+    assert_int_equal(lone_open(lone), INGOT_OK);
+
+    assert_all_votes_are(lone, &lost);
+    struct block *rival = rival_of(scene);
+    show_block(scene, rival);
+    show_block(scene, scene->block);
+    assert_all_votes_are(lone, &lost);
+    block_unref(rival);
+    ingot_buffer_deinit(&lost);
+}
+
+static void a_crash_before_a_timeout_is_sent_ends_in_the_same_bytes(void **state)
+{
+    struct scene *scene = *state;
+    struct lone *lone = &scene->lone;
+    lone->has_planned_crash = true;
+    lone->crash_at = MESSAGE_TIMEOUT;
+    lone_wait(lone, LONE_BASE_TIMEOUT_MS);
+    struct ingot_buffer lost = copy_of(lone_find(lone, MESSAGE_TIMEOUT, 0));
+    lone_crash(lone);
+
+    assert_int_equal(lone_open(lone), INGOT_OK);
+    show_block(scene, scene->block);
+    lone_wait(lone, LONE_BASE_TIMEOUT_MS);
+
+    assert_int_equal(lone_count(lone, MESSAGE_VOTE), 0); /* it had given up on the view */
+    assert_same_bytes(lone_find(lone, MESSAGE_TIMEOUT, 0), &lost);
+    ingot_buffer_deinit(&lost);
+}
+
+/* The next write fails in this way, and the proposal of view 1 makes it happen. */
+static void fail_the_vote(struct scene *scene, enum store_memory_fault fault)
+{
+    struct lone *lone = &scene->lone;
+    ingot_store_memory_fail_commit(lone->store, 1, fault);
+    show_block(scene, scene->block);
+    assert_int_equal(lone->stop, REPLICA_STOP_WRITE);
+    assert_non_null(strstr(lone->why, "durable write failed"));
+    /* Nothing then, and nothing later. */
+    show_block(scene, scene->block);
+    lone_wait(lone, 10 * LONE_BASE_TIMEOUT_MS);
+    assert_int_equal(lone->frame_count, 0);
+    lone_crash(lone);
+    assert_int_equal(lone_open(lone), INGOT_OK);
+}
+
+/* The vote that a replica without faults casts for the scene's block. */
+static struct ingot_buffer expected_vote(const struct scene *scene)
+{
+    struct lone healthy;
+    lone_init(&healthy, scene->lone.me);
+    lone_forget(&healthy);
+    lone_receive(&healthy, lone_leader(&healthy, 1),
+                 lone_propose(&healthy, block_ref(scene->block), NULL));
+    struct ingot_buffer vote = copy_of(lone_find(&healthy, MESSAGE_VOTE, 0));
+    lone_deinit(&healthy);
+    return vote;
+}
+
+static void
+a_failed_write_whose_vote_was_lost_leaves_the_replica_free(struct scene *scene,
+                                                           enum store_memory_fault fault)
+{
+    struct lone *lone = &scene->lone;
+    struct ingot_buffer vote = expected_vote(scene);
+    fail_the_vote(scene, fault);
+
+    assert_int_equal(lone_status(lone).last_voted.view, 0);
+    assert_int_equal(lone_status(lone).tree_blocks, 0);
+    assert_int_equal(lone_count(lone, MESSAGE_VOTE), 0);
+
+    show_block(scene, scene->block);
+    assert_same_bytes(lone_find(lone, MESSAGE_VOTE, 0), &vote);
+    ingot_buffer_deinit(&vote);
+}
+
+static void a_write_refused_for_want_of_space_changes_nothing(void **state)
+{
+    a_failed_write_whose_vote_was_lost_leaves_the_replica_free(*state, STORE_MEMORY_NO_SPACE);
+}
+
+static void a_failed_write_that_was_lost_changes_nothing(void **state)
+{
+    a_failed_write_whose_vote_was_lost_leaves_the_replica_free(*state, STORE_MEMORY_FAILED_LOST);
+}
+
+static void a_failed_write_that_was_applied_after_all_binds_the_replica(void **state)
+{
+    struct scene *scene = *state;
+    struct lone *lone = &scene->lone;
+    struct ingot_buffer vote = expected_vote(scene);
+    fail_the_vote(scene, STORE_MEMORY_FAILED_APPLIED);
+
+    assert_int_equal(lone_status(lone).last_voted.view, 1);
+    assert_int_equal(lone_status(lone).tree_blocks, 1);
+    struct block *rival = rival_of(scene);
+    show_block(scene, rival);
+    assert_all_votes_are(lone, &vote);
+    block_unref(rival);
+    ingot_buffer_deinit(&vote);
+}
+
+/* --- The record itself. --- */
+
+static void read_safety(const struct lone *lone, struct ingot_buffer *record)
+{
+    struct ingot_store_snapshot *snapshot = NULL;
+    assert_int_equal(ingot_store_snapshot_begin(lone->store, &snapshot), INGOT_OK);
+    struct ingot_slice value;
+    assert_int_equal(ingot_store_snapshot_get(snapshot, LEDGER_META,
+                                              ingot_slice_of_text(LEDGER_KEY_SAFETY), &value),
+                     INGOT_OK);
+    ingot_buffer_append_slice(record, value);
+    ingot_store_snapshot_end(snapshot);
+}
+
+static void write_safety(const struct lone *lone, struct ingot_slice record)
+{
+    struct ingot_store_batch *batch = ingot_store_batch_begin(lone->store);
+    ingot_store_batch_put(batch, LEDGER_META, ingot_slice_of_text(LEDGER_KEY_SAFETY), record);
+    assert_int_equal(ingot_store_batch_commit(batch), INGOT_OK);
+}
+
+static void a_replica_does_not_start_from_a_damaged_record_of_its_votes(void **state)
+{
+    struct scene *scene = *state;
+    struct lone *lone = &scene->lone;
+    show_block(scene, scene->block);
+    lone_crash(lone);
+    struct ingot_buffer record = {0};
+    read_safety(lone, &record);
+
+    for (size_t i = 0; i < record.size; i++) {
+        record.data[i] ^= 0x01;
+        write_safety(lone, ingot_buffer_slice(&record));
+        record.data[i] ^= 0x01;
+        assert_int_equal(lone_open(lone), INGOT_ERROR_CORRUPT);
+        assert_non_null(strstr(lone->why, "safety"));
+        assert_int_equal(lone->frame_count, 0);
+    }
+
+    write_safety(lone, ingot_buffer_slice(&record));
+    assert_int_equal(lone_open(lone), INGOT_OK);
+    ingot_buffer_deinit(&record);
+}
+
+/* Whole, properly sealed, and impossible: a vote above the view that it was cast in. */
+static void a_replica_does_not_start_from_a_record_that_contradicts_itself(void **state)
+{
+    struct scene *scene = *state;
+    struct lone *lone = &scene->lone;
+    show_block(scene, scene->block);
+    lone_crash(lone);
+    struct ingot_buffer record = {0};
+    read_safety(lone, &record);
+    struct ingot_slice content;
+    struct core_safety safety = {0};
+    const struct ingot_slice key = ingot_slice_of_text(LEDGER_KEY_SAFETY);
+    assert_true(ledger_unseal(&lone->genesis->hash, LEDGER_META, key, ingot_buffer_slice(&record),
+                              &content));
+    assert_true(ledger_decode_safety(content, &safety));
+
+    safety.last_voted.view = safety.current.view + 1;
+    struct ingot_buffer encoded = {0};
+    ledger_encode_safety(&safety, &encoded);
+    ingot_buffer_clear(&record);
+    ledger_seal(&lone->genesis->hash, LEDGER_META, key, ingot_buffer_slice(&encoded), &record);
+    write_safety(lone, ingot_buffer_slice(&record));
+
+    assert_int_equal(lone_open(lone), INGOT_ERROR_CORRUPT);
+    assert_non_null(strstr(lone->why, "the safety record does not fit its chain"));
+    core_safety_deinit(&safety);
+    ingot_buffer_deinit(&encoded);
+    ingot_buffer_deinit(&record);
+}
+
+int main(void)
+{
+#define ROW(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        ROW(a_crash_between_the_write_and_the_send_ends_in_the_same_bytes),
+        ROW(a_crash_before_a_timeout_is_sent_ends_in_the_same_bytes),
+        ROW(a_write_refused_for_want_of_space_changes_nothing),
+        ROW(a_failed_write_that_was_lost_changes_nothing),
+        ROW(a_failed_write_that_was_applied_after_all_binds_the_replica),
+        ROW(a_replica_does_not_start_from_a_damaged_record_of_its_votes),
+        ROW(a_replica_does_not_start_from_a_record_that_contradicts_itself),
+    };
+#undef ROW
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
