@@ -20,6 +20,7 @@
 
 #define APPLY_BLOCKS_DEFAULT 128
 #define APPLY_BYTES_DEFAULT ((size_t)8 * 1024 * 1024)
+#define APPLY_PUTS_DEFAULT 1024
 
 #define SCHEMA_MARK "ingot ledger"
 
@@ -141,13 +142,10 @@ enum ingot_error ledger_sync(struct ledger *ledger)
     struct ledger_heights heights = ledger->heights;
     heights.committed = ledger->batch_committed;
     const bool commits = ledger->batch_unapplied.count > 0;
-    const bool applies = commits && ledger_should_apply(ledger);
-    if (applies) {
-        ledger_apply(ledger);
-        heights.applied = heights.committed;
-    }
-    if (commits)
+    if (commits) {
+        heights.applied = ledger_apply(ledger);
         put_heights(ledger, &heights);
+    }
     if (ledger->batch_safety.size > 0)
         put_meta(ledger, LEDGER_KEY_SAFETY, &ledger->batch_safety);
     end_snapshot(ledger);
@@ -158,8 +156,7 @@ enum ingot_error ledger_sync(struct ledger *ledger)
         return error;
     ledger->heights = heights;
     ledger_unapplied_move(&ledger->unapplied, &ledger->batch_unapplied);
-    if (applies)
-        ledger_unapplied_clear(&ledger->unapplied);
+    ledger_unapplied_drop(&ledger->unapplied, heights.applied);
     return INGOT_OK;
 }
 
@@ -332,6 +329,8 @@ enum ingot_error ledger_open(struct ingot_store *store, const struct ledger_opti
         options->apply_blocks_max > 0 ? options->apply_blocks_max : APPLY_BLOCKS_DEFAULT;
     ledger->apply_bytes_max =
         options->apply_bytes_max > 0 ? options->apply_bytes_max : APPLY_BYTES_DEFAULT;
+    ledger->apply_puts_min =
+        options->apply_puts_min > 0 ? options->apply_puts_min : APPLY_PUTS_DEFAULT;
     enum ingot_error error = check_schema(ledger, why);
     if (error == INGOT_ERROR_NOT_FOUND) {
         error = check_empty(ledger, why);
@@ -354,8 +353,9 @@ void ledger_free(struct ledger *ledger)
         return;
     end_snapshot(ledger);
     ingot_store_batch_abort(ledger->batch);
-    ledger_unapplied_clear(&ledger->unapplied);
-    ledger_unapplied_clear(&ledger->batch_unapplied);
+    ledger_drain_deinit(&ledger->drain);
+    ledger_unapplied_drop(&ledger->unapplied, UINT64_MAX);
+    ledger_unapplied_drop(&ledger->batch_unapplied, UINT64_MAX);
     free(ledger->unapplied.items);
     free(ledger->batch_unapplied.items);
     ingot_buffer_deinit(&ledger->batch_safety);

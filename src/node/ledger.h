@@ -7,8 +7,10 @@
  * damaged.
  *
  * The state tables may lag behind the committed height: the updates of committed blocks stay with
- * their blocks and are applied many at a time (`applied_height` moves in the same transaction).
- * The caller overlays committed blocks above applied_height on what it reads here.
+ * their blocks and are applied many blocks together, in key order, some in each transaction;
+ * `applied_height` moves with the last of them. Until then a key may already have its value of a
+ * later committed block. The caller overlays committed blocks above applied_height on what it
+ * reads here, and these have all such keys, so it never sees the difference.
  */
 #ifndef INGOT_NODE_LEDGER_H
 #define INGOT_NODE_LEDGER_H
@@ -30,6 +32,7 @@ struct ledger_options {
     bool index_transactions;   /* keep transaction hash -> (height, index) */
     uint32_t apply_blocks_max; /* apply the state at the latest after so many blocks; 0: 128 */
     size_t apply_bytes_max;    /* or so many bytes of updates; 0: 8 MiB */
+    uint32_t apply_puts_min;   /* in one transaction at least so many keys; 0: 1024 */
 };
 
 /*
@@ -79,8 +82,8 @@ void ledger_delete_block(struct ledger *ledger, const struct block *block);
 bool ledger_has_changes(const struct ledger *ledger);
 
 /*
- * Makes the open batch durable, applying state where it is time. Returns INGOT_OK (also when
- * there was nothing), INGOT_ERROR_NO_SPACE or INGOT_ERROR_UNKNOWN_OUTCOME as
+ * Makes the open batch durable, applying a part of the state where it is time. Returns INGOT_OK
+ * (also when there was nothing), INGOT_ERROR_NO_SPACE or INGOT_ERROR_UNKNOWN_OUTCOME as
  * ingot_store_batch_commit; after an error the process must stop.
  */
 INGOT_MUST_USE enum ingot_error ledger_sync(struct ledger *ledger);

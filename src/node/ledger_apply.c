@@ -1,8 +1,8 @@
 /*
  * Committed blocks on their way into the state: their updates and index entries wait in memory
- * (they are durable with their blocks) until there are enough to be worth it, and then go into the
- * tables sorted by key, each key once. Random keys cost a B-tree a page each; many blocks' worth at
- * a time share those pages.
+ * (they are durable with their blocks) until there are enough to be worth it, and then drain into
+ * the tables in the order of their keys, each key once, a part with each commit. Random keys cost a
+ * B-tree a page each; many blocks' worth share those pages, and neighbours share them best.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -68,18 +68,24 @@ void ledger_unapplied_move(struct ledger_unapplied_list *to, struct ledger_unapp
     from->bytes = 0;
 }
 
-void ledger_unapplied_clear(struct ledger_unapplied_list *list)
+void ledger_unapplied_drop(struct ledger_unapplied_list *list, uint64_t height)
 {
-    for (uint32_t i = 0; i < list->count; i++) {
-        execution_unref(list->items[i].execution);
-        block_unref(list->items[i].block);
-        free(list->items[i].indexed);
+    uint32_t dropped = 0;
+    while (dropped < list->count && list->items[dropped].height <= height) {
+        const struct ledger_unapplied *item = &list->items[dropped++];
+        list->bytes -= item->bytes;
+        execution_unref(item->execution);
+        block_unref(item->block);
+        free(item->indexed);
     }
-    list->count = 0;
-    list->bytes = 0;
+    if (dropped == 0)
+        return;
+    list->count -= dropped;
+    memmove(list->items, list->items + dropped, list->count * sizeof *list->items);
 }
 
-bool ledger_should_apply(const struct ledger *ledger)
+/* Is it time, counting what the open batch commits? */
+static bool should_begin(const struct ledger *ledger)
 {
     const struct ledger_unapplied_list *durable = &ledger->unapplied;
     const struct ledger_unapplied_list *coming = &ledger->batch_unapplied;
@@ -124,28 +130,36 @@ static size_t collect_updates(const struct ledger_unapplied_list *list, struct c
     return count;
 }
 
-static void apply_updates(struct ledger *ledger)
+static void gather_updates(struct ledger *ledger)
 {
     const size_t total =
         count_updates(&ledger->unapplied) + count_updates(&ledger->batch_unapplied);
-    if (total == 0)
-        return;
-    struct change *changes = alloc_resize(NULL, total, sizeof *changes);
+    struct ledger_drain *drain = &ledger->drain;
+    struct change *changes = alloc_resize(NULL, total + 1, sizeof *changes);
     size_t count = collect_updates(&ledger->unapplied, changes);
     count += collect_updates(&ledger->batch_unapplied, changes + count);
     INGOT_ASSERT(count == total);
     qsort(changes, count, sizeof *changes, compare_changes);
+    drain->updates = alloc_zeroed(count + 1, sizeof(struct state_update *));
     for (size_t i = 0; i < count; i++) {
-        const struct state_update *update = changes[i].update;
         /* Of one key's changes, the last block's counts. */
-        if (i + 1 < count && ingot_slice_equal(update->key, changes[i + 1].update->key))
-            continue;
+        if (i + 1 == count ||
+            !ingot_slice_equal(changes[i].update->key, changes[i + 1].update->key))
+            drain->updates[drain->update_count++] = changes[i].update;
+    }
+    free(changes);
+}
+
+static void put_updates(struct ledger *ledger, size_t count)
+{
+    struct ledger_drain *drain = &ledger->drain;
+    for (; count > 0 && drain->updates_done < drain->update_count; count--) {
+        const struct state_update *update = drain->updates[drain->updates_done++];
         if (update->is_delete)
             ingot_store_batch_delete(ledger->batch, LEDGER_STATE, update->key);
         else
             ingot_store_batch_put(ledger->batch, LEDGER_STATE, update->key, update->value);
     }
-    free(changes);
 }
 
 /* --- The transaction index. --- */
@@ -158,59 +172,90 @@ static size_t count_indexed(const struct ledger_unapplied_list *list)
     return count;
 }
 
-static size_t collect_indexed(const struct ledger_unapplied_list *list, struct ledger_indexed *all)
+static size_t collect_indexed(const struct ledger_unapplied_list *list,
+                              const struct ledger_indexed **all)
 {
     size_t count = 0;
-    for (uint32_t i = 0; i < list->count; i++) {
-        const struct ledger_unapplied *item = &list->items[i];
-        if (item->indexed_count > 0)
-            memcpy(all + count, item->indexed, item->indexed_count * sizeof *all);
-        count += item->indexed_count;
-    }
+    for (uint32_t i = 0; i < list->count; i++)
+        for (uint32_t j = 0; j < list->items[i].indexed_count; j++)
+            all[count++] = &list->items[i].indexed[j];
     return count;
 }
 
 /* A transaction that was committed again is found where it was committed last. */
 static int compare_all(const void *a, const void *b)
 {
-    const int order = compare_indexed(a, b);
+    const struct ledger_indexed *left = *(const struct ledger_indexed *const *)a;
+    const struct ledger_indexed *right = *(const struct ledger_indexed *const *)b;
+    const int order = compare_indexed(left, right);
     if (order != 0)
         return order;
-    const struct ledger_indexed *left = a;
-    const struct ledger_indexed *right = b;
     return (left->height > right->height) - (left->height < right->height);
 }
 
-static void apply_index(struct ledger *ledger)
+static void gather_indexed(struct ledger *ledger)
 {
     const size_t total =
         count_indexed(&ledger->unapplied) + count_indexed(&ledger->batch_unapplied);
-    if (total == 0)
-        return;
-    struct ledger_indexed *all = alloc_resize(NULL, total, sizeof *all);
-    size_t count = collect_indexed(&ledger->unapplied, all);
-    count += collect_indexed(&ledger->batch_unapplied, all + count);
+    struct ledger_drain *drain = &ledger->drain;
+    drain->indexed = alloc_zeroed(total + 1, sizeof(struct ledger_indexed *));
+    size_t count = collect_indexed(&ledger->unapplied, drain->indexed);
+    count += collect_indexed(&ledger->batch_unapplied, drain->indexed + count);
     INGOT_ASSERT(count == total);
-    qsort(all, count, sizeof *all, compare_all);
-    struct ingot_buffer value = {0};
+    qsort(drain->indexed, count, sizeof(struct ledger_indexed *), compare_all);
     for (size_t i = 0; i < count; i++) {
-        if (i + 1 < count && compare_indexed(&all[i], &all[i + 1]) == 0)
-            continue;
+        if (i + 1 == count || compare_indexed(drain->indexed[i], drain->indexed[i + 1]) != 0)
+            drain->indexed[drain->indexed_count++] = drain->indexed[i];
+    }
+}
+
+static void put_indexed(struct ledger *ledger, size_t count)
+{
+    struct ledger_drain *drain = &ledger->drain;
+    struct ingot_buffer value = {0};
+    for (; count > 0 && drain->indexed_done < drain->indexed_count; count--) {
+        const struct ledger_indexed *indexed = drain->indexed[drain->indexed_done++];
         ingot_buffer_clear(&value);
-        ingot_buffer_append_u64(&value, all[i].height);
-        ingot_buffer_append_u32(&value, all[i].index);
+        ingot_buffer_append_u64(&value, indexed->height);
+        ingot_buffer_append_u32(&value, indexed->index);
         ingot_store_batch_put(ledger->batch, LEDGER_TRANSACTIONS,
-                              ingot_slice_of(all[i].sha256, sizeof all[i].sha256),
+                              ingot_slice_of(indexed->sha256, sizeof indexed->sha256),
                               ingot_buffer_slice(&value));
     }
     ingot_buffer_deinit(&value);
-    free(all);
 }
 
-void ledger_apply(struct ledger *ledger)
+/* --- Both together. --- */
+
+void ledger_drain_deinit(struct ledger_drain *drain)
 {
-    apply_updates(ledger);
-    apply_index(ledger);
+    free(drain->updates);
+    free(drain->indexed);
+    *drain = (struct ledger_drain){0};
+}
+
+uint64_t ledger_apply(struct ledger *ledger)
+{
+    struct ledger_drain *drain = &ledger->drain;
+    if (drain->height == 0 && should_begin(ledger)) {
+        gather_updates(ledger);
+        gather_indexed(ledger);
+        drain->height = ledger->batch_committed;
+    }
+    if (drain->height == 0)
+        return ledger->heights.applied;
+    /* Half as many again as come in at the other end, so that it is done before long. */
+    const size_t coming =
+        count_updates(&ledger->batch_unapplied) + count_indexed(&ledger->batch_unapplied);
+    const size_t count = ledger->apply_puts_min + coming + coming / 2;
+    const size_t before = drain->updates_done;
+    put_updates(ledger, count);
+    put_indexed(ledger, count - (drain->updates_done - before));
+    if (drain->updates_done < drain->update_count || drain->indexed_done < drain->indexed_count)
+        return ledger->heights.applied;
+    const uint64_t height = drain->height;
+    ledger_drain_deinit(drain);
+    return height;
 }
 
 /* --- Finding a transaction: first among what is not in the table yet. --- */

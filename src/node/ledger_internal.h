@@ -57,6 +57,21 @@ struct ledger_unapplied_list {
     size_t bytes;
 };
 
+/*
+ * Committed blocks on their way into the tables. One transaction for all of them would hold up the
+ * votes that wait for it, and LMDB would keep the memory of as many pages as it ever changed in
+ * one; so each transaction takes a part of the keys.
+ */
+struct ledger_drain {
+    uint64_t height;                       /* of the last block; 0: none is under way */
+    const struct state_update **updates;   /* by key, each key once; they belong to executions */
+    const struct ledger_indexed **indexed; /* by sha256, each once; they belong to the blocks */
+    size_t update_count;
+    size_t indexed_count;
+    size_t updates_done;
+    size_t indexed_done;
+};
+
 struct ledger_heights {
     uint64_t committed;
     uint64_t applied;
@@ -69,7 +84,9 @@ struct ledger {
     bool index_transactions;
     uint32_t apply_blocks_max;
     size_t apply_bytes_max;
+    uint32_t apply_puts_min;
 
+    struct ledger_drain drain;
     struct ledger_heights heights;          /* durable */
     struct ledger_unapplied_list unapplied; /* durable */
 
@@ -132,10 +149,13 @@ void ledger_unapplied_add(struct ledger *ledger, struct ledger_unapplied_list *l
                           const struct block *block, struct execution *execution);
 /* Moves all of `from` behind those of `to`. */
 void ledger_unapplied_move(struct ledger_unapplied_list *to, struct ledger_unapplied_list *from);
-void ledger_unapplied_clear(struct ledger_unapplied_list *list);
-/* Is it time, counting what the open batch commits? */
-bool ledger_should_apply(const struct ledger *ledger);
-/* Puts the updates and index entries of everything unapplied into the open batch. */
-void ledger_apply(struct ledger *ledger);
+/* Forgets the first items, up to a height. */
+void ledger_unapplied_drop(struct ledger_unapplied_list *list, uint64_t height);
+/*
+ * Puts a part of what is to be applied into the open batch, if it is time or has begun. Returns
+ * the height that is applied once the batch is durable.
+ */
+uint64_t ledger_apply(struct ledger *ledger);
+void ledger_drain_deinit(struct ledger_drain *drain);
 
 #endif

@@ -87,6 +87,7 @@ static void open_node(struct test_node *node)
         .genesis = node->chain->genesis,
         .genesis_set = node->chain->set,
         .apply_blocks_max = options->apply_blocks_max,
+        .apply_puts_min = options->apply_puts_min,
     };
     char why[256] = "";
     enum ingot_error error =

@@ -26,6 +26,7 @@ struct test_node_options {
     uint32_t block_payload_bytes_max;
     uint32_t transaction_bytes_max;
     uint32_t apply_blocks_max;
+    uint32_t apply_puts_min;
 };
 
 struct test_node {

@@ -397,6 +397,8 @@ static void run_history(uint64_t seed)
             .app = &world->app,
             .replay_window_blocks = WINDOW_BLOCKS,
             .apply_blocks_max = 1 + 3 * i,
+            /* One after the other, so that most blocks meet a state that is half applied. */
+            .apply_puts_min = 1,
         };
         test_node_init(&world->nodes[i], &world->chain, &options);
         world->last[i] = &world->blocks[0];
