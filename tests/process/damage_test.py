@@ -126,7 +126,8 @@ def a_damaged_file_never_makes_a_node_run_on_something_else():
                 file.write(choice.randbytes(8 if number % 2 else 64))
             status, said = run_node(node)
             outcomes[status] = outcomes.get(status, 0) + 1
-            if status not in (None, 3):
+            # A damaged size of the map can look like a want of memory.
+            if status not in (None, 3) and not (status == 1 and f"{path}: cannot be" in said):
                 raise Failure(f"seed {seed}, case {number}, page {page}: status {status}\n{said}")
         prepared.restore()
         expect(node, None, "running", f"height={BLOCKS}")
