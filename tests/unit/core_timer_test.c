@@ -109,6 +109,42 @@ static void every_tick_arms_the_next_however_long_the_silence(void **state)
     assert_int_equal(status.timeouts, 1);
 }
 
+/* A TC of view 1 lets us in to view 5, whose deadline is asked for. */
+static uint64_t enter_view_5(struct alone *alone, uint64_t now_ms)
+{
+    struct message *message = message_new(MESSAGE_CERTIFICATE);
+    struct tc *tc = tc_new(4);
+    tc->view = 1;
+    tc->high_qc = qc_ref(alone->safety.high_qc);
+    message->certificate.tc = tc;
+    const struct core_event event = {
+        .kind = CORE_MESSAGE, .now_ms = now_ms, .peer = 1, .message = message};
+    core_effects_clear(&alone->effects);
+    (void)core_step(alone->core, &event, &alone->effects);
+    message_unref(message);
+    struct core_status status;
+    core_get_status(alone->core, &status);
+    assert_int_equal(status.current.view, 5);
+    return step(alone, CORE_TICK, now_ms);
+}
+
+static void a_view_lasts_its_base_timeout(void **state)
+{
+    struct alone *alone = *state;
+    (void)step(alone, CORE_START, 1000);
+    assert_int_equal(enter_view_5(alone, 1100), 1100 + 500);
+}
+
+static void a_slow_disk_makes_views_longer(void **state)
+{
+    struct alone *alone = *state;
+    (void)step(alone, CORE_START, 1000);
+    const struct core_event tick = {.kind = CORE_TICK, .now_ms = 1100, .timeout_floor_ms = 4000};
+    core_effects_clear(&alone->effects);
+    (void)core_step(alone->core, &tick, &alone->effects);
+    assert_int_equal(enter_view_5(alone, 1100), 1100 + 4000);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -116,6 +152,8 @@ int main(void)
                                         tear_down),
         cmocka_unit_test_setup_teardown(every_tick_arms_the_next_however_long_the_silence, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(a_view_lasts_its_base_timeout, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_slow_disk_makes_views_longer, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
