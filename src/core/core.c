@@ -212,6 +212,9 @@ enum reject core_step(struct core *core, const struct core_event *event,
     case CORE_CONNECTED:
         answer_connected(core, event->peer);
         break;
+    case CORE_BEHIND:
+        answer_with_ours(core, event->peer);
+        break;
     }
     settle(core);
     const uint64_t deadline_ms = next_deadline(core);

@@ -61,18 +61,19 @@ enum core_event_kind {
     CORE_BUILT,     /* the App's answer to CORE_ASK_PROPOSE */
     CORE_VALIDATED, /* the App's answer to CORE_ASK_VALIDATE */
     CORE_PAYLOAD,   /* the mempool has become empty or not empty */
-    CORE_CONNECTED  /* a channel has come up: what was sent to it before may be lost */
+    CORE_CONNECTED, /* a channel has come up: what was sent to it before may be lost */
+    CORE_BEHIND /* a channel has brought a leftover (core_is_leftover): its peer may be behind */
 };
 
 struct core_event {
     enum core_event_kind kind;
-    uint64_t now_ms;           /* monotonic; given with every event, never less than before */
-    uint32_t peer;             /* MESSAGE: the channel it came by, or CORE_SELF; CONNECTED */
-    struct message *message;   /* MESSAGE: borrowed */
-    struct block *block;       /* BUILT: borrowed, NULL when nothing was built; VALIDATED */
-    struct position position;  /* BUILT: as asked */
-    bool valid;                /* VALIDATED */
-    bool available;            /* PAYLOAD */
+    uint64_t now_ms;          /* monotonic; given with every event, never less than before */
+    uint32_t peer;            /* MESSAGE: the channel it came by, or CORE_SELF; CONNECTED, BEHIND */
+    struct message *message;  /* MESSAGE: borrowed */
+    struct block *block;      /* BUILT: borrowed, NULL when nothing was built; VALIDATED */
+    struct position position; /* BUILT: as asked */
+    bool valid;               /* VALIDATED */
+    bool available;           /* PAYLOAD */
     uint32_t timeout_floor_ms; /* TICK: no deadline is shorter; the driver knows the disk's pace */
 };
 
@@ -174,6 +175,13 @@ struct block *core_find_block(const struct core *core, const struct ingot_hash *
 bool core_wants_vote(const struct core *core, struct position position);
 /* Would a Propose or Timeout of this position itself be used, beyond its certificates? */
 bool core_is_past(const struct core *core, struct position position);
+
+/*
+ * Is this Propose or Timeout of no use to us, however well it is signed: its view has ended, its
+ * vote would be dropped, and no certificate in it is above ours? For messages as they were decoded,
+ * before anything is verified.
+ */
+bool core_is_leftover(const struct core *core, const struct message *message);
 
 /* The leader of a view: tenure (view - 1) / K, spread by power. Returns an index in the set. */
 uint32_t leader_of_view(const struct validator_set *set, uint64_t view, uint32_t leader_tenure);

@@ -49,6 +49,37 @@ struct block *core_find_block(const struct core *core, const struct ingot_hash *
     return node == NULL ? NULL : node->block;
 }
 
+static bool is_above_ours(const struct core *core, const struct qc *qc)
+{
+    return position_compare(qc_position(qc), qc_position(core->safety.high_qc)) > 0;
+}
+
+/* A TC could bring us its high QC, or let us in to the view it leads to. */
+static bool tc_is_of_use(const struct core *core, const struct tc *tc)
+{
+    return is_above_ours(core, tc->high_qc) ||
+           position_compare(view_tc_entry(core, tc), core->safety.current) > 0;
+}
+
+bool core_is_leftover(const struct core *core, const struct message *message)
+{
+    if (message->kind == MESSAGE_TIMEOUT) {
+        const struct timeout *timeout = &message->timeout;
+        return core_is_past(core, (struct position){timeout->epoch, timeout->view}) &&
+               !is_above_ours(core, timeout->high_qc) &&
+               (timeout->tc == NULL || !tc_is_of_use(core, timeout->tc));
+    }
+    if (message->kind == MESSAGE_PROPOSE) {
+        /* While its view is not certified, the proposer's vote may be the last that is missing.
+         * Once it is, no certificate waits for this block, and its justify is older still. */
+        const struct propose *propose = &message->propose;
+        return position_compare(block_position(propose->block),
+                                qc_position(core->safety.high_qc)) <= 0 &&
+               (propose->tc == NULL || !tc_is_of_use(core, propose->tc));
+    }
+    return false;
+}
+
 bool core_is_past(const struct core *core, struct position position)
 {
     return position_compare(position, core->safety.current) < 0;

@@ -223,12 +223,27 @@ void replica_tick(struct replica *replica)
     }
 }
 
-/* A vote that claims to be ours: if it is, and we did not cast it, the core has to know. */
-static bool claims_our_key(const struct replica *replica, const struct vote *vote)
+/* What claims to be ours: if it is, and we did not say it, the core has to know. */
+static bool claims_our_key(const struct replica *replica, uint64_t epoch, uint32_t voter)
 {
-    const struct validator_set *set = core_find_set(replica->core, vote->epoch);
-    return replica->options.has_key && set != NULL && vote->voter < set->count &&
-           crypto_key_equal(&set->validators[vote->voter].key, &replica->options.key);
+    const struct validator_set *set = core_find_set(replica->core, epoch);
+    return replica->options.has_key && set != NULL && voter < set->count &&
+           crypto_key_equal(&set->validators[voter].key, &replica->options.key);
+}
+
+/*
+ * Proposals and timeouts of views that have ended are dear to verify, with their certificates, and
+ * come whenever somebody has been away. Whoever sends them learns where we are all the same.
+ */
+static enum reject filter_leftover(struct replica *replica, uint32_t peer,
+                                   const struct message *message, uint64_t epoch, uint32_t voter)
+{
+    if (claims_our_key(replica, epoch, voter) || !core_is_leftover(replica->core, message)) {
+        return REJECT_NONE;
+    }
+    struct core_event event = {.kind = CORE_BEHIND, .peer = peer};
+    (void)replica_step(replica, &event);
+    return REJECT_PAST;
 }
 
 /* What can be told without a signature check, so that repeats and leftovers cost little. */
@@ -237,7 +252,7 @@ static enum reject filter(struct replica *replica, uint32_t peer, const struct m
     switch (message->kind) {
     case MESSAGE_VOTE:
         return core_wants_vote(replica->core, vote_position(&message->vote)) ||
-                       claims_our_key(replica, &message->vote)
+                       claims_our_key(replica, message->vote.epoch, message->vote.voter)
                    ? REJECT_NONE
                    : REJECT_PAST;
     case MESSAGE_SYNC_RESPONSE: {
@@ -249,7 +264,11 @@ static enum reject filter(struct replica *replica, uint32_t peer, const struct m
         return status.fetching && is_owed ? REJECT_NONE : REJECT_UNREQUESTED;
     }
     case MESSAGE_PROPOSE:
+        return filter_leftover(replica, peer, message, message->propose.vote.epoch,
+                               message->propose.vote.voter);
     case MESSAGE_TIMEOUT:
+        return filter_leftover(replica, peer, message, message->timeout.epoch,
+                               message->timeout.voter);
     case MESSAGE_CERTIFICATE:
     case MESSAGE_ADVERTISE:
     case MESSAGE_SYNC_REQUEST:
