@@ -26,7 +26,8 @@ static void take_safety(struct solo *solo, const struct core_safety *safety)
     solo->safety = taken;
 }
 
-void solo_init(struct solo *solo, uint32_t me)
+/* The set, the genesis block and a configuration; the core does not run yet. */
+static void prepare(struct solo *solo, uint32_t me)
 {
     *solo = (struct solo){.me = me};
     struct ingot_validator members[SOLO_VALIDATORS] = {0};
@@ -50,6 +51,11 @@ void solo_init(struct solo *solo, uint32_t me)
                                         .timeout_resend_ms = 500,
                                         .advertise_interval_ms = 100000,
                                         .fetch_timeout_ms = 400};
+}
+
+static void start(struct solo *solo)
+{
+    const char *why = NULL;
     const struct core_restored restored = {.safety = &solo->safety,
                                            .last_committed = solo->genesis,
                                            .sets = &solo->set,
@@ -57,6 +63,22 @@ void solo_init(struct solo *solo, uint32_t me)
     solo->core = core_new(&solo->config, &restored, &why);
     INGOT_ASSERT(solo->core != NULL);
     (void)solo_step(solo, (struct core_event){.kind = CORE_START});
+}
+
+void solo_init(struct solo *solo, uint32_t me)
+{
+    prepare(solo, me);
+    start(solo);
+}
+
+void solo_init_observer(struct solo *solo)
+{
+    prepare(solo, 0);
+    solo->config.has_key = false;
+    solo->config.base_timeout_ms = 60000;
+    solo->config.timeout_resend_ms = 60000;
+    solo->config.advertise_interval_ms = 600000;
+    start(solo);
 }
 
 void solo_deinit(struct solo *solo)

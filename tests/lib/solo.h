@@ -23,6 +23,8 @@ struct solo {
 
 /* All four have power 1, tenures are of four views, deadlines of 1000 ms. */
 void solo_init(struct solo *solo, uint32_t me);
+/* Without a key, and with deadlines so long that only fetching is timed. */
+void solo_init_observer(struct solo *solo);
 void solo_deinit(struct solo *solo);
 
 /* A child of a block, justified by its Generic QC. New references. */

@@ -12,129 +12,32 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/core.h"
-
-#define FETCH_TIMEOUT_MS 1000
-
-struct alone {
-    struct core *core;
-    struct block *genesis;
-    struct qc *genesis_qc;
-    struct validator_set *set;
-    struct core_safety safety;
-    struct core_effects effects; /* of the last event */
-    uint64_t now_ms;
-    uint8_t blocks_made;
-};
+#include "lib/solo.h"
 
 static int set_up(void **state)
 {
-    struct alone *alone = calloc(1, sizeof *alone);
-    assert_non_null(alone);
-    struct ingot_validator members[4];
-    const char *why = NULL;
-    for (uint8_t i = 0; i < 4; i++) {
-        members[i] = (struct ingot_validator){.power = 1};
-        memset(members[i].key.bytes, i + 1, sizeof members[i].key.bytes);
-    }
-    alone->set = validator_set_new(0, members, 4, &why);
-    assert_non_null(alone->set);
-    alone->genesis = block_new();
-    memset(alone->genesis->hash.bytes, 0xff, INGOT_HASH_BYTES);
-    alone->genesis_qc = qc_new(0);
-    alone->genesis_qc->block = alone->genesis->hash;
-    alone->safety = core_safety_at_genesis(alone->genesis_qc);
-    const struct core_config config = {.genesis = alone->genesis,
-                                       .leader_tenure = 4,
-                                       .base_timeout_ms = 60000,
-                                       .timeout_resend_ms = 60000,
-                                       .advertise_interval_ms = 600000,
-                                       .fetch_timeout_ms = FETCH_TIMEOUT_MS};
-    const struct core_restored restored = {.safety = &alone->safety,
-                                           .last_committed = alone->genesis,
-                                           .sets = &alone->set,
-                                           .set_count = 1};
-    alone->core = core_new(&config, &restored, &why);
-    assert_non_null(alone->core);
-    const struct core_event start = {.kind = CORE_START};
-    assert_int_equal(core_step(alone->core, &start, &alone->effects), REJECT_NONE);
-    *state = alone;
+    struct solo *solo = calloc(1, sizeof *solo);
+    assert_non_null(solo);
+    solo_init_observer(solo);
+    *state = solo;
     return 0;
 }
 
 static int tear_down(void **state)
 {
-    struct alone *alone = *state;
-    core_free(alone->core);
-    core_effects_deinit(&alone->effects);
-    core_safety_deinit(&alone->safety);
-    qc_unref(alone->genesis_qc);
-    block_unref(alone->genesis);
-    validator_set_unref(alone->set);
-    free(alone);
+    solo_deinit(*state);
+    free(*state);
     return 0;
 }
 
 /* --- The world. --- */
 
-static struct qc *certify(struct alone *alone, const struct block *block)
+static void show_certificate(struct solo *solo, const struct block *block)
 {
-    if (block->height == 0) {
-        return qc_ref(alone->genesis_qc);
-    }
-    struct qc *qc = qc_new(3);
-    qc->view = block->view;
-    qc->block_view = block->view;
-    qc->block = block->hash;
-    qc->validator_count = 4;
-    return qc;
+    assert_int_equal(solo_show_qc(solo, solo_qc(solo, block)), REJECT_NONE);
 }
 
-static struct block *block_on(struct alone *alone, const struct block *parent, uint64_t view)
-{
-    struct block *block = block_new();
-    memset(block->hash.bytes, ++alone->blocks_made, INGOT_HASH_BYTES);
-    block->parent = parent->hash;
-    block->height = parent->height + 1;
-    block->view = view;
-    block->justify = certify(alone, parent);
-    return block;
-}
-
-static enum reject step(struct alone *alone, struct core_event event)
-{
-    const char *why = "";
-    event.now_ms = alone->now_ms;
-    core_effects_clear(&alone->effects);
-    const enum reject reject = core_step(alone->core, &event, &alone->effects);
-    if (core_check_invariants(alone->core, &why) != 0) {
-        fail_msg("%s", why);
-    }
-    return reject;
-}
-
-static enum reject receive(struct alone *alone, struct message *message)
-{
-    const enum reject reject =
-        step(alone, (struct core_event){.kind = CORE_MESSAGE, .peer = 1, .message = message});
-    message_unref(message);
-    return reject;
-}
-
-static void tick(struct alone *alone, uint64_t after_ms)
-{
-    alone->now_ms += after_ms;
-    (void)step(alone, (struct core_event){.kind = CORE_TICK});
-}
-
-static void show_certificate(struct alone *alone, const struct block *block)
-{
-    struct message *message = message_new(MESSAGE_CERTIFICATE);
-    message->certificate.qc = certify(alone, block);
-    assert_int_equal(receive(alone, message), REJECT_NONE);
-}
-
-static void answer(struct alone *alone, struct block *const *blocks, uint32_t count,
+static void answer(struct solo *solo, struct block *const *blocks, uint32_t count,
                    struct qc *tail_qc)
 {
     struct message *message = message_new(MESSAGE_SYNC_RESPONSE);
@@ -144,71 +47,47 @@ static void answer(struct alone *alone, struct block *const *blocks, uint32_t co
     for (uint32_t i = 0; i < count; i++) {
         message->sync_response.blocks[message->sync_response.block_count++] = block_ref(blocks[i]);
     }
-    assert_int_equal(receive(alone, message), REJECT_NONE);
+    assert_int_equal(solo_receive(solo, 1, message), REJECT_NONE);
 }
 
-static void propose(struct alone *alone, struct block *block)
+static void expect_asked(const struct solo *solo, const struct block *block)
 {
-    struct message *message = message_new(MESSAGE_PROPOSE);
-    message->propose.block = block_ref(block);
-    message->propose.vote = (struct vote){.view = block->view, .block = block->hash};
-    message->propose.vote.voter = leader_of_view(alone->set, block->view, 4);
-    assert_int_equal(receive(alone, message), REJECT_NONE);
-}
-
-static const struct core_effect *find(const struct alone *alone, enum core_effect_kind kind)
-{
-    for (uint32_t i = 0; i < alone->effects.count; i++) {
-        if (alone->effects.items[i].kind == kind) {
-            return &alone->effects.items[i];
-        }
-    }
-    return NULL;
-}
-
-static void expect_asked(const struct alone *alone, const struct block *block)
-{
-    const struct core_effect *ask = find(alone, CORE_ASK_VALIDATE);
+    const struct core_effect *ask = solo_effect(solo, CORE_ASK_VALIDATE, 0);
     assert_non_null(ask);
     assert_memory_equal(ask->block->hash.bytes, block->hash.bytes, INGOT_HASH_BYTES);
 }
 
-static void validated(struct alone *alone, struct block *block)
+static void expect_fetch(const struct solo *solo, uint32_t attempt)
 {
-    (void)step(alone, (struct core_event){.kind = CORE_VALIDATED, .block = block, .valid = true});
-}
-
-static void expect_fetch(const struct alone *alone, uint32_t attempt)
-{
-    const struct core_effect *fetch = find(alone, CORE_FETCH);
+    const struct core_effect *fetch = solo_effect(solo, CORE_FETCH, 0);
     assert_non_null(fetch);
     assert_int_equal(fetch->attempt, attempt);
 }
 
 /* A core that has just asked for `target`. */
-static void ask_for(struct alone *alone, const struct block *target)
+static void ask_for(struct solo *solo, const struct block *target)
 {
-    show_certificate(alone, target);
-    tick(alone, 10);
-    expect_fetch(alone, 0);
+    show_certificate(solo, target);
+    solo_tick(solo, 10);
+    expect_fetch(solo, 0);
 }
 
 /* --- The tests. --- */
 
 static void an_invented_block_is_not_executed_and_another_peer_is_asked(void **state)
 {
-    struct alone *alone = *state;
-    struct block *first = block_on(alone, alone->genesis, 1);
-    struct block *second = block_on(alone, first, 2);
-    struct block *invented = block_on(alone, alone->genesis, 9);
-    ask_for(alone, second);
+    struct solo *solo = *state;
+    struct block *first = solo_block(solo, solo->genesis, 1);
+    struct block *second = solo_block(solo, first, 2);
+    struct block *invented = solo_block(solo, solo->genesis, 9);
+    ask_for(solo, second);
 
-    answer(alone, &invented, 1, NULL);
+    answer(solo, &invented, 1, NULL);
 
-    assert_null(find(alone, CORE_ASK_VALIDATE));
-    assert_null(find(alone, CORE_PERSIST_BLOCK));
-    tick(alone, FETCH_TIMEOUT_MS);
-    expect_fetch(alone, 1);
+    assert_null(solo_effect(solo, CORE_ASK_VALIDATE, 0));
+    assert_null(solo_effect(solo, CORE_PERSIST_BLOCK, 0));
+    solo_tick(solo, solo->config.fetch_timeout_ms);
+    expect_fetch(solo, 1);
     block_unref(first);
     block_unref(second);
     block_unref(invented);
@@ -216,19 +95,19 @@ static void an_invented_block_is_not_executed_and_another_peer_is_asked(void **s
 
 static void the_target_needs_no_certificate_even_when_a_higher_one_has_been_shown(void **state)
 {
-    struct alone *alone = *state;
+    struct solo *solo = *state;
     struct block *blocks[3];
-    blocks[0] = block_on(alone, alone->genesis, 1);
-    blocks[1] = block_on(alone, blocks[0], 2);
-    blocks[2] = block_on(alone, blocks[1], 3);
-    ask_for(alone, blocks[1]);
-    show_certificate(alone, blocks[2]);
+    blocks[0] = solo_block(solo, solo->genesis, 1);
+    blocks[1] = solo_block(solo, blocks[0], 2);
+    blocks[2] = solo_block(solo, blocks[1], 3);
+    ask_for(solo, blocks[1]);
+    show_certificate(solo, blocks[2]);
 
-    answer(alone, blocks, 2, NULL);
-    expect_asked(alone, blocks[0]);
-    validated(alone, blocks[0]);
+    answer(solo, blocks, 2, NULL);
+    expect_asked(solo, blocks[0]);
+    (void)solo_validated(solo, blocks[0], true);
 
-    expect_asked(alone, blocks[1]);
+    expect_asked(solo, blocks[1]);
     for (uint32_t i = 0; i < 3; i++) {
         block_unref(blocks[i]);
     }
@@ -236,36 +115,36 @@ static void the_target_needs_no_certificate_even_when_a_higher_one_has_been_show
 
 static void a_flood_of_empty_answers_does_not_put_off_the_next_request(void **state)
 {
-    struct alone *alone = *state;
-    struct block *first = block_on(alone, alone->genesis, 1);
-    ask_for(alone, first);
+    struct solo *solo = *state;
+    struct block *first = solo_block(solo, solo->genesis, 1);
+    ask_for(solo, first);
     bool has_asked_again = false;
 
-    for (uint32_t i = 0; i < 2 * FETCH_TIMEOUT_MS / 10 && !has_asked_again; i++) {
-        alone->now_ms += 10;
-        answer(alone, NULL, 0, NULL);
-        has_asked_again = find(alone, CORE_FETCH) != NULL;
+    for (uint32_t i = 0; i < 2 * solo->config.fetch_timeout_ms / 10 && !has_asked_again; i++) {
+        solo->now_ms += 10;
+        answer(solo, NULL, 0, NULL);
+        has_asked_again = solo_effect(solo, CORE_FETCH, 0) != NULL;
     }
 
     assert_true(has_asked_again);
-    expect_fetch(alone, 1);
+    expect_fetch(solo, 1);
     block_unref(first);
 }
 
 static void a_peer_that_gives_one_block_at_a_time_is_not_asked_twice_in_a_row(void **state)
 {
-    struct alone *alone = *state;
-    struct block *first = block_on(alone, alone->genesis, 1);
-    struct block *second = block_on(alone, first, 2);
-    struct block *third = block_on(alone, second, 3);
-    ask_for(alone, third);
+    struct solo *solo = *state;
+    struct block *first = solo_block(solo, solo->genesis, 1);
+    struct block *second = solo_block(solo, first, 2);
+    struct block *third = solo_block(solo, second, 3);
+    ask_for(solo, third);
 
-    answer(alone, &first, 1, certify(alone, first));
-    expect_asked(alone, first);
-    validated(alone, first);
+    answer(solo, &first, 1, solo_qc(solo, first));
+    expect_asked(solo, first);
+    (void)solo_validated(solo, first, true);
 
-    expect_fetch(alone, 1);
-    assert_memory_equal(find(alone, CORE_FETCH)->message->sync_request.base.bytes,
+    expect_fetch(solo, 1);
+    assert_memory_equal(solo_effect(solo, CORE_FETCH, 0)->message->sync_request.base.bytes,
                         first->hash.bytes, INGOT_HASH_BYTES);
     block_unref(first);
     block_unref(second);
@@ -274,54 +153,54 @@ static void a_peer_that_gives_one_block_at_a_time_is_not_asked_twice_in_a_row(vo
 
 static void one_member_with_many_votes_in_a_view_is_reported_once(void **state)
 {
-    struct alone *alone = *state;
+    struct solo *solo = *state;
     uint32_t reports = 0;
     for (uint8_t i = 0; i < 10; i++) {
         struct message *message = message_new(MESSAGE_VOTE);
         message->vote = (struct vote){.view = 5, .voter = 2};
         memset(message->vote.block.bytes, i + 1, INGOT_HASH_BYTES);
-        (void)receive(alone, message);
-        reports += find(alone, CORE_EVIDENCE) != NULL;
+        (void)solo_receive(solo, 1, message);
+        reports += solo_effect(solo, CORE_EVIDENCE, 0) != NULL;
     }
     assert_int_equal(reports, 1);
 
     struct message *later = message_new(MESSAGE_VOTE);
     later->vote = (struct vote){.view = 6, .voter = 2};
-    (void)receive(alone, later);
+    (void)solo_receive(solo, 1, later);
     later = message_new(MESSAGE_VOTE);
     later->vote = (struct vote){.view = 6, .voter = 2};
     later->vote.block.bytes[0] = 1;
-    (void)receive(alone, later);
-    assert_non_null(find(alone, CORE_EVIDENCE));
+    (void)solo_receive(solo, 1, later);
+    assert_non_null(solo_effect(solo, CORE_EVIDENCE, 0));
 }
 
 /* More than a third lie: the certificates of two branches exclude each other. */
 static void conflicting_certificates_stop_the_replica_with_a_reason(void **state)
 {
-    struct alone *alone = *state;
+    struct solo *solo = *state;
     struct block *chain[3];
-    struct block *rival = block_on(alone, alone->genesis, 9);
-    const struct block *parent = alone->genesis;
+    struct block *rival = solo_block(solo, solo->genesis, 9);
+    const struct block *parent = solo->genesis;
     for (uint32_t i = 0; i < 3; i++) {
-        chain[i] = block_on(alone, parent, i + 1);
+        chain[i] = solo_block(solo, parent, i + 1);
         parent = chain[i];
     }
-    ask_for(alone, chain[1]);
-    answer(alone, chain, 2, NULL);
-    validated(alone, chain[0]);
-    validated(alone, chain[1]);
-    propose(alone, chain[2]);
-    expect_asked(alone, chain[2]);
-    validated(alone, chain[2]);
-    show_certificate(alone, rival);
-    tick(alone, 10);
-    answer(alone, &rival, 1, NULL);
-    validated(alone, rival);
+    ask_for(solo, chain[1]);
+    answer(solo, chain, 2, NULL);
+    (void)solo_validated(solo, chain[0], true);
+    (void)solo_validated(solo, chain[1], true);
+    assert_int_equal(solo_propose(solo, chain[2], NULL), REJECT_NONE);
+    expect_asked(solo, chain[2]);
+    (void)solo_validated(solo, chain[2], true);
+    show_certificate(solo, rival);
+    solo_tick(solo, 10);
+    answer(solo, &rival, 1, NULL);
+    (void)solo_validated(solo, rival, true);
 
-    show_certificate(alone, chain[2]);
+    show_certificate(solo, chain[2]);
 
-    assert_non_null(find(alone, CORE_HALT));
-    assert_null(find(alone, CORE_COMMIT));
+    assert_non_null(solo_effect(solo, CORE_HALT, 0));
+    assert_null(solo_effect(solo, CORE_COMMIT, 0));
     block_unref(rival);
     for (uint32_t i = 0; i < 3; i++) {
         block_unref(chain[i]);
