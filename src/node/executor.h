@@ -52,6 +52,13 @@ INGOT_MUST_USE enum ingot_error executor_build(struct executor *executor, struct
 INGOT_MUST_USE enum ingot_error executor_validate(struct executor *executor, struct block *block,
                                                   const char **why);
 
+/*
+ * The updates hash that we found for a block, where it was the last that executor_validate refused
+ * because the block says another; else NULL. Borrowed until the next validation.
+ */
+const struct ingot_hash *executor_differing(const struct executor *executor,
+                                            const struct ingot_hash *block);
+
 /* The execution of a block above the applied height, or NULL. Borrowed. */
 struct execution *executor_find(struct executor *executor, const struct ingot_hash *block);
 

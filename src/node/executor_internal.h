@@ -204,6 +204,10 @@ struct executor {
     struct ingot_hash branch_parent;
     struct ancestry branch;
 
+    bool has_differed; /* `differing` is a block whose updates hash is not what we found */
+    struct ingot_hash differing;
+    struct ingot_hash differing_updates;
+
     struct ingot_slice *transactions; /* room for the block at work */
     struct ingot_hash *digests;
     uint32_t transaction_capacity;

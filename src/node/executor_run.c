@@ -272,10 +272,21 @@ static enum ingot_error execute(struct executor *executor, const struct block *b
         executor_keep_block(executor, executed, execution, hashes);
     } else {
         *why = "the updates hash differs from our execution";
+        executor->has_differed = true;
+        executor->differing = block->hash;
+        executor->differing_updates = execution->updates_hash;
         execution_unref(execution);
     }
     free(hashes);
     return agrees ? INGOT_OK : INGOT_ERROR_REJECTED;
+}
+
+const struct ingot_hash *executor_differing(const struct executor *executor,
+                                            const struct ingot_hash *block)
+{
+    return executor->has_differed && crypto_hash_equal(&executor->differing, block)
+               ? &executor->differing_updates
+               : NULL;
 }
 
 enum ingot_error executor_validate(struct executor *executor, struct block *block, const char **why)

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/hex.h"
 #include "base/log.h"
 #include "node/replica_state.h"
 
@@ -87,12 +88,22 @@ static void take_evidence(struct replica *replica, const struct core_effect *eff
         log_hex("second_signature", effect->evidence[1].signature.bytes, INGOT_SIGNATURE_BYTES));
 }
 
+/* Where our execution differs from what a quorum has certified, operators compare the two. */
 static void halt(struct replica *replica, const struct core_effect *effect)
 {
-    char why[256];
-    (void)snprintf(why, sizeof why, "%s (height %llu, view %llu)", effect->reason,
-                   (unsigned long long)effect->block->height,
-                   (unsigned long long)effect->block->view);
+    const struct block *block = effect->block;
+    char why[400];
+    int size = snprintf(why, sizeof why, "%s (height %llu, view %llu)", effect->reason,
+                        (unsigned long long)block->height, (unsigned long long)block->view);
+    const struct ingot_hash *ours = executor_differing(replica->executor, &block->hash);
+    if (ours != NULL && size > 0 && (size_t)size < sizeof why) {
+        char found[2 * INGOT_HASH_BYTES + 1];
+        char certified[2 * INGOT_HASH_BYTES + 1];
+        hex_encode_lower(ours->bytes, INGOT_HASH_BYTES, found);
+        hex_encode_lower(block->updates_hash.bytes, INGOT_HASH_BYTES, certified);
+        (void)snprintf(why + size, sizeof why - (size_t)size,
+                       ": the updates hash certified is %s, ours is %s", certified, found);
+    }
     replica_stop_now(replica, REPLICA_STOP_SAFETY, why);
 }
 
