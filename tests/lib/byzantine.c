@@ -51,11 +51,16 @@ static void remember_propose(struct byzantine *byzantine, struct message *messag
     seen[1] = NULL;
 }
 
-static void remember_qc(struct byzantine *byzantine, struct qc *qc)
+static void remember_block(struct byzantine *byzantine, const struct block *block)
 {
-    if (prng_chance(&byzantine->prng, MILLION / 20)) {
+    if (prng_chance(&byzantine->prng, MILLION / 10)) {
         qc_unref(byzantine->old_qc);
-        byzantine->old_qc = qc_ref(qc);
+        byzantine->old_qc = qc_ref(block->justify);
+        byzantine->old_height = block->height - 1;
+    }
+    if (block->transaction_count == 0) {
+        byzantine->has_empty = true;
+        byzantine->empty = block->updates_hash;
     }
 }
 
@@ -68,7 +73,7 @@ void byzantine_hear(struct byzantine *byzantine, struct ingot_slice frame)
     }
     if (message->kind == MESSAGE_PROPOSE) {
         remember_propose(byzantine, message);
-        remember_qc(byzantine, message->propose.block->justify);
+        remember_block(byzantine, message->propose.block);
     }
     message_unref(message);
 }
@@ -125,14 +130,17 @@ static struct qc *oldest_qc(const struct byzantine *byzantine)
                                      : wire_genesis_qc(&byzantine->genesis->hash);
 }
 
-/* On an old QC, with whatever height fits: nobody honest may vote for it. */
+/* An empty block on an old QC, right in every other way: nobody honest may vote for it. */
 static struct message *make_low(struct byzantine *byzantine, const struct propose *propose)
 {
     struct block *block = copy_block(propose->block);
     qc_unref(block->justify);
     block->justify = oldest_qc(byzantine);
     block->parent = block->justify->block;
-    block->height = 1 + prng_below(&byzantine->prng, block->height);
+    block->height = byzantine->old_height + 1;
+    block->updates_hash = byzantine->empty;
+    block->transaction_count = 0;
+    ingot_buffer_clear(&block->payload);
     return sign_propose(byzantine, block, propose->tc);
 }
 
@@ -146,7 +154,7 @@ static void send_propose(struct byzantine *byzantine, uint32_t to, struct messag
         byzantine->twin = NULL;
         if (does(byzantine, BYZANTINE_EQUIVOCATES, 700000)) {
             byzantine->twin = make_twin(byzantine, &message->propose);
-        } else if (does(byzantine, BYZANTINE_BUILDS_LOW, 300000)) {
+        } else if (byzantine->has_empty && does(byzantine, BYZANTINE_BUILDS_LOW, 300000)) {
             byzantine->twin = make_low(byzantine, &message->propose);
         }
         remember_propose(byzantine, message);

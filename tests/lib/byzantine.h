@@ -31,6 +31,9 @@ struct byzantine {
     struct validator_set *set;  /* borrowed */
     struct block *genesis;      /* borrowed */
     struct qc *old_qc;          /* owned, or NULL: the genesis QC */
+    uint64_t old_height;        /* of its block */
+    bool has_empty;             /* it has seen a block without transactions, */
+    struct ingot_hash empty;    /* and this is what executing one comes to */
     struct message *twin;       /* of the Propose that is on its way; owned */
     struct ingot_hash twin_of;  /* its block */
     struct message *seen[2];    /* proposals of one view, by whomever; owned */
