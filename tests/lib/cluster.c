@@ -192,6 +192,26 @@ void cluster_set_disk(struct cluster *cluster, uint32_t node, uint32_t min_us, u
     node_at(cluster, node)->disk_max_us = max_us;
 }
 
+void cluster_shift_wall(struct cluster *cluster, uint32_t node, int64_t by_ms)
+{
+    struct cluster_node *shifted = node_at(cluster, node);
+    INGOT_ASSERT(by_ms >= 0 || shifted->wall_offset_ms >= (uint64_t)-by_ms);
+    shifted->wall_offset_ms += (uint64_t)by_ms;
+}
+
+void cluster_pause(struct cluster *cluster, uint32_t node, uint64_t duration_ms)
+{
+    struct cluster_node *paused = node_at(cluster, node);
+    INGOT_ASSERT(paused->replica != NULL);
+    paused->busy_until_us = cluster->now_us + duration_ms * 1000;
+    if (paused->tick_at_us < paused->busy_until_us) {
+        paused->tick_at_us = paused->busy_until_us;
+    }
+    if (paused->flush_at_us < paused->busy_until_us) {
+        paused->flush_at_us = paused->busy_until_us;
+    }
+}
+
 struct cluster_link *cluster_link(struct cluster *cluster, uint32_t from, uint32_t to)
 {
     INGOT_ASSERT(from < cluster->options.validators);

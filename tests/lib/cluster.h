@@ -73,6 +73,11 @@ void cluster_cancel_faults(struct cluster *cluster, uint32_t node);
 /* Each durable write takes so long. */
 void cluster_set_disk(struct cluster *cluster, uint32_t node, uint32_t min_us, uint32_t max_us);
 
+/* Its calendar jumps, forwards or backwards; its monotonic clock does not. */
+void cluster_shift_wall(struct cluster *cluster, uint32_t node, int64_t by_ms);
+/* Stands still for so long, as a stopped process does, and then finds all that has come. */
+void cluster_pause(struct cluster *cluster, uint32_t node, uint64_t duration_ms);
+
 struct cluster_link *cluster_link(struct cluster *cluster, uint32_t from, uint32_t to);
 void cluster_set_all_links(struct cluster *cluster, const struct cluster_link *link);
 void cluster_set_intercept(struct cluster *cluster, cluster_intercept *intercept, void *context);

@@ -28,7 +28,7 @@ void node_init(struct cluster *cluster, uint32_t index)
     node->tick_at_us = NEVER;
     node->flush_at_us = NEVER;
     node->clock_offset_us = prng_below(&cluster->test_prng, 1000000000);
-    node->wall_offset_ms = prng_below(&cluster->test_prng, 4000);
+    node->wall_offset_ms = WALL_MS_AT_START + prng_below(&cluster->test_prng, 4000);
 }
 
 void node_deinit(struct cluster_node *node)
@@ -91,7 +91,7 @@ static uint64_t monotonic_us(void *context)
 static uint64_t wall_ms(void *context)
 {
     const struct cluster_node *node = context;
-    return WALL_MS_AT_START + node->cluster->now_us / 1000 + node->wall_offset_ms;
+    return node->wall_offset_ms + node->cluster->now_us / 1000;
 }
 
 static void arm(void *context, uint64_t deadline_ms)
