@@ -516,6 +516,9 @@ void ingot_node_free(struct ingot_node *node)
     free_event(node->signals[0]);
     free_event(node->signals[1]);
     if (node->base != NULL) {
+        /* Connections that ended just now still have callbacks queued, which hold them; nothing
+         * of ours is left on the loop, so this turn only lets them go. */
+        (void)event_base_loop(node->base, EVLOOP_NONBLOCK);
         event_base_free(node->base);
     }
     if (node->wake_fd >= 0) {
