@@ -53,11 +53,14 @@ static void prepare(struct solo *solo, uint32_t me)
                                         .fetch_timeout_ms = 400};
 }
 
-static void start(struct solo *solo)
+void solo_restart(struct solo *solo, struct block *const *blocks, uint32_t count)
 {
+    core_free(solo->core);
     const char *why = NULL;
     const struct core_restored restored = {.safety = &solo->safety,
                                            .last_committed = solo->genesis,
+                                           .blocks = blocks,
+                                           .block_count = count,
                                            .sets = &solo->set,
                                            .set_count = 1};
     solo->core = core_new(&solo->config, &restored, &why);
@@ -68,7 +71,7 @@ static void start(struct solo *solo)
 void solo_init(struct solo *solo, uint32_t me)
 {
     prepare(solo, me);
-    start(solo);
+    solo_restart(solo, NULL, 0);
 }
 
 void solo_init_observer(struct solo *solo)
@@ -78,7 +81,7 @@ void solo_init_observer(struct solo *solo)
     solo->config.base_timeout_ms = 60000;
     solo->config.timeout_resend_ms = 60000;
     solo->config.advertise_interval_ms = 600000;
-    start(solo);
+    solo_restart(solo, NULL, 0);
 }
 
 void solo_deinit(struct solo *solo)

@@ -26,6 +26,8 @@ void solo_init(struct solo *solo, uint32_t me);
 /* Without a key, and with deadlines so long that only fetching is timed. */
 void solo_init_observer(struct solo *solo);
 void solo_deinit(struct solo *solo);
+/* A crash: what was persisted comes back, with these uncommitted blocks; nothing is committed. */
+void solo_restart(struct solo *solo, struct block *const *blocks, uint32_t count);
 
 /* A child of a block, justified by its Generic QC. New references. */
 struct block *solo_block(struct solo *solo, const struct block *parent, uint64_t view);

@@ -240,6 +240,57 @@ static void an_answer_in_time_is_followed_by_a_durable_vote(void **state)
     assert_memory_equal(solo->safety.vote.block.bytes, b1->hash.bytes, INGOT_HASH_BYTES);
 }
 
+/* --- Restarts. --- */
+
+static void a_restart_says_the_saved_vote_again_and_casts_no_other(void **state)
+{
+    struct story *story = *state;
+    struct solo *solo = &story->solo;
+    struct block *b1 = accept_next(story, solo->genesis, 1);
+    const struct vote before = *solo_sent_vote(solo);
+    solo_restart(solo, &b1, 1);
+    const struct vote *again = solo_sent_vote(solo);
+    assert_non_null(again);
+    assert_true(vote_same_choice(again, &before));
+    assert_int_equal(again->voter, before.voter);
+    struct block *rival = make(story, solo->genesis, 1);
+    (void)solo_propose(solo, rival, NULL);
+    (void)solo_validated(solo, rival, true);
+    assert_null(solo_sent_vote(solo));
+}
+
+static void a_restart_after_a_timeout_says_no_vote(void **state)
+{
+    struct story *story = *state;
+    struct solo *solo = &story->solo;
+    solo_tick(solo, 5000);
+    solo_restart(solo, NULL, 0);
+    assert_null(solo_sent_vote(solo));
+    struct block *b1 = make(story, solo->genesis, 1);
+    (void)solo_propose(solo, b1, NULL);
+    (void)solo_validated(solo, b1, true);
+    assert_null(solo_sent_vote(solo));
+}
+
+static void a_leader_that_restarts_proposes_nothing_at_or_below_its_vote(void **state)
+{
+    struct story *story = *state;
+    const uint32_t leader = solo_leader(&story->solo, 1);
+    solo_deinit(&story->solo);
+    solo_init(&story->solo, leader);
+    struct solo *solo = &story->solo;
+    assert_int_equal(solo_count(solo, CORE_ASK_PROPOSE), 1);
+    struct block *b1 = make(story, solo->genesis, 1);
+    (void)solo_step(solo, (struct core_event){.kind = CORE_BUILT, .block = b1, .position = {0, 1}});
+    assert_int_equal(solo_count(solo, CORE_BROADCAST), 1);
+    solo_restart(solo, &b1, 1);
+    assert_int_equal(solo_count(solo, CORE_ASK_PROPOSE), 0);
+    /* With the certificate it leads the next view, and says so again only there. */
+    assert_int_equal(solo_show_qc(solo, solo_qc(solo, b1)), REJECT_NONE);
+    assert_int_equal(solo_count(solo, CORE_ASK_PROPOSE), 1);
+    assert_int_equal(solo_effect(solo, CORE_ASK_PROPOSE, 0)->position.view, 2);
+}
+
 /* --- Certificates of what is unknown, or far ahead. --- */
 
 static void a_certificate_for_an_unknown_block_waits(void **state)
@@ -391,6 +442,9 @@ int main(void)
         STORY(the_answer_of_the_app_comes_too_late_for_the_view),
         STORY(the_answer_of_the_app_comes_too_late_after_a_timeout),
         STORY(an_answer_in_time_is_followed_by_a_durable_vote),
+        STORY(a_restart_says_the_saved_vote_again_and_casts_no_other),
+        STORY(a_restart_after_a_timeout_says_no_vote),
+        STORY(a_leader_that_restarts_proposes_nothing_at_or_below_its_vote),
         STORY(a_certificate_for_an_unknown_block_waits),
         STORY(a_view_far_ahead_without_a_certificate_gives_no_jump),
         STORY(two_proposals_of_one_view_get_one_vote),
