@@ -303,7 +303,10 @@ class Node:
         return (heights.pop(), items) if len(heights) == 1 else None
 
     def block_hash(self, height):
-        return self.call("block", height=height)["block_id"]["hash"]
+        block = self.call("block", height=height)
+        if "error" in block:
+            raise Failure(f"{self} does not give the block at height {height}: {block['error']}")
+        return block["block_id"]["hash"]
 
 
 class Network:
