@@ -39,7 +39,6 @@
     X(INVALID_BLOCK, "invalid_block")                                                              \
     X(BUFFER_FULL, "buffer_full")                                                                  \
     X(UNREQUESTED, "unrequested")                                                                  \
-    X(TREE_FULL, "tree_full")                                                                      \
     X(RATE_LIMITED, "rate_limited")
 
 #define REJECT_ENUM(name, text) REJECT_##name,
