@@ -24,7 +24,9 @@ struct cluster_options cluster_default_options(void)
                                     .timeout_resend_ms = 500,
                                     .advertise_interval_ms = 1000,
                                     .fetch_timeout_ms = 200,
-                                    .replay_window_blocks = 256};
+                                    .replay_window_blocks = 256,
+                                    .block_payload_bytes_max = INGOT_BLOCK_PAYLOAD_BYTES_DEFAULT,
+                                    .mempool_bytes_max = 1 << 20};
 }
 
 static const struct cluster_link quick_link = {.delay_min_us = 500, .delay_max_us = 2000};
@@ -266,6 +268,15 @@ void cluster_submit_any(struct cluster *cluster, uint32_t node)
     const enum ingot_error error = cluster_submit(cluster, node, ingot_buffer_slice(&transaction));
     INGOT_ASSERT(error == INGOT_OK || error == INGOT_ERROR_FULL);
     ingot_buffer_deinit(&transaction);
+}
+
+void cluster_submit_again(struct cluster *cluster, uint32_t node)
+{
+    const struct ingot_buffer *again = kv_model_recent(&cluster->model);
+    if (again != NULL) {
+        const enum ingot_error error = cluster_submit(cluster, node, ingot_buffer_slice(again));
+        INGOT_ASSERT(error == INGOT_OK || error == INGOT_ERROR_FULL || error == INGOT_ERROR_EXISTS);
+    }
 }
 
 /* --- Time. --- */

@@ -31,6 +31,8 @@ struct cluster_options {
     uint32_t advertise_interval_ms;
     uint32_t fetch_timeout_ms;
     uint32_t replay_window_blocks;
+    uint32_t block_payload_bytes_max;
+    uint32_t mempool_bytes_max;
     FILE *trace; /* or NULL: what happens, a line each */
 };
 
@@ -89,6 +91,8 @@ enum ingot_error cluster_submit(struct cluster *cluster, uint32_t node,
                                 struct ingot_slice transaction);
 /* Makes one and gives it to a node. */
 void cluster_submit_any(struct cluster *cluster, uint32_t node);
+/* A client that is not sure says an earlier one again, to whatever node. */
+void cluster_submit_again(struct cluster *cluster, uint32_t node);
 
 /* One event. False: nothing left to happen, or a violation was seen. */
 bool cluster_step(struct cluster *cluster);

@@ -17,6 +17,8 @@
 #define NEVER UINT64_MAX
 /* What a turn takes at least; without it a lone validator would stop time. */
 #define FLUSH_US 20
+/* Above all that the model makes, and below the smallest block. */
+#define TRANSACTION_BYTES_MAX 128
 /* Some day in 2026; where simulated calendars begin. */
 #define WALL_MS_AT_START UINT64_C(1780000000000)
 
@@ -282,14 +284,14 @@ static struct replica_options options_of(struct cluster_node *node)
                                     .secret = node->secret,
                                     .leader_tenure = options->leader_tenure,
                                     .replay_window_blocks = options->replay_window_blocks,
-                                    .block_payload_bytes_max = INGOT_BLOCK_PAYLOAD_BYTES_DEFAULT,
-                                    .transaction_bytes_max = INGOT_TRANSACTION_BYTES_MAX,
+                                    .block_payload_bytes_max = options->block_payload_bytes_max,
+                                    .transaction_bytes_max = TRANSACTION_BYTES_MAX,
                                     .base_timeout_ms = options->base_timeout_ms,
                                     .empty_block_interval_ms = options->empty_block_interval_ms,
                                     .timeout_resend_ms = options->timeout_resend_ms,
                                     .advertise_interval_ms = options->advertise_interval_ms,
                                     .fetch_timeout_ms = options->fetch_timeout_ms,
-                                    .mempool_bytes_max = 1 << 20,
+                                    .mempool_bytes_max = options->mempool_bytes_max,
                                     .index_transactions = true};
 }
 

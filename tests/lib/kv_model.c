@@ -23,6 +23,9 @@ void kv_model_deinit(struct kv_model *model)
         free(model->operations.slots[i].value);
     }
     table_deinit(&model->operations);
+    for (uint32_t i = 0; i < KV_MODEL_RECENT; i++) {
+        ingot_buffer_deinit(&model->recent[i]);
+    }
 }
 
 void kv_model_key(uint32_t index, char text[16])
@@ -86,9 +89,18 @@ void kv_model_make(struct kv_model *model, struct ingot_buffer *transaction)
         break;
     }
     INGOT_ASSERT(error == INGOT_OK);
+    struct ingot_buffer *recent = &model->recent[model->made % KV_MODEL_RECENT];
+    ingot_buffer_clear(recent);
+    ingot_buffer_append_slice(recent, ingot_buffer_slice(transaction));
     struct ingot_hash digest;
     wire_transaction_digest(ingot_buffer_slice(transaction), &digest);
     table_add(&model->operations, table_key_of_hash(&digest), operation);
+}
+
+const struct ingot_buffer *kv_model_recent(struct kv_model *model)
+{
+    const struct ingot_buffer *recent = &model->recent[prng_below(&model->prng, KV_MODEL_RECENT)];
+    return recent->size == 0 ? NULL : recent;
 }
 
 struct kv_operation *kv_model_find(const struct kv_model *model, const struct ingot_hash *digest)

@@ -11,6 +11,7 @@
 #include "lib/table.h"
 
 #define KV_MODEL_KEYS 24
+#define KV_MODEL_RECENT 32
 
 enum kv_operation_kind { KV_PUT_TEXT, KV_PUT, KV_DELETE, KV_COMPARE_AND_SET, KV_GET };
 
@@ -27,7 +28,8 @@ struct kv_model {
     struct prng prng;
     struct table operations; /* digest of the transaction -> struct kv_operation */
     uint64_t made;
-    uint64_t values[KV_MODEL_KEYS]; /* 0: not there */
+    struct ingot_buffer recent[KV_MODEL_RECENT]; /* the last that were made */
+    uint64_t values[KV_MODEL_KEYS];              /* 0: not there */
 };
 
 void kv_model_init(struct kv_model *model, uint64_t seed);
@@ -35,6 +37,8 @@ void kv_model_deinit(struct kv_model *model);
 
 /* Appends a new transaction, unlike all before it. */
 void kv_model_make(struct kv_model *model, struct ingot_buffer *transaction);
+/* One of the last that were made, or NULL. Borrowed until the next is made. */
+const struct ingot_buffer *kv_model_recent(struct kv_model *model);
 /* The operation behind a transaction, or NULL. */
 struct kv_operation *kv_model_find(const struct kv_model *model, const struct ingot_hash *digest);
 /* Executes it. NULL if the result is what it must be, else what is wrong with it. A result of NULL

@@ -33,6 +33,9 @@ struct plan {
     uint32_t crash_all;
     uint32_t fail_write;
     uint32_t slow_disk;
+    uint32_t pause;
+    uint32_t wall_jump;
+    uint32_t submit_again;
 };
 
 struct swarm {
@@ -41,6 +44,7 @@ struct swarm {
     struct plan plan;
     struct prng prng;
     struct cluster *cluster;
+    int64_t wall_ms[CHECKS_NODES_MAX];      /* how far each calendar has been shifted */
     uint64_t start_at_us[CHECKS_NODES_MAX]; /* UINT64_MAX: not planned */
     uint64_t heal_at_us;
     uint64_t fault_at_us;
@@ -147,6 +151,12 @@ static void draw_timing(struct swarm *swarm)
     if (prng_chance(prng, MILLION / 5)) {
         plan->cluster.replay_window_blocks = draw(prng, 1, 16);
     }
+    if (prng_chance(prng, MILLION / 5)) {
+        plan->cluster.block_payload_bytes_max = draw(prng, 200, 2000);
+    }
+    if (prng_chance(prng, MILLION / 5)) {
+        plan->cluster.mempool_bytes_max = draw(prng, 2000, 20000);
+    }
     plan->transaction_interval_ms = draw_class(prng, 1, 400);
     plan->burst_max = draw(prng, 1, 10);
 }
@@ -173,6 +183,9 @@ static void draw_faults(struct swarm *swarm)
     plan->crash_all = draw_class(prng, 1000, 50000);
     plan->fail_write = draw_class(prng, 10000, 200000);
     plan->slow_disk = draw_class(prng, 10000, 200000);
+    plan->pause = draw_class(prng, 10000, 200000);
+    plan->wall_jump = draw_class(prng, 10000, 200000);
+    plan->submit_again = draw_class(prng, 10000, 500000);
 }
 
 /* --- Faults. --- */
@@ -241,6 +254,14 @@ static void crash_all(struct swarm *swarm)
     }
 }
 
+/* To some time of the first two days. */
+static void jump_in_time(struct swarm *swarm, uint32_t node)
+{
+    const int64_t wall_ms = (int64_t)prng_below(&swarm->prng, UINT64_C(2) * 86400000);
+    cluster_shift_wall(swarm->cluster, node, wall_ms - swarm->wall_ms[node]);
+    swarm->wall_ms[node] = wall_ms;
+}
+
 static void fault(struct swarm *swarm)
 {
     const struct plan *plan = &swarm->plan;
@@ -269,6 +290,12 @@ static void fault(struct swarm *swarm)
     if (prng_chance(prng, plan->slow_disk)) {
         cluster_set_disk(cluster, node, 0, draw(prng, 0, 60000));
     }
+    if (prng_chance(prng, plan->pause) && cluster_is_up(cluster, node)) {
+        cluster_pause(cluster, node, draw(prng, 1, plan->down_ms_max));
+    }
+    if (prng_chance(prng, plan->wall_jump)) {
+        jump_in_time(swarm, node);
+    }
 }
 
 static void submit(struct swarm *swarm)
@@ -278,6 +305,9 @@ static void submit(struct swarm *swarm)
         const uint32_t node = draw(&swarm->prng, 0, cluster_count(swarm->cluster) - 1);
         if (cluster_is_up(swarm->cluster, node)) {
             cluster_submit_any(swarm->cluster, node);
+            if (prng_chance(&swarm->prng, swarm->plan.submit_again)) {
+                cluster_submit_again(swarm->cluster, node);
+            }
         }
     }
 }
