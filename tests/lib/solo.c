@@ -74,6 +74,13 @@ void solo_init(struct solo *solo, uint32_t me)
     solo_restart(solo, NULL, 0);
 }
 
+void solo_init_idle(struct solo *solo, uint32_t me, uint32_t empty_block_interval_ms)
+{
+    prepare(solo, me);
+    solo->config.empty_block_interval_ms = empty_block_interval_ms;
+    solo_restart(solo, NULL, 0);
+}
+
 void solo_init_observer(struct solo *solo)
 {
     prepare(solo, 0);

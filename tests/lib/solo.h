@@ -23,6 +23,8 @@ struct solo {
 
 /* All four have power 1, tenures are of four views, deadlines of 1000 ms. */
 void solo_init(struct solo *solo, uint32_t me);
+/* An idle leader waits so long before an empty block. */
+void solo_init_idle(struct solo *solo, uint32_t me, uint32_t empty_block_interval_ms);
 /* Without a key, and with deadlines so long that only fetching is timed. */
 void solo_init_observer(struct solo *solo);
 void solo_deinit(struct solo *solo);
