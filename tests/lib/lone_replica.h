@@ -32,6 +32,8 @@ struct lone {
     struct replica *replica;
 
     uint64_t now_us;
+    uint64_t write_us;     /* what a durable write takes: the clock advances by it */
+    uint64_t commits_seen; /* of the store's counter */
     uint64_t wall_ms;
     uint64_t armed_ms;
     struct lone_frame frames[LONE_FRAMES_MAX]; /* since lone_forget */
