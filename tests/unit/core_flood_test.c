@@ -88,12 +88,12 @@ static void a_tree_full_of_rivals_keeps_what_is_certified_and_what_was_voted_for
     uint32_t evicted = 0;
     for (uint64_t view = 5; evicted < 20; view += 4) {
         assert_in_range(view, 5, 1000);
-        struct tc *tc = solo_tc(&solo, view - 1, solo_qc(&solo, second));
+        struct tc *tc = solo_tc(&solo, view - 1, solo_qc(&solo, first));
         if (solo_leader(&solo, view) == solo.me) {
             (void)solo_show_tc(&solo, tc);
             continue;
         }
-        struct block *rival = solo_block(&solo, second, view);
+        struct block *rival = solo_block(&solo, first, view);
         ingot_buffer_reserve(&rival->payload, RIVAL_BYTES);
         rival->payload.size = RIVAL_BYTES;
         solo_accept(&solo, rival, tc);
