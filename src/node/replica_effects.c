@@ -101,8 +101,8 @@ static void halt(struct replica *replica, const struct core_effect *effect)
         char certified[2 * INGOT_HASH_BYTES + 1];
         hex_encode_lower(ours->bytes, INGOT_HASH_BYTES, found);
         hex_encode_lower(block->updates_hash.bytes, INGOT_HASH_BYTES, certified);
-        (void)snprintf(why + size, sizeof why - (size_t)size,
-                       ": the updates hash certified is %s, ours is %s", certified, found);
+        (void)snprintf(why + size, sizeof why - (size_t)size, ": certified %s, ours %s", certified,
+                       found);
     }
     replica_stop_now(replica, REPLICA_STOP_SAFETY, why);
 }
