@@ -97,6 +97,11 @@ static void halt(struct replica *replica, const struct core_effect *effect)
                         (unsigned long long)block->height, (unsigned long long)block->view);
     const struct ingot_hash *ours = executor_differing(replica->executor, &block->hash);
     if (ours != NULL && size > 0 && (size_t)size < sizeof why) {
+        /* The log cuts long texts short. */
+        LOG(LOG_ERROR, "a certified block executes differently here",
+            log_u64("height", block->height),
+            log_hex("certified", block->updates_hash.bytes, INGOT_HASH_BYTES),
+            log_hex("ours", ours->bytes, INGOT_HASH_BYTES));
         char found[2 * INGOT_HASH_BYTES + 1];
         char certified[2 * INGOT_HASH_BYTES + 1];
         hex_encode_lower(ours->bytes, INGOT_HASH_BYTES, found);

@@ -33,7 +33,7 @@ def a_node_that_executes_a_certified_block_differently_ends_with_status_6():
 
         status = odd.wait()
         said = tail(odd.log)
-        if status != 6 or not re.search("certified [0-9a-f]{64}, ours [0-9a-f]{64}", said):
+        if status != 6 or not re.search("certified=[0-9a-f]{64} ours=[0-9a-f]{64}", said):
             raise Failure(f"expected status 6 and the difference, found {status}:\n{said}")
         others[1].commit(b"after=all")
 
