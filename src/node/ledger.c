@@ -19,7 +19,7 @@
 #include "wire/wire.h"
 
 #define APPLY_BLOCKS_DEFAULT 128
-#define APPLY_BYTES_DEFAULT ((size_t)8 * 1024 * 1024)
+#define APPLY_BYTES_DEFAULT ((size_t)16 * 1024 * 1024)
 #define APPLY_PUTS_DEFAULT 1024
 
 #define SCHEMA_MARK "ingot ledger"

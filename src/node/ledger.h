@@ -31,7 +31,7 @@ struct ledger_options {
     struct validator_set *genesis_set;
     bool index_transactions;   /* keep transaction hash -> (height, index) */
     uint32_t apply_blocks_max; /* apply the state at the latest after so many blocks; 0: 128 */
-    size_t apply_bytes_max;    /* or so many bytes of updates; 0: 8 MiB */
+    size_t apply_bytes_max;    /* or so many bytes of updates; 0: 16 MiB */
     uint32_t apply_puts_min;   /* in one transaction at least so many keys; 0: 1024 */
 };
 
