@@ -58,8 +58,9 @@ struct generator {
     uint64_t end_us;       /* it ends, and no more load is offered */
     uint64_t scheduled;    /* open loop: transactions that were given to a connection */
     bool is_all_scheduled; /* nothing will be due any more */
-    bool is_draining;      /* the interval is over: wait for the answers */
-    uint64_t cpu_us;       /* ours, in the interval */
+    bool is_measuring;
+    bool is_draining; /* the interval is over: wait for the answers */
+    uint64_t cpu_us;  /* ours, in the interval */
     struct ingot_buffer body;
 };
 
@@ -339,7 +340,10 @@ static void on_phase(evutil_socket_t socket, short what, void *context)
     if (now_us < generator->measure_us) {
         set_timer(generator->phase, generator->measure_us - now_us);
     } else if (now_us < generator->end_us) {
-        generator->cpu_us = own_cpu_us();
+        /* A timer may fire a moment early, and this come twice. */
+        if (!generator->is_measuring)
+            generator->cpu_us = own_cpu_us();
+        generator->is_measuring = true;
         set_timer(generator->phase, generator->end_us - now_us);
     } else if (!generator->is_draining) {
         generator->cpu_us = own_cpu_us() - generator->cpu_us;
