@@ -78,7 +78,7 @@ const struct setting settings_table[] = {
     {"rpc", "commit_timeout_ms", NUMBER(rpc_commit_timeout_ms, 100, 600000), .fallback = "10000",
      .meaning = "How long broadcast_tx_commit waits for the commit."},
 
-    {"mempool", "bytes_max", NUMBER(mempool_bytes_max, 64 * 1024, 4 * GIB), .fallback = "33554432",
+    {"mempool", "bytes_max", NUMBER(mempool_bytes_max, 64 * 1024, 4 * GIB), .fallback = "16777216",
      .meaning = "What transactions that wait for a block may take."},
 
     {"storage", "map_size_initial", NUMBER(storage_map_size_initial, MIB, 16384 * GIB),

@@ -19,7 +19,6 @@ from network import SANITIZED, Failure, Load, Network, say
 NORMAL_START_S = 1.0
 LONGEST_START_S = 10.0
 RSS_ANON_KIB_MAX = 128 * 1024
-RSS_ANON_KIB_MAX_FLOODED = 256 * 1024
 
 
 class Flood(threading.Thread):
@@ -121,9 +120,9 @@ def run(blocks, load_seconds):
         network.start()
         loaded = memory_under_load(network, load_seconds)
         flooded = memory_under_flood(network, load_seconds)
-        if not SANITIZED and (loaded > RSS_ANON_KIB_MAX or flooded > RSS_ANON_KIB_MAX_FLOODED):
+        if not SANITIZED and max(loaded, flooded) > RSS_ANON_KIB_MAX:
             raise Failure(f"RssAnon {loaded} KiB under load and {flooded} KiB under flood, allowed "
-                          f"are {RSS_ANON_KIB_MAX} and {RSS_ANON_KIB_MAX_FLOODED}")
+                          f"are {RSS_ANON_KIB_MAX}")
         network.until("the flood has drained", lambda: all(
             node.metrics()["ingot_mempool_transactions"] == 0 for node in network.nodes))
         check_equal(network)
