@@ -22,7 +22,7 @@ extern "C" {
 struct ingot_result {
     uint32_t code;
     struct ingot_slice data; /* up to INGOT_RESULT_DATA_BYTES_MAX */
-    struct ingot_slice log;  /* up to INGOT_RESULT_LOG_BYTES_MAX, UTF-8 */
+    struct ingot_slice log;  /* UTF-8; what exceeds INGOT_RESULT_LOG_BYTES_MAX is cut */
 };
 
 /** The state a block is executed on, and a query reads. Valid for the length of the call. */

@@ -118,6 +118,14 @@ static size_t result_weight(const struct ingot_result *result)
     return RESULT_WEIGHT_MIN + result->data.size;
 }
 
+/* A long log is cut, never refused: no hash covers logs, so they must not decide what is valid. */
+static struct ingot_slice clip_log(struct ingot_slice log)
+{
+    return ingot_slice_of(log.data, log.size < INGOT_RESULT_LOG_BYTES_MAX
+                                        ? log.size
+                                        : (size_t)INGOT_RESULT_LOG_BYTES_MAX);
+}
+
 static void append_result(struct ingot_execution *builder, const struct ingot_result *result)
 {
     if (builder->result_count == builder->result_capacity) {
@@ -129,15 +137,9 @@ static void append_result(struct ingot_execution *builder, const struct ingot_re
     builder->results[builder->result_count++] = (struct ingot_result){
         .code = result->code,
         .data = keep_bytes(builder, result->data),
-        .log = keep_bytes(builder, result->log),
+        .log = keep_bytes(builder, clip_log(result->log)),
     };
     builder->result_bytes += result_weight(result);
-}
-
-static bool is_within_limits(const struct ingot_result *result)
-{
-    return result->data.size <= INGOT_RESULT_DATA_BYTES_MAX &&
-           result->log.size <= INGOT_RESULT_LOG_BYTES_MAX;
 }
 
 static bool has_room(const struct ingot_execution *builder, const struct ingot_result *result)
@@ -151,7 +153,7 @@ enum ingot_error ingot_execution_include(struct ingot_execution *execution, uint
 {
     if (execution->choose == NULL)
         return INGOT_ERROR_INVALID;
-    if (!is_within_limits(result))
+    if (result->data.size > INGOT_RESULT_DATA_BYTES_MAX)
         return INGOT_ERROR_TOO_LARGE;
     if (!has_room(execution, result))
         return INGOT_ERROR_FULL;
@@ -166,7 +168,7 @@ enum ingot_error ingot_execution_result(struct ingot_execution *execution,
 {
     if (execution->choose != NULL)
         return INGOT_ERROR_INVALID;
-    if (!is_within_limits(result) || !has_room(execution, result)) {
+    if (result->data.size > INGOT_RESULT_DATA_BYTES_MAX || !has_room(execution, result)) {
         execution->is_overfull = true;
         return INGOT_ERROR_TOO_LARGE;
     }

@@ -190,7 +190,7 @@ void replica_set_connected(struct replica *replica, uint32_t peer, bool is_conne
 {
     peer_at(replica, peer)->is_connected = is_connected;
     peer_at(replica, peer)->was_warned_of = false;
-    if (is_connected && replica->stop == REPLICA_RUNS) {
+    if (is_connected && replica->has_started && replica->stop == REPLICA_RUNS) {
         struct core_event event = {.kind = CORE_CONNECTED, .peer = peer};
         (void)replica_step(replica, &event);
     }
@@ -198,6 +198,7 @@ void replica_set_connected(struct replica *replica, uint32_t peer, bool is_conne
 
 void replica_start(struct replica *replica)
 {
+    replica->has_started = true;
     struct core_event event = {.kind = CORE_START};
     (void)replica_step(replica, &event);
 }

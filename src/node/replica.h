@@ -91,7 +91,7 @@ void replica_set_peer(struct replica *replica, uint32_t peer, bool has_key,
 /* A peer that has come up is told at once what we have; the effect waits for replica_flush. */
 void replica_set_connected(struct replica *replica, uint32_t peer, bool is_connected);
 
-/* Once, first. */
+/* Once, before any frame or tick. Channels may be up already. */
 void replica_start(struct replica *replica);
 /* A frame of a peer. Rejections are counted by reason. Effects wait for replica_flush. */
 void replica_receive(struct replica *replica, uint32_t peer, struct ingot_slice frame);

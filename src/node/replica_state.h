@@ -50,6 +50,7 @@ struct replica {
     struct wire_signer signer;
     struct metrics metrics;
     enum replica_stop stop;
+    bool has_started;
 
     struct core_effects effects; /* of the core, not yet taken */
     struct outbox outbox;        /* taken, waiting for the next sync; same order */

@@ -86,6 +86,12 @@ static bool only_reads(struct ingot_slice transaction)
            strcmp(words.verb, "big") == 0;
 }
 
+static struct ingot_slice log_of(const struct script *script)
+{
+    static const uint8_t bytes[SCRIPT_LOG_BYTES_MAX];
+    return ingot_slice_of(bytes, script->log_bytes);
+}
+
 static enum ingot_error propose_line(struct script *script,
                                      const struct ingot_propose_request *request, uint32_t index,
                                      struct ingot_execution *execution)
@@ -95,7 +101,7 @@ static enum ingot_error propose_line(struct script *script,
     enum ingot_error error = INGOT_OK;
     if (only_reads(transaction))
         error = run_line(script, transaction, request->snapshot, execution, &data);
-    const struct ingot_result result = {.data = ingot_buffer_slice(&data)};
+    const struct ingot_result result = {.data = ingot_buffer_slice(&data), .log = log_of(script)};
     if (error == INGOT_OK)
         error = ingot_execution_include(execution, index, &result);
     if (error == INGOT_OK && !only_reads(transaction))
@@ -127,7 +133,8 @@ static enum ingot_error script_validate(void *context, const struct ingot_valida
     for (uint32_t i = 0; error == INGOT_OK && i < request->transaction_count; i++) {
         ingot_buffer_clear(&data);
         error = run_line(script, request->transactions[i], request->snapshot, execution, &data);
-        const struct ingot_result result = {.data = ingot_buffer_slice(&data)};
+        const struct ingot_result result = {.data = ingot_buffer_slice(&data),
+                                            .log = log_of(script)};
         /* A refused result is noticed without the App's help. */
         if (error == INGOT_OK && !(script->forgets_a_result && i == 0))
             script->last = ingot_execution_result(execution, &result);

@@ -12,12 +12,15 @@
  * result's data), "power N" (of the first test validator), "new N" (a validator of that power),
  * "big" (a result with as much data as may be). All keys and values are one word.
  */
+#define SCRIPT_LOG_BYTES_MAX 1024
+
 struct script {
     struct ingot_app app;
     uint32_t executions; /* how often propose_block or validate_block ran */
     bool refuses;
     bool forgets_a_result;
     bool swallows_errors;
+    size_t log_bytes;      /* of each result's log; up to SCRIPT_LOG_BYTES_MAX */
     enum ingot_error last; /* what giving the latest result returned */
 };
 

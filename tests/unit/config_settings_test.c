@@ -148,7 +148,7 @@ static void an_empty_file_gives_the_defaults(void **state)
     assert_int_equal(settings.protocol, SETTINGS_PROTOCOL_HOTSTUFF);
     assert_false(settings.observer);
     assert_int_equal(settings.base_timeout_ms, 500);
-    assert_int_equal(settings.mempool_bytes_max, INGOT_MEMPOOL_BYTES_DEFAULT);
+    assert_int_equal(settings.mempool_bytes_max, 16 * 1024 * 1024);
     assert_int_equal(settings.network_listen.port, 27650);
     assert_int_equal(settings.rpc_listen.port, 27651);
     assert_true(settings.rpc_index_tx);

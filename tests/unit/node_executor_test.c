@@ -261,6 +261,27 @@ static void results_cannot_outgrow_a_block(void **state)
     pair_deinit(&pair);
 }
 
+/* Logs are for people: two nodes may differ in them, in length too, and agree on the block. */
+static void a_long_log_is_cut_and_decides_nothing(void **state)
+{
+    (void)state;
+    struct pair pair;
+    pair_init(&pair, &plain);
+    pair.script[0].log_bytes = SCRIPT_LOG_BYTES_MAX;
+    pair.script[1].log_bytes = 3;
+    struct block *block = build(&pair.node[0], pair.chain.genesis, 1, "set a 1");
+    assert_int_equal(block->transaction_count, 1);
+    const struct execution *execution = executor_find(pair.node[0].executor, &block->hash);
+    assert_int_equal(execution->results[0].log.size, INGOT_RESULT_LOG_BYTES_MAX);
+    expect_valid(&pair.node[1], block);
+    pair.script[1].log_bytes = SCRIPT_LOG_BYTES_MAX;
+    struct block *other = build(&pair.node[0], pair.chain.genesis, 2, "set b 2");
+    expect_valid(&pair.node[1], other);
+    block_unref(block);
+    block_unref(other);
+    pair_deinit(&pair);
+}
+
 /* --- What an App sees. --- */
 
 static void a_block_sees_its_own_branch_and_no_other(void **state)
@@ -430,6 +451,7 @@ int main(void)
         cmocka_unit_test(a_block_is_filled_up_to_the_payload_limit_and_no_further),
         cmocka_unit_test(transactions_above_the_chains_limit_are_left_out_and_refused),
         cmocka_unit_test(results_cannot_outgrow_a_block),
+        cmocka_unit_test(a_long_log_is_cut_and_decides_nothing),
         cmocka_unit_test(a_block_sees_its_own_branch_and_no_other),
         cmocka_unit_test(reads_are_the_same_whether_updates_are_applied_or_not),
         cmocka_unit_test(an_error_of_the_store_is_passed_on_even_if_the_app_swallows_it),
