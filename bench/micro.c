@@ -192,7 +192,7 @@ static void bench_app(const char *name)
 
 static void bench_mempool(void)
 {
-    struct mempool *mempool = mempool_new(INGOT_MEMPOOL_BYTES_DEFAULT);
+    struct mempool *mempool = mempool_new((size_t)16 * 1024 * 1024);
     struct row row = {.name = "mempool: digest, add, remove a transaction"};
     uint8_t bytes[TX_BYTES] = {0};
     struct ingot_hash digests[BLOCK_TXS];
