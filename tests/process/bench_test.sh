@@ -77,7 +77,7 @@ expect_nothing_left "open loop"
 # A network that is there; it is left as it was. `ingot local` has the address on its lines.
 "$ingot" local --validators 1 --app kv --base-port 11870 >"$work/local" 2>&1 &
 network=$!
-await "the network" grep -q 'clients http' "$work/local"
+await "the network" grep -qs 'clients http' "$work/local"
 url=$(grep -o -m1 'http://[0-9.:]*' "$work/local")
 await "a node" "$ingot" status --node "$url" >"$work/status" 2>&1
 "$ingot" bench --node "$url" --clients 2 --outstanding 2 --seconds 1 --warmup 0 --json >"$work/node"
