@@ -166,11 +166,9 @@ static enum ingot_exit take_number(const struct command *command, const char *na
                                    uint64_t max, uint32_t *number)
 {
     uint64_t value = 0;
-    if (!command_number(optarg, min, max, &value))
-        return command_usage(command, "--%s: expected %llu to %llu, found '%s'", name,
-                             (unsigned long long)min, (unsigned long long)max, optarg);
+    const enum ingot_exit code = command_option_number(command, name, min, max, &value);
     *number = (uint32_t)value;
-    return INGOT_EXIT_OK;
+    return code;
 }
 
 static enum ingot_exit take_node(const struct command *command, struct bench_options *options)
@@ -183,14 +181,6 @@ static enum ingot_exit take_node(const struct command *command, struct bench_opt
     return INGOT_EXIT_OK;
 }
 
-static enum ingot_exit take_app(const struct command *command, struct bench_options *options)
-{
-    if (strcmp(optarg, "kv") != 0 && strcmp(optarg, "null") != 0)
-        return command_usage(command, "--app: expected kv or null, found '%s'", optarg);
-    options->app = optarg;
-    return INGOT_EXIT_OK;
-}
-
 static enum ingot_exit take_option(const struct command *command, int option,
                                    struct bench_options *options)
 {
@@ -198,7 +188,7 @@ static enum ingot_exit take_option(const struct command *command, int option,
     enum ingot_exit code = INGOT_EXIT_OK;
     switch (option) {
     case OPTION_APP:
-        return take_app(command, options);
+        return network_option_app(command, &options->app);
     case OPTION_VALIDATORS:
         return take_number(command, "validators", 1, BENCH_NODES_MAX, &options->validators);
     case OPTION_TX_BYTES:

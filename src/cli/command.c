@@ -3,6 +3,7 @@
  */
 #include "cli/command.h"
 
+#include <getopt.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -57,6 +58,15 @@ bool command_number(const char *text, uint64_t min, uint64_t max, uint64_t *numb
     }
     *number = value;
     return value >= min && value <= max;
+}
+
+enum ingot_exit command_option_number(const struct command *command, const char *name, uint64_t min,
+                                      uint64_t max, uint64_t *number)
+{
+    if (!command_number(optarg, min, max, number))
+        return command_usage(command, "--%s: expected %llu to %llu, found '%s'", name,
+                             (unsigned long long)min, (unsigned long long)max, optarg);
+    return INGOT_EXIT_OK;
 }
 
 bool command_url(const char *text, struct endpoint *endpoint)

@@ -55,6 +55,11 @@ enum ingot_exit command_fail(enum ingot_exit code, const char *format, ...)
 /* Digits only, in [min, max]. */
 bool command_number(const char *text, uint64_t min, uint64_t max, uint64_t *number);
 
+/* The number that an option was given (getopt_long's optarg), or a complaint that names the option
+ * and its range. */
+enum ingot_exit command_option_number(const struct command *command, const char *name, uint64_t min,
+                                      uint64_t max, uint64_t *number);
+
 /* http://host:port, with or without a slash at the end. */
 bool command_url(const char *text, struct endpoint *endpoint);
 

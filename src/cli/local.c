@@ -293,26 +293,21 @@ static enum ingot_exit take_option(const struct command *command, int option,
                                    struct local_options *options)
 {
     uint64_t number = 0;
+    enum ingot_exit code = INGOT_EXIT_OK;
     switch (option) {
     case OPTION_VALIDATORS:
-        if (!command_number(optarg, 1, INGOT_VALIDATORS_MAX, &number))
-            return command_usage(command, "--validators: expected 1 to %d, found '%s'",
-                                 INGOT_VALIDATORS_MAX, optarg);
+        code = command_option_number(command, "validators", 1, INGOT_VALIDATORS_MAX, &number);
         options->validators = (uint32_t)number;
-        return INGOT_EXIT_OK;
+        return code;
     case OPTION_OUTPUT:
         options->output = optarg;
         return INGOT_EXIT_OK;
     case OPTION_APP:
-        if (!network_app_is_known(optarg))
-            return command_usage(command, "--app: expected kv or null, found '%s'", optarg);
-        options->app = optarg;
-        return INGOT_EXIT_OK;
+        return network_option_app(command, &options->app);
     case OPTION_BASE_PORT:
-        if (!command_number(optarg, 1, UINT16_MAX, &number))
-            return command_usage(command, "--base-port: expected 1 to 65535, found '%s'", optarg);
+        code = command_option_number(command, "base-port", 1, UINT16_MAX, &number);
         options->base_port = (uint16_t)number;
-        return INGOT_EXIT_OK;
+        return code;
     default:
         return command_usage_seen(command);
     }

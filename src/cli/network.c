@@ -5,6 +5,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <getopt.h>
 #include <ingot/apps.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,12 +35,15 @@ bool network_ports(const struct network_plan *plan, uint32_t node, uint16_t *pee
     return true;
 }
 
-bool network_app_is_known(const char *name)
+enum ingot_exit network_option_app(const struct command *command, const char **app)
 {
-    for (unsigned i = 0; i < ingot_app_names_count; i++)
-        if (strcmp(ingot_app_names[i], name) == 0)
-            return true;
-    return false;
+    for (unsigned i = 0; i < ingot_app_names_count; i++) {
+        if (strcmp(ingot_app_names[i], optarg) == 0) {
+            *app = optarg;
+            return INGOT_EXIT_OK;
+        }
+    }
+    return command_usage(command, "--app: expected kv or null, found '%s'", optarg);
 }
 
 char *network_home(const char *folder, uint32_t node)

@@ -5,6 +5,7 @@
 #ifndef INGOT_CLI_NETWORK_H
 #define INGOT_CLI_NETWORK_H
 
+#include "cli/command.h"
 #include "config/home.h"
 
 #define NETWORK_BASE_PORT_DEFAULT 27650
@@ -33,8 +34,8 @@ INGOT_MUST_USE enum ingot_error network_make(const struct network_plan *plan,
 bool network_ports(const struct network_plan *plan, uint32_t node, uint16_t *peer_port,
                    uint16_t *client_port);
 
-/* Does an App of this name come with the program? */
-bool network_app_is_known(const char *name);
+/* The App that --app names, if one of this name comes with the program. */
+enum ingot_exit network_option_app(const struct command *command, const char **app);
 
 /* How many homes node0, node1, ... a folder holds. */
 uint32_t network_count(const char *folder);
