@@ -367,6 +367,18 @@ void rpc_fake_listen(struct rpc_fake *fake)
     assert_non_null(fake->rpc);
 }
 
+void rpc_fake_init_with_blocks(struct rpc_fake *fake)
+{
+    rpc_fake_init(fake);
+    rpc_fake_listen(fake);
+    for (int i = 0; i < 3; i++) {
+        char transaction[] = "block=0";
+        transaction[6] = (char)('0' + i);
+        rpc_fake_submit(fake, transaction);
+        rpc_fake_commit(fake);
+    }
+}
+
 void rpc_fake_deinit(struct rpc_fake *fake)
 {
     rpc_free(fake->rpc);

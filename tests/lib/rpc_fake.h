@@ -39,6 +39,8 @@ struct rpc_fake {
 /* All but the listener. `fake->options` may be changed before rpc_fake_listen. */
 void rpc_fake_init(struct rpc_fake *fake);
 void rpc_fake_listen(struct rpc_fake *fake);
+/* It listens, and has three blocks of one transaction each, `block=0` to `block=2`. */
+void rpc_fake_init_with_blocks(struct rpc_fake *fake);
 void rpc_fake_deinit(struct rpc_fake *fake);
 
 /* Commits what is pending, as a block that three of four validators certify. */

@@ -12,19 +12,10 @@
 
 #include "lib/rpc_fake.h"
 
-/* Three blocks of one transaction each, `block=0` to `block=2`. */
 static int set_up(void **state)
 {
     static struct rpc_fake fake;
-    rpc_fake_init(&fake);
-    fake.options.port = 0;
-    rpc_fake_listen(&fake);
-    for (int i = 0; i < 3; i++) {
-        char transaction[] = "block=0";
-        transaction[6] = (char)('0' + i);
-        rpc_fake_submit(&fake, transaction);
-        rpc_fake_commit(&fake);
-    }
+    rpc_fake_init_with_blocks(&fake);
     *state = &fake;
     return 0;
 }
