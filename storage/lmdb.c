@@ -158,14 +158,17 @@ static enum ingot_error open_map(struct lmdb_store *store, uint64_t map_bytes, u
     return INGOT_OK;
 }
 
-/* Reading past the end of a mapped file kills the process, so a file that was cut is found now. */
+/*
+ * Reading past the end of a mapped file kills the process, so a file that was cut is found now.
+ * What is used is asked first: another process may be making the file longer.
+ */
 static enum ingot_error check_length(const struct lmdb_store *store, struct store_why why)
 {
+    const uint64_t used = store_space_used(store);
     uint64_t size_bytes = 0;
     enum ingot_error error = data_size(store, &size_bytes, why);
     if (error != INGOT_OK)
         return error;
-    uint64_t used = store_space_used(store);
     if (size_bytes >= used)
         return INGOT_OK;
     store_why_set(why,
@@ -210,6 +213,28 @@ static enum ingot_error open_tables(struct lmdb_store *store,
     return explain(store, rc, why);
 }
 
+/*
+ * LMDB would make a table of readers where there is none, with the owner and mode of whoever reads:
+ * a backup run by root would lock out the node. So a reader asks for one that is there.
+ */
+static enum ingot_error check_readers_table(const struct lmdb_store *store, struct store_why why)
+{
+    size_t size = strlen(store->folder.path) + sizeof "/lock.mdb";
+    char *path = alloc_zeroed(size, 1);
+    snprintf(path, size, "%s/lock.mdb", store->folder.path);
+    enum ingot_error error = INGOT_OK;
+    if (access(path, R_OK | W_OK) != 0) {
+        int code = errno;
+        error = code == ENOENT ? INGOT_ERROR_NOT_FOUND : INGOT_ERROR_PERMISSION;
+        store_why_set(why,
+                      "%s: %s; a reader needs the one that the folder's node made, readable and "
+                      "writable%s",
+                      path, strerror(code), code == ENOENT ? ": start and stop the node once" : "");
+    }
+    free(path);
+    return error;
+}
+
 static enum ingot_error open_in_folder(struct lmdb_store *store,
                                        const struct ingot_store_lmdb_options *options,
                                        struct store_why why)
@@ -217,6 +242,10 @@ static enum ingot_error open_in_folder(struct lmdb_store *store,
     uint64_t map_bytes = options->map_size_max > 0 ? options->map_size_max : MAP_BYTES_DEFAULT;
     uint64_t file_bytes = 0;
     enum ingot_error error = data_size(store, &file_bytes, why);
+    if (error == INGOT_OK && store->read_only && file_bytes == 0)
+        error = explain(store, ENOENT, why);
+    if (error == INGOT_OK && store->read_only)
+        error = check_readers_table(store, why);
     if (error == INGOT_OK)
         error = open_map(store, map_bytes, file_bytes, why);
     if (error == INGOT_OK)

@@ -81,7 +81,13 @@ struct ingot_store_lmdb_options {
     uint64_t map_size_initial;  /* bytes given room on the disk at first; 0: 16 MiB */
     uint64_t map_size_max;      /* bytes; 0: 1 TiB; reaching it gives INGOT_ERROR_NO_SPACE */
     uint32_t reader_age_max_ms; /* snapshots older than this are counted and warned of; 0: 60000 */
-    bool read_only;             /* no lock on the folder, no batches */
+    /**
+     * Beside a process that has the folder open, or while none has: no lock on the folder, no
+     * batches, and nothing is made in it. Only LMDB's own table of readers (lock.mdb) gets an
+     * entry, so it must be there and writable. A snapshot keeps the other process from using freed
+     * space again, as one of its own would: end it soon.
+     */
+    bool read_only;
 };
 
 /**
@@ -97,6 +103,23 @@ struct ingot_store_lmdb_options {
 INGOT_API INGOT_MUST_USE enum ingot_error
 ingot_store_lmdb_open(const struct ingot_store_lmdb_options *options, struct ingot_store **store,
                       char *why, size_t why_size);
+
+/**
+ * Writes what the last committed batch has left, as one snapshot, to a new file `data.mdb` in
+ * `folder`, which exists. The store may be read-only, and other processes may go on changing it.
+ * The copy holds no free pages. When this returns INGOT_OK, the file and its name are durable, and
+ * ingot_store_lmdb_open takes the folder.
+ *
+ * @store  one of ingot_store_lmdb_open.
+ * @why    on failure a sentence that names the file; why_size bytes at most, NUL-terminated.
+ *
+ * Returns INGOT_OK; INGOT_ERROR_EXISTS when there is a data.mdb (it stays as it is);
+ * INGOT_ERROR_CORRUPT when the store is damaged; INGOT_ERROR_NOT_FOUND, INGOT_ERROR_PERMISSION,
+ * INGOT_ERROR_IO, INGOT_ERROR_NO_SPACE of the file system; INGOT_ERROR_FULL when too many snapshots
+ * are open. After an error there is no new file.
+ */
+INGOT_API INGOT_MUST_USE enum ingot_error
+ingot_store_lmdb_copy(struct ingot_store *store, const char *folder, char *why, size_t why_size);
 
 /**
  * Makes an empty store in memory. Deterministic, for tests; see storage/memory.h for its faults.

@@ -56,6 +56,75 @@ static int read_beside_the_writer(int ready)
         pause();
 }
 
+static void a_reader_makes_no_file_in_the_folder(void **state)
+{
+    (void)state;
+    ingot_store_close(lmdb_open());
+    char path[80];
+    (void)snprintf(path, sizeof path, "%s/lock.mdb", lmdb_folder);
+    assert_int_equal(unlink(path), 0);
+    struct ingot_store_lmdb_options options = lmdb_options();
+    options.read_only = true;
+    lmdb_assert_refused(&options, INGOT_ERROR_NOT_FOUND, "lock.mdb");
+    assert_int_equal(access(path, F_OK), -1);
+}
+
+static int copy_beside_the_writer(int ready)
+{
+    char folder[80];
+    char why[256];
+    (void)snprintf(folder, sizeof folder, "%s/copy", lmdb_folder);
+    struct ingot_store_lmdb_options options = lmdb_options();
+    options.read_only = true;
+    struct ingot_store *store = NULL;
+    if (lmdb_try_open(&options, &store) != INGOT_OK || mkdir(folder, 0700) != 0)
+        return 1;
+    if (write(ready, "r", 1) != 1)
+        return 2;
+    const enum ingot_error error = ingot_store_lmdb_copy(store, folder, why, sizeof why);
+    const enum ingot_error again = ingot_store_lmdb_copy(store, folder, why, sizeof why);
+    ingot_store_close(store);
+    return error == INGOT_OK && again == INGOT_ERROR_EXISTS ? 0 : 3;
+}
+
+/* Each batch writes one number under two keys; in one snapshot the two are equal. */
+static void a_copy_made_beside_a_writer_is_one_snapshot_of_whole_batches(void **state)
+{
+    (void)state;
+    struct other_process other = other_start(copy_beside_the_writer);
+    struct ingot_store *store = lmdb_open();
+    for (uint32_t i = 0; i < 200; i++) {
+        struct ingot_store_batch *batch = ingot_store_batch_begin(store);
+        const struct ingot_slice number = ingot_slice_of(&i, sizeof i);
+        ingot_store_batch_put(batch, 0, text("one"), number);
+        ingot_store_batch_put(batch, 1, text("two"), number);
+        assert_int_equal(ingot_store_batch_commit(batch), INGOT_OK);
+        if (i == 0) {
+            other_tell(&other);
+            other_await(&other);
+        }
+    }
+    assert_int_equal(other_end(&other), 0);
+    ingot_store_close(store);
+
+    char folder[80];
+    (void)snprintf(folder, sizeof folder, "%s/copy", lmdb_folder);
+    struct ingot_store_lmdb_options options = lmdb_options();
+    options.folder = folder;
+    struct ingot_store *copy = lmdb_open_with(&options);
+    struct ingot_store_snapshot *snapshot = begin(copy);
+    struct ingot_slice one = {0};
+    struct ingot_slice two = {0};
+    assert_int_equal(ingot_store_snapshot_get(snapshot, 0, text("one"), &one), INGOT_OK);
+    assert_int_equal(ingot_store_snapshot_get(snapshot, 1, text("two"), &two), INGOT_OK);
+    assert_true(ingot_slice_equal(one, two));
+    ingot_store_snapshot_end(snapshot);
+    assert_int_equal(lmdb_put(copy, "key", text("value")), INGOT_OK);
+    ingot_store_close(copy);
+    storage_test_remove_files(folder);
+    (void)rmdir(folder);
+}
+
 static void a_dead_readers_slot_is_cleared_while_running(void **state)
 {
     (void)state;
@@ -225,6 +294,8 @@ int main(void)
     log_configure(LOG_PLAIN, LOG_NONE);
     const struct CMUnitTest tests[] = {
         TEST(a_read_only_store_needs_one_made_earlier_with_its_tables),
+        TEST(a_reader_makes_no_file_in_the_folder),
+        TEST(a_copy_made_beside_a_writer_is_one_snapshot_of_whole_batches),
         TEST(a_dead_readers_slot_is_cleared_while_running),
         TEST(snapshots_that_stay_open_for_long_are_counted_once_each),
         TEST(too_many_snapshots_are_refused_until_one_ends),
