@@ -55,6 +55,17 @@ ingot_snapshot_range(struct ingot_snapshot *snapshot, struct ingot_slice first,
 INGOT_API uint64_t ingot_snapshot_height(const struct ingot_snapshot *snapshot);
 
 /**
+ * The members, ordered by key, of the validator set that the block belongs to, as this execution
+ * has changed it so far; in check_tx and in a query those of the next block's set.
+ *
+ * @count  how many, at least 1.
+ * Borrowed until the next ingot_execution_set_validator, at the longest until the call into the
+ * App returns.
+ */
+INGOT_API const struct ingot_validator *
+ingot_snapshot_validators(const struct ingot_snapshot *snapshot, uint32_t *count);
+
+/**
  * Where an App puts what executing a block does. Each transaction of the block gets exactly one
  * result, in order. Updates are visible to later reads of the same execution's snapshot.
  */
@@ -95,13 +106,19 @@ INGOT_API INGOT_MUST_USE enum ingot_error ingot_execution_delete(struct ingot_ex
                                                                  struct ingot_slice key);
 
 /**
- * Gives a validator a new power; 0 removes it. The last word for a key counts.
+ * Gives a validator a new power; 0 removes it. The last word for a key counts, and what leaves the
+ * set as it was changes nothing. The change is in force in the child of a block that changes the
+ * set; no other block is executed between the two.
  *
- * A resulting set that breaks a rule (empty, total above INGOT_TOTAL_POWER_MAX) makes the block
- * invalid: the App checks before it accepts the transaction that asks for it.
+ * Judged against the set as this execution has changed it so far. Returns INGOT_OK, or changes
+ * nothing and returns INGOT_ERROR_INVALID: the key is not the canonical encoding of an ed25519
+ * point of large order; INGOT_ERROR_FULL: there would be more than INGOT_VALIDATORS_MAX members;
+ * INGOT_ERROR_TOO_LARGE: the total power would be above INGOT_TOTAL_POWER_MAX;
+ * INGOT_ERROR_REJECTED: no validator would be left.
  */
-INGOT_API void ingot_execution_set_validator(struct ingot_execution *execution,
-                                             const struct ingot_validator *validator);
+INGOT_API INGOT_MUST_USE enum ingot_error
+ingot_execution_set_validator(struct ingot_execution *execution,
+                              const struct ingot_validator *validator);
 
 struct ingot_propose_request {
     const struct ingot_block_info *block; /* the block to be; its hash is zero */

@@ -7,12 +7,13 @@
 #include <string.h>
 
 #include "base/hex.h"
+#include "wire/crypto.h"
 
 #define BASE64_CHARACTERS 44
 
 bool public_key_is_valid(const struct ingot_public_key *key)
 {
-    return crypto_core_ed25519_is_valid_point(key->bytes) == 1;
+    return crypto_ed25519.key_is_valid(key);
 }
 
 bool public_key_parse(struct ingot_slice text, struct ingot_public_key *key)

@@ -6,11 +6,7 @@
 
 #include <ingot/types.h>
 
-/*
- * True for the canonical encoding of a point of ed25519's large prime-order subgroup. Every key
- * that is made as RFC 8032 says is one; keys that sign for anybody or verify differently from one
- * library to another are not.
- */
+/* The rule of crypto_ed25519, for genesis and for keys that are let in later. */
 bool public_key_is_valid(const struct ingot_public_key *key);
 
 /* 64 hex digits or 44 characters of base64 of a valid key; `key` is unchanged if false. */

@@ -28,7 +28,7 @@ struct executor *executor_new(const struct executor_options *options)
     randombytes_buf(executor->hasher.secret, sizeof executor->hasher.secret);
     overlay_init(&executor->overlay);
     replay_init(&executor->replay);
-    builder_init(&executor->builder, &executor->hasher);
+    builder_init(&executor->builder, &executor->hasher, options->scheme);
     executor->bucket_count = BUCKETS_MIN;
     executor->buckets = alloc_zeroed(BUCKETS_MIN, sizeof *executor->buckets);
     return executor;
@@ -313,6 +313,7 @@ struct ingot_snapshot executor_snapshot(struct executor *executor, uint64_t mark
         .ledger = executor->options.ledger,
         .overlay = &executor->overlay,
         .hasher = &executor->hasher,
+        .set = executor->set,
         .mark = mark,
         .height = height,
     };

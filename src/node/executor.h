@@ -9,12 +9,14 @@
 #define INGOT_NODE_EXECUTOR_H
 
 #include "node/ledger.h"
+#include "wire/crypto.h"
 
 struct executor;
 
 struct executor_options {
-    const struct ingot_app *app; /* borrowed; outlives the executor */
-    struct ledger *ledger;       /* borrowed */
+    const struct ingot_app *app;        /* borrowed; outlives the executor */
+    struct ledger *ledger;              /* borrowed */
+    const struct crypto_scheme *scheme; /* says which keys may be validators' */
     struct ingot_hash chain;
     uint32_t replay_window_blocks;
     uint32_t block_payload_bytes_max;

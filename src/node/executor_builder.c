@@ -29,9 +29,11 @@ struct builder_update {
     struct state_update update;
 };
 
-void builder_init(struct ingot_execution *builder, const struct key_hasher *hasher)
+void builder_init(struct ingot_execution *builder, const struct key_hasher *hasher,
+                  const struct crypto_scheme *scheme)
 {
-    *builder = (struct ingot_execution){.hasher = hasher, .slot_count = SLOTS_MIN};
+    *builder =
+        (struct ingot_execution){.hasher = hasher, .scheme = scheme, .slot_count = SLOTS_MIN};
     builder->slots = alloc_zeroed(SLOTS_MIN, sizeof *builder->slots);
 }
 
@@ -51,11 +53,10 @@ void builder_deinit(struct ingot_execution *builder)
     free(builder->results);
     free(builder->updates);
     free(builder->slots);
-    free(builder->validators);
 }
 
-void builder_begin(struct ingot_execution *builder, uint32_t result_count_max,
-                   builder_choose *choose, void *context)
+void builder_begin(struct ingot_execution *builder, const struct validator_set *set,
+                   uint32_t result_count_max, builder_choose *choose, void *context)
 {
     builder->choose = choose;
     builder->context = context;
@@ -64,7 +65,8 @@ void builder_begin(struct ingot_execution *builder, uint32_t result_count_max,
     builder->result_bytes = 0;
     builder->is_overfull = false;
     builder->update_count = 0;
-    builder->validator_count = 0;
+    builder->set = set;
+    members_begin(&builder->members, set);
     memset(builder->slots, 0, builder->slot_count * sizeof *builder->slots);
 
     while (builder->chunks != NULL) {
@@ -312,42 +314,18 @@ struct state_update *builder_range(const struct ingot_execution *builder, struct
 
 /* --- Updates of the validator set. --- */
 
-void ingot_execution_set_validator(struct ingot_execution *execution,
-                                   const struct ingot_validator *validator)
+enum ingot_error ingot_execution_set_validator(struct ingot_execution *execution,
+                                               const struct ingot_validator *validator)
 {
-    uint32_t at = 0;
-    int order = -1;
-    for (; at < execution->validator_count; at++) {
-        order = memcmp(validator->key.bytes, execution->validators[at].key.bytes,
-                       INGOT_PUBLIC_KEY_BYTES);
-        if (order <= 0)
-            break;
-    }
-    if (at == execution->validator_count || order != 0) {
-        execution->validators =
-            alloc_resize(execution->validators, (size_t)execution->validator_count + 1,
-                         sizeof *execution->validators);
-        memmove(execution->validators + at + 1, execution->validators + at,
-                (execution->validator_count - at) * sizeof *execution->validators);
-        execution->validator_count++;
-    }
-    execution->validators[at] = *validator;
+    if (!execution->scheme->key_is_valid(&validator->key))
+        return INGOT_ERROR_INVALID;
+    return members_set(&execution->members, validator);
 }
 
-bool builder_changes_set(struct ingot_execution *builder, const struct validator_set *set)
+bool builder_changes_set(const struct ingot_execution *builder)
 {
-    if (set == NULL)
-        return builder->validator_count > 0;
-    uint32_t kept = 0;
-    for (uint32_t i = 0; i < builder->validator_count; i++) {
-        const struct ingot_validator *update = &builder->validators[i];
-        const uint32_t member = validator_set_find(set, &update->key);
-        const uint64_t power = member == VALIDATOR_NONE ? 0 : set->validators[member].power;
-        if (power != update->power)
-            builder->validators[kept++] = *update;
-    }
-    builder->validator_count = kept;
-    return kept > 0;
+    struct ingot_validator updates[MEMBERS_UPDATES_MAX];
+    return members_updates(&builder->members, builder->set, updates) > 0;
 }
 
 /* --- The end. --- */
@@ -363,9 +341,10 @@ struct execution *builder_finish(const struct ingot_execution *builder, uint64_t
         updates[i] = sorted[i].update->update;
         (*hashes)[i] = sorted[i].update->hash;
     }
-    struct execution *execution =
-        execution_new(builder->results, builder->result_count, updates, count, builder->validators,
-                      builder->validator_count);
+    struct ingot_validator validators[MEMBERS_UPDATES_MAX];
+    const uint32_t validator_count = members_updates(&builder->members, builder->set, validators);
+    struct execution *execution = execution_new(builder->results, builder->result_count, updates,
+                                                count, validators, validator_count);
     free(updates);
     free(sorted);
     return execution;

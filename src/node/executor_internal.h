@@ -2,8 +2,9 @@
  * What the parts of the executor share: the record of an executed block, the index over the updates
  * of unapplied blocks (executor_overlay.c), the index over the transactions of recent blocks
  * (executor_replay.c), an execution in the making (executor_builder.c), and the state as an App
- * sees it (executor_snapshot.c). executor.c keeps the records, executor_restore.c brings
- * them back after a restart, executor_run.c runs the App.
+ * sees it (executor_snapshot.c), and the validator set in the making (executor_members.c).
+ * executor.c keeps the records, executor_restore.c brings them back after a restart, executor_run.c
+ * runs the App.
  *
  * Both indices hold all branches at once. What belongs to the branch of a block is told by its
  * ancestry: committed blocks are on every branch that can still grow, and the few uncommitted
@@ -13,6 +14,7 @@
 #define INGOT_NODE_EXECUTOR_INTERNAL_H
 
 #include "node/executor.h"
+#include "wire/crypto.h"
 
 struct version;
 
@@ -116,6 +118,24 @@ bool replay_has(const struct replay_index *index, const struct ancestry *ancestr
 /* Takes out all of a block's transactions and frees their digests. */
 void replay_remove(struct replay_index *index, struct executed *block);
 
+/* --- executor_members.c: a validator set in the making. --- */
+
+struct members {
+    uint32_t count;
+    uint64_t total_power;
+    struct ingot_validator list[INGOT_VALIDATORS_MAX]; /* ordered by key */
+};
+
+/* Every old member leaves, and as many others come. */
+#define MEMBERS_UPDATES_MAX (2 * INGOT_VALIDATORS_MAX)
+
+void members_begin(struct members *members, const struct validator_set *set);
+/* Errors as ingot_execution_set_validator, which looks at the key; then nothing is changed. */
+enum ingot_error members_set(struct members *members, const struct ingot_validator *validator);
+/* What makes them of a set, ordered by key: nothing of what stays as it is. Returns the count. */
+uint32_t members_updates(const struct members *members, const struct validator_set *set,
+                         struct ingot_validator updates[MEMBERS_UPDATES_MAX]);
+
 /* --- executor_builder.c: `struct ingot_execution`, filled by the App. --- */
 
 struct builder_chunk;
@@ -141,19 +161,21 @@ struct ingot_execution {
     uint32_t *slots; /* index + 1 of an update, by its key's hash; 0 is empty */
     uint32_t slot_count;
 
-    struct ingot_validator *validators; /* ordered by key */
-    uint32_t validator_count;
+    const struct crypto_scheme *scheme;
+    const struct validator_set *set; /* that the block belongs to; borrowed */
+    struct members members;          /* `set` as the App has changed it so far */
 
     struct builder_chunk *chunks; /* what slices given to the App point into: never moves */
     struct builder_chunk *spare;  /* for the next blocks */
     uint32_t spare_count;
 };
 
-void builder_init(struct ingot_execution *builder, const struct key_hasher *hasher);
+void builder_init(struct ingot_execution *builder, const struct key_hasher *hasher,
+                  const struct crypto_scheme *scheme);
 void builder_deinit(struct ingot_execution *builder);
-/* Empties it for the next block. */
-void builder_begin(struct ingot_execution *builder, uint32_t result_count_max,
-                   builder_choose *choose, void *context);
+/* Empties it for the next block, one of this set. */
+void builder_begin(struct ingot_execution *builder, const struct validator_set *set,
+                   uint32_t result_count_max, builder_choose *choose, void *context);
 /* The update of a key so far, or false. */
 bool builder_find(const struct ingot_execution *builder, uint64_t hash, struct ingot_slice key,
                   struct state_update *update);
@@ -161,8 +183,8 @@ bool builder_find(const struct ingot_execution *builder, uint64_t hash, struct i
  */
 struct state_update *builder_range(const struct ingot_execution *builder, struct ingot_slice first,
                                    struct ingot_slice end, uint32_t *count);
-/* Drops validator updates that change nothing. True when some are left. */
-bool builder_changes_set(struct ingot_execution *builder, const struct validator_set *set);
+/* Do the members differ from the block's own set? */
+bool builder_changes_set(const struct ingot_execution *builder);
 /* Makes the execution, and the hashes of its keys in order (free() them). */
 struct execution *builder_finish(const struct ingot_execution *builder, uint64_t **hashes);
 
@@ -173,6 +195,7 @@ struct ingot_snapshot {
     const struct overlay *overlay;
     const struct key_hasher *hasher;
     const struct ingot_execution *building; /* or NULL */
+    const struct validator_set *set;        /* of the block, or of the next one */
     uint64_t mark;
     uint64_t height;
     enum ingot_error error; /* the first that the store gave, whatever the App made of it */
@@ -186,7 +209,7 @@ struct executor {
     struct overlay overlay;
     struct replay_index replay;
     struct ingot_execution builder;
-    struct validator_set *set; /* of the last known epoch; NULL before a restore that knows it */
+    struct validator_set *set; /* of the current epoch; NULL before the restore */
 
     struct executed **buckets; /* by block hash */
     uint32_t bucket_count;

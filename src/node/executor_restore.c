@@ -123,8 +123,8 @@ static enum ingot_error restore_uncommitted(struct executor *executor,
 enum ingot_error executor_restore(struct executor *executor, const struct ledger_start *start)
 {
     INGOT_ASSERT(executor->last == NULL);
-    if (start->set_count > 0)
-        executor->set = validator_set_ref(start->sets[start->set_count - 1]);
+    INGOT_ASSERT(start->set_count > 0);
+    executor->set = validator_set_ref(start->sets[start->set_count - 1]);
     enum ingot_error error = restore_committed(executor, start);
     for (uint32_t i = 0; error == INGOT_OK && i < start->uncommitted_count; i++)
         error = restore_uncommitted(executor, &start->uncommitted[i]);

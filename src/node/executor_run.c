@@ -92,7 +92,7 @@ static enum ingot_error propose(struct build *build, const struct executed *pare
 {
     struct executor *executor = build->executor;
     const struct ingot_app *app = executor->options.app;
-    builder_begin(&executor->builder, INGOT_BLOCK_TRANSACTIONS_MAX, choose, build);
+    builder_begin(&executor->builder, executor->set, INGOT_BLOCK_TRANSACTIONS_MAX, choose, build);
     struct ingot_snapshot snapshot = snapshot_of_parent(executor, build->branch, parent);
     struct ingot_block_info info = executor_block_info(build->block);
     memset(&info.hash, 0, sizeof info.hash);
@@ -107,7 +107,7 @@ static enum ingot_error propose(struct build *build, const struct executed *pare
         return snapshot.error;
     if (error != INGOT_OK)
         return error;
-    return builder_changes_set(&executor->builder, executor->set) ? INGOT_ERROR_REJECTED : INGOT_OK;
+    return builder_changes_set(&executor->builder) ? INGOT_ERROR_REJECTED : INGOT_OK;
 }
 
 static void finish_build(struct build *build)
@@ -227,7 +227,7 @@ static enum ingot_error run_validation(struct executor *executor, const struct b
                                        const char **why)
 {
     const struct ingot_app *app = executor->options.app;
-    builder_begin(&executor->builder, block->transaction_count, NULL, NULL);
+    builder_begin(&executor->builder, executor->set, block->transaction_count, NULL, NULL);
     struct ingot_snapshot snapshot = snapshot_of_parent(executor, branch, parent);
     const struct ingot_block_info info = executor_block_info(block);
     const struct ingot_validate_request request = {
@@ -248,7 +248,7 @@ static enum ingot_error run_validation(struct executor *executor, const struct b
         *why = "the results are above their limits";
     else if (executor->builder.result_count != block->transaction_count)
         *why = "the App did not give one result for each transaction";
-    else if (builder_changes_set(&executor->builder, executor->set))
+    else if (builder_changes_set(&executor->builder))
         *why = "changes of the validator set are not supported yet";
     return *why == NULL ? INGOT_OK : INGOT_ERROR_REJECTED;
 }

@@ -13,6 +13,17 @@ uint64_t ingot_snapshot_height(const struct ingot_snapshot *snapshot)
     return snapshot->height;
 }
 
+const struct ingot_validator *ingot_snapshot_validators(const struct ingot_snapshot *snapshot,
+                                                        uint32_t *count)
+{
+    if (snapshot->building != NULL) {
+        *count = snapshot->building->members.count;
+        return snapshot->building->members.list;
+    }
+    *count = snapshot->set->count;
+    return snapshot->set->validators;
+}
+
 /* An App that swallows an error must not make us execute differently from others. */
 static enum ingot_error remember(struct ingot_snapshot *snapshot, enum ingot_error error)
 {

@@ -107,6 +107,7 @@ static enum ingot_error open_parts(struct replica *replica, char *why, size_t wh
     const struct executor_options executor_options = {
         .app = options->app,
         .ledger = replica->ledger,
+        .scheme = options->scheme,
         .chain = options->genesis->hash,
         .replay_window_blocks = options->replay_window_blocks,
         .block_payload_bytes_max = options->block_payload_bytes_max,

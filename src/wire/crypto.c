@@ -107,10 +107,16 @@ static bool ed25519_verify(const struct ingot_public_key *key, struct ingot_slic
            0;
 }
 
+static bool ed25519_key_is_valid(const struct ingot_public_key *key)
+{
+    return crypto_core_ed25519_is_valid_point(key->bytes) == 1;
+}
+
 const struct crypto_scheme crypto_ed25519 = {
     .key_from_seed = ed25519_key_from_seed,
     .sign = ed25519_sign,
     .verify = ed25519_verify,
+    .key_is_valid = ed25519_key_is_valid,
 };
 
 void crypto_random_seed(uint8_t seed[CRYPTO_SEED_BYTES])

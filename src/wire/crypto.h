@@ -52,11 +52,17 @@ struct crypto_scheme {
                  struct ingot_signature *signature);
     bool (*verify)(const struct ingot_public_key *key, struct ingot_slice message,
                    const struct ingot_signature *signature);
+    /* May a validator set have this key? */
+    bool (*key_is_valid)(const struct ingot_public_key *key);
 };
 
 /*
  * ed25519 (RFC 8032), strict: refuses non-canonical and small-order keys, small-order R and
  * S >= L. The accepted set is pinned by tests/unit/wire_crypto_test.c.
+ *
+ * A valid key is the canonical encoding of a point of the large prime-order subgroup. Every key
+ * that is made as RFC 8032 says is one; keys that sign for anybody or verify differently from one
+ * library to another are not.
  */
 extern const struct crypto_scheme crypto_ed25519;
 

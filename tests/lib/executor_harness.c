@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "lib/fast_crypto.h"
 #include "storage/memory.h"
 #include "wire/preimage.h"
 
@@ -104,6 +105,7 @@ static void open_node(struct test_node *node)
     const struct executor_options executor_options = {
         .app = options->app,
         .ledger = node->ledger,
+        .scheme = options->scheme != NULL ? options->scheme : &fast_crypto,
         .chain = node->chain->genesis->hash,
         .replay_window_blocks = options->replay_window_blocks,
         .block_payload_bytes_max = options->block_payload_bytes_max,

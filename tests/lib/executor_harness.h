@@ -22,6 +22,7 @@ struct block *test_block_copy(const struct block *block);
 
 struct test_node_options {
     const struct ingot_app *app;
+    const struct crypto_scheme *scheme; /* NULL: fast_crypto, which takes any key */
     uint32_t replay_window_blocks;
     uint32_t block_payload_bytes_max;
     uint32_t transaction_bytes_max;

@@ -40,11 +40,36 @@ static bool collect(void *context, struct ingot_slice key, struct ingot_slice va
     return true;
 }
 
-static void set_validator(struct ingot_execution *execution, uint8_t fill, uint64_t power)
+static void set_member(struct script *script, struct ingot_execution *execution,
+                       const struct words *words)
 {
-    struct ingot_validator validator = {.power = power};
-    memset(validator.key.bytes, fill, sizeof validator.key.bytes);
-    ingot_execution_set_validator(execution, &validator);
+    struct ingot_validator validator = {.power = strtoull(words->value, NULL, 10)};
+    memset(validator.key.bytes, atoi(words->key), sizeof validator.key.bytes);
+    script->last_member = ingot_execution_set_validator(execution, &validator);
+}
+
+static void set_crowd(struct script *script, struct ingot_execution *execution,
+                      const struct words *words)
+{
+    for (int i = 0; i < atoi(words->value); i++) {
+        struct ingot_validator validator = {.power = 1};
+        memset(validator.key.bytes, atoi(words->key), 2);
+        validator.key.bytes[2] = (uint8_t)(i / 256);
+        validator.key.bytes[3] = (uint8_t)(i % 256);
+        script->last_member = ingot_execution_set_validator(execution, &validator);
+    }
+}
+
+static void list_members(struct script *script, const struct ingot_snapshot *snapshot,
+                         struct ingot_buffer *data)
+{
+    uint32_t count = 0;
+    const struct ingot_validator *members = ingot_snapshot_validators(snapshot, &count);
+    for (uint32_t i = 0; i < count; i++)
+        ingot_buffer_format(data, "%u:%llu ", members[i].key.bytes[0],
+                            (unsigned long long)members[i].power);
+    snprintf(script->last_members, sizeof script->last_members, "%.*s", (int)data->size,
+             (const char *)data->data);
 }
 
 static enum ingot_error run_line(struct script *script, struct ingot_slice transaction,
@@ -67,10 +92,12 @@ static enum ingot_error run_line(struct script *script, struct ingot_slice trans
     } else if (strcmp(words.verb, "list") == 0) {
         const struct ingot_slice all = {0};
         error = ingot_snapshot_range(snapshot, all, all, collect, data);
-    } else if (strcmp(words.verb, "power") == 0) {
-        set_validator(execution, 1, strtoull(words.key, NULL, 10));
-    } else if (strcmp(words.verb, "new") == 0) {
-        set_validator(execution, 99, strtoull(words.key, NULL, 10));
+    } else if (strcmp(words.verb, "member") == 0) {
+        set_member(script, execution, &words);
+    } else if (strcmp(words.verb, "crowd") == 0) {
+        set_crowd(script, execution, &words);
+    } else if (strcmp(words.verb, "members") == 0) {
+        list_members(script, snapshot, data);
     } else if (strcmp(words.verb, "big") == 0) {
         static const uint8_t bytes[INGOT_RESULT_DATA_BYTES_MAX];
         ingot_buffer_append(data, bytes, sizeof bytes);
@@ -83,7 +110,7 @@ static bool only_reads(struct ingot_slice transaction)
 {
     const struct words words = words_of(transaction);
     return strcmp(words.verb, "get") == 0 || strcmp(words.verb, "list") == 0 ||
-           strcmp(words.verb, "big") == 0;
+           strcmp(words.verb, "members") == 0 || strcmp(words.verb, "big") == 0;
 }
 
 static struct ingot_slice log_of(const struct script *script)

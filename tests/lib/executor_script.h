@@ -9,7 +9,8 @@
 
 /*
  * Transactions: "set K V", "delete K", "get K" (the result's data), "list" (all keys, in the
- * result's data), "power N" (of the first test validator), "new N" (a validator of that power),
+ * result's data), "member F P" (the validator whose key is all F gets power P), "crowd F N" (so do
+ * N new ones of power 1, whose keys begin with F), "members" (as "F:P ", in the result's data),
  * "big" (a result with as much data as may be). All keys and values are one word.
  */
 #define SCRIPT_LOG_BYTES_MAX 1024
@@ -20,8 +21,10 @@ struct script {
     bool refuses;
     bool forgets_a_result;
     bool swallows_errors;
-    size_t log_bytes;      /* of each result's log; up to SCRIPT_LOG_BYTES_MAX */
-    enum ingot_error last; /* what giving the latest result returned */
+    size_t log_bytes;             /* of each result's log; up to SCRIPT_LOG_BYTES_MAX */
+    enum ingot_error last;        /* what giving the latest result returned */
+    char last_members[128];       /* what "members" gave last, cut */
+    enum ingot_error last_member; /* what changing a member returned; the block goes on */
 };
 
 /* Two nodes of one chain. */

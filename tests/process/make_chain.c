@@ -81,6 +81,7 @@ static void open_writer(struct writer *writer, const char *network, uint32_t nod
     const struct executor_options options = {
         .app = &writer->app,
         .ledger = writer->home.ledger,
+        .scheme = &crypto_ed25519,
         .chain = writer->home.genesis->hash,
         .replay_window_blocks = genesis->replay_window_blocks,
         .block_payload_bytes_max = genesis->block_payload_bytes_max,

@@ -171,13 +171,14 @@ static void a_change_of_the_set_is_refused_but_saying_what_is_so_is_not_a_change
     (void)state;
     struct pair pair;
     pair_init(&pair, &plain);
-    struct ingot_slice line = ingot_slice_of_text("power 2");
+    struct ingot_slice line = ingot_slice_of_text("member 1 2");
     enum ingot_error error;
     assert_null(test_node_build(&pair.node[0], pair.chain.genesis, 1, &line, 1, &error));
     assert_int_equal(error, INGOT_ERROR_REJECTED);
-    struct block *forged = forge(&pair, pair.chain.genesis, 1, "new 5");
+    struct block *forged = forge(&pair, pair.chain.genesis, 1, "member 99 5");
     expect_refused(&pair.node[1], forged, "validator set");
-    struct block *block = build(&pair.node[0], pair.chain.genesis, 2, "power 2;power 1;new 0");
+    struct block *block =
+        build(&pair.node[0], pair.chain.genesis, 2, "member 1 2;member 1 1;member 99 0");
     expect_valid(&pair.node[1], block);
     assert_int_equal(executor_find(pair.node[1].executor, &block->hash)->validator_update_count, 0);
     block_unref(forged);
@@ -418,6 +419,8 @@ static void a_restart_refuses_executions_that_do_not_belong_to_their_blocks(void
     };
     struct ledger_entry uncommitted = {.block = other, .execution = execution};
     struct ledger_start start = {
+        .sets = &pair.chain.set,
+        .set_count = 1,
         .last_committed = {.block = pair.chain.genesis},
         .uncommitted = &uncommitted,
         .uncommitted_count = 1,
