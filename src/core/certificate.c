@@ -42,6 +42,17 @@ struct position qc_position(const struct qc *qc)
     return (struct position){qc->epoch, qc->view};
 }
 
+enum phase nudge_phase(const struct qc *justify, uint64_t view)
+{
+    if (justify->view + 1 == view && justify->phase == PHASE_PREPARE) {
+        return PHASE_PRECOMMIT;
+    }
+    if (justify->view + 1 == view && justify->phase == PHASE_PRECOMMIT) {
+        return PHASE_COMMIT;
+    }
+    return PHASE_PREPARE;
+}
+
 struct tc *tc_new(uint32_t claim_count)
 {
     struct tc *tc = alloc_zeroed(1, sizeof *tc + (size_t)claim_count * sizeof tc->claims[0]);

@@ -124,6 +124,8 @@ static enum reject receive(struct core *core, uint32_t peer, struct message *mes
         return answer_advertise(core, peer, &message->advertise);
     case MESSAGE_SYNC_RESPONSE:
         return fetch_receive(core, message);
+    case MESSAGE_NUDGE:
+        return REJECT_SET_CHANGE;
     case MESSAGE_SYNC_REQUEST: /* the driver's: it has the store */
     case MESSAGE_TRANSACTIONS: /* the driver's: it has the mempool */
         break;

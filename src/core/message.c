@@ -56,6 +56,10 @@ static void content_deinit(struct message *message)
     case MESSAGE_TRANSACTIONS:
         ingot_buffer_deinit(&message->transactions.packed);
         break;
+    case MESSAGE_NUDGE:
+        qc_unref(message->nudge.justify);
+        tc_unref(message->nudge.tc);
+        break;
     case MESSAGE_VOTE:
     case MESSAGE_SYNC_REQUEST:
         break;
@@ -89,6 +93,8 @@ const char *message_kind_text(enum message_kind kind)
         return "sync_response";
     case MESSAGE_TRANSACTIONS:
         return "transactions";
+    case MESSAGE_NUDGE:
+        return "nudge";
     }
     INGOT_ASSERT(false);
     return "";

@@ -15,9 +15,10 @@ enum message_kind {
     MESSAGE_ADVERTISE,
     MESSAGE_SYNC_REQUEST,
     MESSAGE_SYNC_RESPONSE,
-    MESSAGE_TRANSACTIONS
+    MESSAGE_TRANSACTIONS,
+    MESSAGE_NUDGE
 };
-#define MESSAGE_KIND_COUNT 8
+#define MESSAGE_KIND_COUNT 9
 
 /* A block with its proposer's own vote, which authenticates it; tc when the view was entered by
  * one. */
@@ -25,6 +26,19 @@ struct propose {
     struct block *block;
     struct vote vote;
     struct tc *tc; /* or NULL */
+};
+
+/*
+ * Moves a set-changing block to its next phase, or prepares it again: the leader of `view` shows
+ * the Prepare or Precommit QC it stands on, and asks for votes for the phase that its own vote
+ * names. tc when the view was entered by one.
+ */
+struct nudge {
+    uint64_t epoch; /* of the block, and so of the set that votes */
+    uint64_t view;
+    struct qc *justify; /* phase Prepare or Precommit */
+    struct vote vote;   /* the leader's own, for justify's block in `view` */
+    struct tc *tc;      /* or NULL */
 };
 
 /* "I give up on this view": with the highest QC known and the proof that the view was entered. */
@@ -90,6 +104,7 @@ struct message {
         struct sync_request sync_request;
         struct sync_response sync_response;
         struct transactions transactions;
+        struct nudge nudge;
     };
 };
 

@@ -85,6 +85,12 @@ bool qc_is_genesis(const struct qc *qc);
  * (epoch + 1, B.view + 2) whatever view it was formed in: it opens the next epoch.
  */
 struct position qc_position(const struct qc *qc);
+/*
+ * The phase that a nudge of `view` asks votes for, standing on a Prepare or Precommit QC of an
+ * earlier view: phases that follow one another do so in adjacent views, else the block is prepared
+ * again.
+ */
+enum phase nudge_phase(const struct qc *justify, uint64_t view);
 
 /* What one validator put its name to in a timeout certificate. */
 struct tc_claim {

@@ -268,6 +268,9 @@ static enum reject filter(struct replica *replica, uint32_t peer, const struct m
     case MESSAGE_PROPOSE:
         return filter_leftover(replica, peer, message, message->propose.vote.epoch,
                                message->propose.vote.voter);
+    case MESSAGE_NUDGE:
+        return filter_leftover(replica, peer, message, message->nudge.epoch,
+                               message->nudge.vote.voter);
     case MESSAGE_TIMEOUT:
         return filter_leftover(replica, peer, message, message->timeout.epoch,
                                message->timeout.voter);

@@ -237,6 +237,11 @@ static void sign(struct replica *replica, struct message *message)
         is_signed = wire_sign_vote(
             &replica->signer, core_find_set(replica->core, message->vote.epoch), &message->vote);
         break;
+    case MESSAGE_NUDGE:
+        is_signed =
+            wire_sign_vote(&replica->signer, core_find_set(replica->core, message->nudge.epoch),
+                           &message->nudge.vote);
+        break;
     case MESSAGE_TIMEOUT:
         is_signed = wire_sign_timeout(&replica->signer,
                                       core_find_set(replica->core, message->timeout.epoch),

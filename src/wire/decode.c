@@ -287,6 +287,23 @@ static enum reject propose_from(const Ingot__Wire__Propose *from, struct arena *
     return reject;
 }
 
+static enum reject nudge_from(const Ingot__Wire__Nudge *from, struct nudge *nudge)
+{
+    if (!number_ok(from->epoch) || !view_ok(from->view)) {
+        return REJECT_MALFORMED;
+    }
+    nudge->epoch = from->epoch;
+    nudge->view = from->view;
+    enum reject reject = sent_vote_from(from->vote, &nudge->vote);
+    if (reject == REJECT_NONE) {
+        reject = optional_tc_from(from->tc, &nudge->tc);
+    }
+    if (reject == REJECT_NONE) {
+        reject = qc_from(from->justify, &nudge->justify);
+    }
+    return reject;
+}
+
 static enum reject timeout_from(const Ingot__Wire__Timeout *from, struct timeout *timeout)
 {
     if (!number_ok(from->epoch) || !view_ok(from->view) || from->voter >= INGOT_VALIDATORS_MAX ||
@@ -398,6 +415,9 @@ static bool kind_from(Ingot__Wire__Envelope__ContentCase from, enum message_kind
     case INGOT__WIRE__ENVELOPE__CONTENT_TRANSACTIONS:
         *kind = MESSAGE_TRANSACTIONS;
         return true;
+    case INGOT__WIRE__ENVELOPE__CONTENT_NUDGE:
+        *kind = MESSAGE_NUDGE;
+        return true;
     case INGOT__WIRE__ENVELOPE__CONTENT__NOT_SET:
     case _INGOT__WIRE__ENVELOPE__CONTENT__CASE_IS_INT_SIZE:
         return false;
@@ -425,6 +445,8 @@ static enum reject content_from(const Ingot__Wire__Envelope *from, struct arena 
         return sync_response_from(from->sync_response, arena, &message->sync_response);
     case MESSAGE_TRANSACTIONS:
         return transactions_from(from->transactions, arena, &message->transactions);
+    case MESSAGE_NUDGE:
+        return nudge_from(from->nudge, &message->nudge);
     }
     return REJECT_MALFORMED;
 }

@@ -145,6 +145,28 @@ static void encode_propose(const struct propose *propose, struct ingot_buffer *o
     append(&envelope.base, out);
 }
 
+static void encode_nudge(const struct nudge *nudge, struct ingot_buffer *out)
+{
+    Ingot__Wire__Envelope envelope = INGOT__WIRE__ENVELOPE__INIT;
+    Ingot__Wire__Qc justify;
+    struct tc_parts tc;
+    Ingot__Wire__Vote vote;
+    Ingot__Wire__Nudge pb = INGOT__WIRE__NUDGE__INIT;
+    fill_qc(&justify, nudge->justify);
+    fill_vote(&vote, &nudge->vote);
+    pb.epoch = nudge->epoch;
+    pb.view = nudge->view;
+    pb.justify = &justify;
+    pb.vote = &vote;
+    if (nudge->tc != NULL) {
+        fill_tc(&tc, nudge->tc);
+        pb.tc = &tc.tc;
+    }
+    envelope.content_case = INGOT__WIRE__ENVELOPE__CONTENT_NUDGE;
+    envelope.nudge = &pb;
+    append(&envelope.base, out);
+}
+
 static void encode_timeout(const struct timeout *timeout, struct ingot_buffer *out)
 {
     Ingot__Wire__Envelope envelope = INGOT__WIRE__ENVELOPE__INIT;
@@ -286,6 +308,9 @@ void wire_encode(const struct message *message, struct ingot_buffer *out)
         return;
     case MESSAGE_TRANSACTIONS:
         encode_transactions(&message->transactions, out);
+        return;
+    case MESSAGE_NUDGE:
+        encode_nudge(&message->nudge, out);
         return;
     }
     INGOT_ASSERT(false);

@@ -376,3 +376,37 @@ enum reject verify_propose(struct verifier *verifier, const struct propose *prop
     }
     return reject;
 }
+
+/* --- Nudges. --- */
+
+/* The parts against each other: what the leader votes for is what its certificate asks for. */
+static enum reject check_nudge_fields(const struct nudge *nudge)
+{
+    const struct qc *justify = nudge->justify;
+    const struct vote *vote = &nudge->vote;
+    if ((justify->phase != PHASE_PREPARE && justify->phase != PHASE_PRECOMMIT) ||
+        justify->epoch != nudge->epoch || justify->view >= nudge->view) {
+        return REJECT_BINDING;
+    }
+    if (vote->epoch != nudge->epoch || vote->view != nudge->view ||
+        vote->phase != nudge_phase(justify, nudge->view) ||
+        !crypto_hash_equal(&vote->block, &justify->block)) {
+        return REJECT_BINDING;
+    }
+    return check_entry_tc(nudge->tc, (struct position){nudge->epoch, nudge->view});
+}
+
+enum reject verify_nudge(struct verifier *verifier, const struct nudge *nudge)
+{
+    enum reject reject = check_nudge_fields(nudge);
+    if (reject == REJECT_NONE) {
+        reject = verify_vote(verifier, &nudge->vote);
+    }
+    if (reject == REJECT_NONE) {
+        reject = verify_qc(verifier, nudge->justify);
+    }
+    if (reject == REJECT_NONE && nudge->tc != NULL) {
+        reject = verify_tc(verifier, nudge->tc);
+    }
+    return reject;
+}

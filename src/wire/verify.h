@@ -46,6 +46,8 @@ enum reject verify_vote(struct verifier *verifier, const struct vote *vote);
 /* A block's fields against its justify, and the justify; not the proposer's signature. */
 enum reject verify_block(struct verifier *verifier, const struct block *block);
 enum reject verify_propose(struct verifier *verifier, const struct propose *propose);
+/* Shown again with another justify it may be valid too: the leader signs only the vote. */
+enum reject verify_nudge(struct verifier *verifier, const struct nudge *nudge);
 enum reject verify_timeout(struct verifier *verifier, const struct timeout *timeout);
 /* Every block, its link to the one before it, and the tail. The first block's parent is not known.
  */

@@ -63,6 +63,8 @@ enum reject verify_message(struct verifier *verifier, const struct message *mess
         return verify_qc(verifier, message->advertise.high_qc);
     case MESSAGE_SYNC_RESPONSE:
         return verify_sync_response(verifier, &message->sync_response);
+    case MESSAGE_NUDGE:
+        return verify_nudge(verifier, &message->nudge);
     case MESSAGE_SYNC_REQUEST:
     case MESSAGE_TRANSACTIONS:
         return REJECT_NONE;

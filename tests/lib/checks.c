@@ -214,6 +214,21 @@ static void send_propose(struct checks *checks, uint32_t node, const struct prop
     checks_vote(checks, node, &propose->vote, true);
 }
 
+static void send_nudge(struct checks *checks, uint32_t node, const struct nudge *nudge,
+                       const struct core_safety *disk)
+{
+    if (nudge->tc != NULL) {
+        checks_tc(checks, node, nudge->tc);
+    }
+    checks_qc(checks, node, nudge->justify);
+    if (!checks->nodes[node].is_honest) {
+        return;
+    }
+    expect_durable(checks, node, "nudge", nudge->view,
+                   covers_vote(disk, &nudge->vote) && covers_qc(disk, nudge->justify));
+    checks_vote(checks, node, &nudge->vote, true);
+}
+
 static void send_timeout(struct checks *checks, uint32_t node, const struct timeout *timeout,
                          const struct core_safety *disk)
 {
@@ -241,6 +256,9 @@ void checks_send(struct checks *checks, uint32_t node, const struct message *mes
     switch (message->kind) {
     case MESSAGE_PROPOSE:
         send_propose(checks, node, &message->propose, disk);
+        break;
+    case MESSAGE_NUDGE:
+        send_nudge(checks, node, &message->nudge, disk);
         break;
     case MESSAGE_VOTE:
         if (checks->nodes[node].is_honest) {

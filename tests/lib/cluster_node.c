@@ -144,6 +144,8 @@ static uint64_t view_of(const struct message *message)
         return message->sync_response.block_count;
     case MESSAGE_TRANSACTIONS:
         return message->transactions.count;
+    case MESSAGE_NUDGE:
+        return message->nudge.view;
     }
     return 0;
 }

@@ -155,6 +155,19 @@ struct message *samples_propose(const struct samples *samples, struct block *blo
     return message;
 }
 
+struct message *samples_nudge(const struct samples *samples, uint32_t voter, uint64_t view,
+                              struct qc *justify, struct tc *tc)
+{
+    struct message *message = message_new(MESSAGE_NUDGE);
+    message->nudge.epoch = samples->set->epoch;
+    message->nudge.view = view;
+    message->nudge.justify = justify;
+    message->nudge.vote =
+        samples_vote(samples, voter, view, &justify->block, nudge_phase(justify, view));
+    message->nudge.tc = tc;
+    return message;
+}
+
 struct message *samples_timeout(const struct samples *samples, uint32_t voter, uint64_t view,
                                 struct qc *high_qc, struct tc *tc)
 {
@@ -191,6 +204,18 @@ static struct qc *some_qc(const struct samples *samples, uint64_t view)
 {
     const struct ingot_hash block = samples_hash((uint8_t)view);
     return samples_qc(samples, SAMPLES_ALL, view, view, &block, PHASE_GENERIC);
+}
+
+/* Asks for Precommit in the view after, or for Prepare again after a failed tenure. */
+static struct message *nudge(const struct samples *samples, bool has_failed)
+{
+    const struct ingot_hash block = samples_hash(6);
+    struct qc *prepare = samples_qc(samples, SAMPLES_ALL, 6, 6, &block, PHASE_PREPARE);
+    if (!has_failed) {
+        return samples_nudge(samples, 1, 7, prepare, NULL);
+    }
+    return samples_nudge(samples, 1, 9, prepare,
+                         samples_tc(samples, SAMPLES_ALL, 8, 6, qc_ref(prepare)));
 }
 
 static struct message *sync_request(void)
@@ -259,6 +284,8 @@ struct message *samples_message(const struct samples *samples, enum message_kind
         message->transactions.count = 4;
         pack_transactions(&message->transactions.packed, 9, 4, variant == 0 ? 30 : 2000);
         return message;
+    case MESSAGE_NUDGE:
+        return nudge(samples, variant == 1);
     }
     INGOT_ASSERT(false);
     return NULL;

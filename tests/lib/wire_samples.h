@@ -46,6 +46,12 @@ struct block *samples_block(const struct samples *samples, struct qc *justify, u
                             uint64_t view, uint32_t count, uint32_t size);
 /* The proposer's message for a block; takes both references. */
 struct message *samples_propose(const struct samples *samples, struct block *block, struct tc *tc);
+/*
+ * The nudge of `voter` in `view` on `justify`, for the phase that follows from it; takes both
+ * references.
+ */
+struct message *samples_nudge(const struct samples *samples, uint32_t voter, uint64_t view,
+                              struct qc *justify, struct tc *tc);
 /* Takes both references. */
 struct message *samples_timeout(const struct samples *samples, uint32_t voter, uint64_t view,
                                 struct qc *high_qc, struct tc *tc);

@@ -30,6 +30,8 @@ static uint64_t certified_by(const struct message *message)
         return message->propose.block->justify->view;
     case MESSAGE_TIMEOUT:
         return message->timeout.high_qc->view;
+    case MESSAGE_NUDGE:
+        return message->nudge.justify->view;
     case MESSAGE_CERTIFICATE:
         return message->certificate.qc != NULL ? message->certificate.qc->view
                                                : message->certificate.tc->high_qc->view;

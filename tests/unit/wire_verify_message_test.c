@@ -251,6 +251,123 @@ static void a_forged_proposal_costs_one_verification(void **state)
     assert_int_equal(fixture->verifier.counters.verifications, 1);
 }
 
+/* --- Nudges. --- */
+
+static struct qc *phase_qc(const struct samples *samples, enum phase phase, uint64_t view)
+{
+    const struct ingot_hash block = samples_hash(0xB1);
+    return samples_qc(samples, QUORUM, view, 8, &block, phase);
+}
+
+static void a_nudge_asks_for_the_phase_that_follows_from_its_justify(void **state)
+{
+    struct verify_fixture *fixture = *state;
+    static const struct {
+        enum phase shown;
+        uint64_t justify_view;
+        uint64_t view;
+        enum phase asked;
+    } rows[] = {
+        {PHASE_PREPARE, 9, 10, PHASE_PRECOMMIT},
+        {PHASE_PREPARE, 9, 11, PHASE_PREPARE}, /* a view failed between them */
+        {PHASE_PRECOMMIT, 9, 10, PHASE_COMMIT},
+        {PHASE_PRECOMMIT, 9, 11, PHASE_PREPARE},
+        {PHASE_PRECOMMIT, 9, 13, PHASE_PREPARE},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        for (int phase = 0; phase < PHASE_COUNT; phase++) {
+            struct message *message = samples_nudge(
+                &fixture->samples, 1, rows[i].view,
+                phase_qc(&fixture->samples, rows[i].shown, rows[i].justify_view), NULL);
+            const struct nudge *nudge = &message->nudge;
+            assert_int_equal(nudge->vote.phase, rows[i].asked);
+            message->nudge.vote = samples_vote(&fixture->samples, 1, nudge->view,
+                                               &nudge->justify->block, (enum phase)phase);
+            assert_int_equal(verify_and_drop_message(fixture, message),
+                             (enum phase)phase == rows[i].asked ? REJECT_NONE : REJECT_BINDING);
+        }
+    }
+}
+
+static struct message *good_nudge(const struct verify_fixture *fixture)
+{
+    return samples_nudge(&fixture->samples, 1, 10, phase_qc(&fixture->samples, PHASE_PREPARE, 9),
+                         NULL);
+}
+
+static void a_nudge_stands_on_a_prepare_or_precommit_qc_of_an_earlier_view(void **state)
+{
+    struct verify_fixture *fixture = *state;
+    struct message *message =
+        samples_nudge(&fixture->samples, 1, 9, phase_qc(&fixture->samples, PHASE_GENERIC, 8), NULL);
+    assert_int_equal(verify_and_drop_message(fixture, message), REJECT_BINDING);
+    message = samples_nudge(&fixture->samples, 1, 11, phase_qc(&fixture->samples, PHASE_COMMIT, 10),
+                            NULL);
+    assert_int_equal(verify_and_drop_message(fixture, message), REJECT_BINDING);
+    message =
+        samples_nudge(&fixture->samples, 1, 9, phase_qc(&fixture->samples, PHASE_PREPARE, 9), NULL);
+    assert_int_equal(verify_and_drop_message(fixture, message), REJECT_BINDING);
+
+    /* The next epoch's members, of whom this block knows nothing. */
+    message =
+        samples_nudge(&fixture->next, 1, 10, phase_qc(&fixture->samples, PHASE_PREPARE, 9), NULL);
+    assert_int_equal(verify_and_drop_message(fixture, message), REJECT_BINDING);
+    assert_int_equal(fixture->verifier.counters.verifications, 0);
+}
+
+static void a_nudge_must_be_bound_to_its_leaders_vote(void **state)
+{
+    struct verify_fixture *fixture = *state;
+    assert_int_equal(verify_and_drop_message(fixture, good_nudge(fixture)), REJECT_NONE);
+    fixture->verifier.counters.verifications = 0;
+
+    struct message *message = good_nudge(fixture);
+    message->nudge.view = 11; /* the vote is for the view before */
+    assert_int_equal(verify_and_drop_message(fixture, message), REJECT_BINDING);
+
+    message = good_nudge(fixture);
+    message->nudge.epoch = 1;
+    assert_int_equal(verify_and_drop_message(fixture, message), REJECT_BINDING);
+
+    message = good_nudge(fixture);
+    message->nudge.vote.epoch = 1;
+    assert_int_equal(verify_and_drop_message(fixture, message), REJECT_BINDING);
+
+    message = good_nudge(fixture);
+    const struct ingot_hash other = samples_hash(0xB2);
+    message->nudge.vote = samples_vote(&fixture->samples, 1, 10, &other, PHASE_PRECOMMIT);
+    assert_int_equal(verify_and_drop_message(fixture, message), REJECT_BINDING);
+
+    message = good_nudge(fixture);
+    message->nudge.vote.voter = 4;
+    assert_int_equal(verify_and_drop_message(fixture, message), REJECT_NOT_A_MEMBER);
+    assert_int_equal(fixture->verifier.counters.verifications, 0);
+
+    message = good_nudge(fixture);
+    message->nudge.vote.signature.bytes[5] ^= 1;
+    assert_int_equal(verify_and_drop_message(fixture, message), REJECT_BAD_SIGNATURE);
+    assert_int_equal(fixture->verifier.counters.verifications, 1);
+}
+
+static void what_a_nudge_carries_is_verified_too(void **state)
+{
+    struct verify_fixture *fixture = *state;
+    struct message *message = good_nudge(fixture);
+    message->nudge.justify->signatures[2].bytes[0] ^= 1;
+    assert_int_equal(verify_and_drop_message(fixture, message), REJECT_BAD_SIGNATURE);
+
+    /* A proof of entry that is not below the view it is to prove. */
+    message = good_nudge(fixture);
+    message->nudge.tc = fixture_tc(fixture, QUORUM, 8);
+    assert_int_equal(verify_and_drop_message(fixture, message), REJECT_BINDING);
+
+    message = samples_nudge(&fixture->samples, 1, 13, phase_qc(&fixture->samples, PHASE_PREPARE, 9),
+                            fixture_tc(fixture, QUORUM, 8));
+    assert_int_equal(verify_message(&fixture->verifier, message), REJECT_NONE);
+    message->nudge.tc->claims[2].signature.bytes[9] ^= 1;
+    assert_int_equal(verify_and_drop_message(fixture, message), REJECT_BAD_SIGNATURE);
+}
+
 /* --- Chains of blocks. --- */
 
 static void a_chain_of_blocks_is_valid(void **state)
@@ -336,6 +453,10 @@ int main(void)
         TEST(a_set_changing_block_is_voted_for_in_prepare),
         TEST(the_proof_of_entry_of_a_proposal_is_verified),
         TEST(a_forged_proposal_costs_one_verification),
+        TEST(a_nudge_asks_for_the_phase_that_follows_from_its_justify),
+        TEST(a_nudge_stands_on_a_prepare_or_precommit_qc_of_an_earlier_view),
+        TEST(a_nudge_must_be_bound_to_its_leaders_vote),
+        TEST(what_a_nudge_carries_is_verified_too),
         TEST(a_chain_of_blocks_is_valid),
         TEST(a_chain_with_a_wrong_link_is_refused),
         TEST(every_certificate_of_a_chain_is_verified),
