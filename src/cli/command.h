@@ -20,6 +20,7 @@ struct command {
 };
 
 extern const struct command command_bench;
+extern const struct command command_init;
 extern const struct command command_keygen;
 extern const struct command command_kv;
 extern const struct command command_local;

@@ -11,7 +11,7 @@
 #include "wire/crypto.h"
 
 static const struct command *const commands[] = {
-    &command_testnet, &command_node,  &command_local,  &command_kv,
+    &command_testnet, &command_init,  &command_node,   &command_local,   &command_kv,
     &command_status,  &command_bench, &command_keygen, &command_version,
 };
 

@@ -3,8 +3,6 @@
  */
 #include "cli/network.h"
 
-#include <dirent.h>
-#include <errno.h>
 #include <getopt.h>
 #include <ingot/apps.h>
 #include <stdio.h>
@@ -14,15 +12,8 @@
 
 #include "base/alloc.h"
 #include "base/hex.h"
+#include "config/new_home.h"
 #include "wire/crypto.h"
-
-/* What one node has before its files are written. */
-struct node_plan {
-    struct key_pair validator;
-    struct key_pair transport;
-    uint16_t peer_port;
-    uint16_t client_port;
-};
 
 bool network_ports(const struct network_plan *plan, uint32_t node, uint16_t *peer_port,
                    uint16_t *client_port)
@@ -70,20 +61,6 @@ uint32_t network_count(const char *folder)
     }
 }
 
-static bool folder_is_empty(const char *path)
-{
-    DIR *folder = opendir(path);
-    if (folder == NULL)
-        return errno == ENOENT;
-    bool is_empty = true;
-    const struct dirent *entry;
-    while ((entry = readdir(folder)) != NULL)
-        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
-            is_empty = false;
-    (void)closedir(folder);
-    return is_empty;
-}
-
 static void random_chain_id(char chain_id[INGOT_CHAIN_ID_BYTES_MAX + 1])
 {
     uint8_t seed[CRYPTO_SEED_BYTES];
@@ -103,7 +80,7 @@ static bool copy_text(const char *text, char *to, size_t size)
     return true;
 }
 
-static enum ingot_error make_genesis(const struct network_plan *plan, const struct node_plan *nodes,
+static enum ingot_error make_genesis(const struct network_plan *plan, const struct new_home *nodes,
                                      struct genesis *genesis, struct report *report)
 {
     genesis_init(genesis);
@@ -134,64 +111,18 @@ static void set_listen(struct endpoint *endpoint, uint16_t port)
     *endpoint = (struct endpoint){.host = "127.0.0.1", .port = port};
 }
 
-static void make_peers(const struct network_plan *plan, const struct node_plan *nodes,
+static void make_peers(const struct network_plan *plan, const struct new_home *nodes,
                        struct ingot_buffer *text)
 {
     ingot_buffer_format(text, "# transport key, host:port, validator key\n");
     for (uint32_t i = 0; i < plan->validator_count; i++) {
-        struct peer_entry entry = {.transport_key = nodes[i].transport.public_key,
-                                   .has_validator_key = true,
-                                   .validator_key = nodes[i].validator.public_key};
-        set_listen(&entry.endpoint, nodes[i].peer_port);
+        const struct peer_entry entry =
+            new_home_peer_entry(&nodes[i], &nodes[i].settings.network_listen);
         peers_format_entry(&entry, text);
     }
 }
 
-static enum ingot_error write_text(const char *home, const char *name, struct ingot_slice text,
-                                   struct report *report)
-{
-    char *path = path_join(home, name);
-    enum ingot_error error = file_write(path, text, 0644, FILE_KEEP_EXISTING, report);
-    free(path);
-    return error;
-}
-
-static enum ingot_error write_key(const char *home, const char *name, const struct key_pair *pair,
-                                  struct report *report)
-{
-    char *path = path_join(home, name);
-    enum ingot_error error = key_file_save(path, pair, FILE_KEEP_EXISTING, report);
-    free(path);
-    return error;
-}
-
-static enum ingot_error write_home(const char *home, const struct node_plan *node,
-                                   struct ingot_slice genesis, struct ingot_slice peers,
-                                   struct report *report)
-{
-    struct settings settings;
-    struct ingot_buffer config = {0};
-    settings_init(&settings);
-    set_listen(&settings.network_listen, node->peer_port);
-    set_listen(&settings.rpc_listen, node->client_port);
-    settings_format(&settings, &config);
-    enum ingot_error error = folder_make(home, 0755, report);
-    if (error == INGOT_OK)
-        error = write_text(home, HOME_GENESIS_FILE, genesis, report);
-    if (error == INGOT_OK)
-        error = write_text(home, HOME_PEERS_FILE, peers, report);
-    if (error == INGOT_OK)
-        error = write_key(home, HOME_VALIDATOR_KEY_FILE, &node->validator, report);
-    if (error == INGOT_OK)
-        error = write_key(home, HOME_TRANSPORT_KEY_FILE, &node->transport, report);
-    /* Last, as its being there is what makes a folder count as a home. */
-    if (error == INGOT_OK)
-        error = write_text(home, HOME_CONFIG_FILE, ingot_buffer_slice(&config), report);
-    ingot_buffer_deinit(&config);
-    return error;
-}
-
-static enum ingot_error write_homes(const struct network_plan *plan, const struct node_plan *nodes,
+static enum ingot_error write_homes(const struct network_plan *plan, struct new_home *nodes,
                                     const struct genesis *genesis, struct report *report)
 {
     struct ingot_buffer genesis_text = {0};
@@ -201,8 +132,9 @@ static enum ingot_error write_homes(const struct network_plan *plan, const struc
     enum ingot_error error = folder_make(plan->folder, 0755, report);
     for (uint32_t i = 0; error == INGOT_OK && i < plan->validator_count; i++) {
         char *home = network_home(plan->folder, i);
-        error = write_home(home, &nodes[i], ingot_buffer_slice(&genesis_text),
-                           ingot_buffer_slice(&peers_text), report);
+        nodes[i].genesis = ingot_buffer_slice(&genesis_text);
+        nodes[i].peers = ingot_buffer_slice(&peers_text);
+        error = new_home_write(home, &nodes[i], report);
         free(home);
     }
     ingot_buffer_deinit(&genesis_text);
@@ -210,34 +142,43 @@ static enum ingot_error write_homes(const struct network_plan *plan, const struc
     return error;
 }
 
-enum ingot_error network_make(const struct network_plan *plan, struct report *report)
+static enum ingot_error plan_nodes(const struct network_plan *plan, struct new_home *nodes,
+                                   struct report *report)
 {
-    if (!folder_is_empty(plan->folder)) {
-        report_add(report, "%s: expected an empty folder, or none of that name", plan->folder);
-        return INGOT_ERROR_EXISTS;
-    }
-    struct node_plan *nodes = alloc_zeroed(plan->validator_count, sizeof *nodes);
-    enum ingot_error error = INGOT_OK;
-    for (uint32_t i = 0; i < plan->validator_count && error == INGOT_OK; i++) {
-        key_pair_generate(KEY_VALIDATOR, &nodes[i].validator);
-        key_pair_generate(KEY_TRANSPORT, &nodes[i].transport);
+    for (uint32_t i = 0; i < plan->validator_count; i++) {
+        uint16_t peer_port = 0;
+        uint16_t client_port = 0;
+        new_home_init(&nodes[i]);
         nodes[i].validator.is_test_key = plan->has_test_keys;
         nodes[i].transport.is_test_key = plan->has_test_keys;
-        if (!network_ports(plan, i, &nodes[i].peer_port, &nodes[i].client_port)) {
+        if (!network_ports(plan, i, &peer_port, &client_port)) {
             report_add(report,
                        "base port %u: expected room for two ports for each of %u nodes "
                        "below 65536",
                        plan->base_port, plan->validator_count);
-            error = INGOT_ERROR_INVALID;
+            return INGOT_ERROR_INVALID;
         }
+        set_listen(&nodes[i].settings.network_listen, peer_port);
+        set_listen(&nodes[i].settings.rpc_listen, client_port);
     }
+    return INGOT_OK;
+}
+
+enum ingot_error network_make(const struct network_plan *plan, struct report *report)
+{
+    enum ingot_error error = new_home_check_folder(plan->folder, report);
+    if (error != INGOT_OK)
+        return error;
+    struct new_home *nodes = alloc_zeroed(plan->validator_count, sizeof *nodes);
     struct genesis genesis = {0};
+    error = plan_nodes(plan, nodes, report);
     if (error == INGOT_OK)
         error = make_genesis(plan, nodes, &genesis, report);
     if (error == INGOT_OK)
         error = write_homes(plan, nodes, &genesis, report);
     genesis_deinit(&genesis);
-    crypto_wipe(nodes, plan->validator_count * sizeof *nodes);
+    for (uint32_t i = 0; i < plan->validator_count; i++)
+        new_home_deinit(&nodes[i]);
     free(nodes);
     return error;
 }

@@ -26,7 +26,7 @@ static enum ingot_error check_folder(const char *folder, struct report *report)
     if (stat(folder, &status) != 0) {
         report_add(report,
                    "%s: no such folder, expected a node's home with %s, %s, %s and keys; 'ingot "
-                   "testnet' makes some",
+                   "testnet' and 'ingot init' make some",
                    folder, HOME_CONFIG_FILE, HOME_GENESIS_FILE, HOME_PEERS_FILE);
         return INGOT_ERROR_NOT_FOUND;
     }

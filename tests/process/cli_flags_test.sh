@@ -43,7 +43,7 @@ expect 0 'usage: ingot COMMAND' help
 expect 0 'usage: ingot testnet' help testnet
 expect 2 "unknown command 'nod'" nod
 expect 0 'ingot 0.' --version
-for command in testnet node local kv status keygen version; do
+for command in testnet init node local kv status keygen version; do
     expect 0 "usage: ingot $command" "$command" --help
     expect 0 "usage: ingot $command" "$command" -h
     expect 2 "unrecognized option '--no-such-flag'" "$command" --no-such-flag
@@ -94,6 +94,58 @@ check grep -q '"power": "4"' net/node0/genesis.json
 expect 2 'net: expected an empty folder, or none of that name' testnet --validators 4 --output net
 mkdir empty
 expect 0 'empty/node0' testnet --validators 1 --output empty
+
+# init: the home of one more node of that network.
+new_home() {
+    rm -rf new
+    expect "$1" "$2" init --home new --genesis net/node0/genesis.json --peers net/node0/peers "${@:3}"
+}
+expect 2 '--home is missing' init --genesis net/node0/genesis.json --peers net/node0/peers
+expect 2 '--genesis is missing' init --home new --peers net/node0/peers
+expect 2 '--peers is missing' init --home new --genesis net/node0/genesis.json
+new_home 2 "unexpected argument 'x'" x
+new_home 2 "--listen: expected host:port, with a port of 1 to 65535" --listen 127.0.0.1
+new_home 2 "in brackets, found '127.0.0.1:0'" --listen 127.0.0.1:0
+new_home 2 "--address: expected host:port, with a port of 1 to 65535" --address ::1:27650
+new_home 2 "--rpc: expected host:port, with a port of 1 to 65535" --rpc 127.0.0.1:65536
+new_home 2 '--rpc: expected another address than --listen has' --rpc 127.0.0.1:27650
+new_home 2 "--address: expected the host:port at which the other nodes reach this one; 0.0.0.0 stands" \
+    --listen 0.0.0.0:28658
+new_home 2 'net/node0/peers:3: expected another address for the new node than this peer has, 127.0.0.1:28652' \
+    --listen 127.0.0.1:28652
+new_home 1 'no-file: cannot be read: No such file' --genesis no-file
+new_home 1 'no-file: cannot be read: No such file' --genesis net/node0/genesis.json --peers no-file
+new_home 2 'net/node0/peers:1: expected valid JSON' --genesis net/node0/peers
+new_home 2 "net/node0/genesis.json:1: expected the peer's transport key" --peers net/node0/genesis.json
+printf '# nobody\n' >nobody
+new_home 2 'nobody: expected a line for each node of the network, found none' --peers nobody
+check test ! -e new
+expect 1 'the folder cannot be made: No such file or directory' init --home no/such/folder \
+    --genesis net/node0/genesis.json --peers net/node0/peers
+# Fails halfway: the path is so long that a key's file has no room any more, while genesis and
+# peers, whose names are shorter, have been written.
+mkdir new
+long=$(printf 'new'; printf '/%.0s' $(seq 4072))
+expect 1 'validator.key: cannot be written: File name too long' init --home "$long" \
+    --genesis net/node0/genesis.json --peers net/node0/peers
+check test -z "$(ls -A new)"
+new_home 0 ' 127.0.0.1:28658 ' --listen 127.0.0.1:28658 --rpc 127.0.0.1:28659
+check grep -qx '[0-9a-f]\{64\} 127.0.0.1:28658 [0-9a-f]\{64\}' output
+check [ "$(tail -1 output)" = "$(sed -n 's/^public //p' new/transport.key) 127.0.0.1:28658 $(sed -n 's/^public //p' new/validator.key)" ]
+check [ "$(stat -c %a new/validator.key new/transport.key | sort -u)" = 600 ]
+check cmp -s new/genesis.json net/node0/genesis.json
+check cmp -s new/peers net/node0/peers
+check grep -qx 'listen = 127.0.0.1:28659' new/config.ini
+check grep -qx '# observer = no' new/config.ini
+for file in config.ini genesis.json peers validator.key transport.key; do
+    rm -rf taken && mkdir taken && echo mine >"taken/$file"
+    expect 2 'taken: expected an empty folder, or none of that name' init --home taken \
+        --genesis net/node0/genesis.json --peers net/node0/peers
+    check [ "$(ls taken) $(cat "taken/$file")" = "$file mine" ]
+done
+expect 2 'output: expected an empty folder, or none of that name' init --home output \
+    --genesis net/node0/genesis.json --peers net/node0/peers
+new_home 0 'example.org:443 ' --listen 0.0.0.0:28658 --address example.org:443
 
 # node: what is wrong with a home. Each row breaks one thing in a fresh copy.
 expect 2 '--home is missing' node
