@@ -103,6 +103,7 @@ void executor_drop_block(struct executor *executor, struct executed *block)
     overlay_remove(&executor->overlay, block);
     replay_remove(&executor->replay, block);
     execution_unref(block->execution);
+    validator_set_unref(block->next_set);
     free(block);
 }
 
@@ -263,6 +264,10 @@ void executor_committed(struct executor *executor, const struct block *block)
         }
     }
     append_committed(executor, committed);
+    if (committed->next_set != NULL) {
+        validator_set_unref(executor->set);
+        executor->set = validator_set_ref(committed->next_set);
+    }
     move_window(executor);
     free_oldest(executor);
 }
@@ -296,6 +301,12 @@ struct execution *executor_find(struct executor *executor, const struct ingot_ha
 {
     const struct executed *executed = executor_find_block(executor, block);
     return executed == NULL ? NULL : executed->execution;
+}
+
+struct validator_set *executor_next_set(struct executor *executor, const struct ingot_hash *block)
+{
+    const struct executed *executed = executor_find_block(executor, block);
+    return executed == NULL ? NULL : executed->next_set;
 }
 
 const struct ingot_hash *executor_digests(const struct executor *executor,

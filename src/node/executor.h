@@ -35,11 +35,11 @@ INGOT_MUST_USE enum ingot_error executor_restore(struct executor *executor,
  * roots, updates hash, next validators hash, and the block's hash. The caller has set the other
  * fields (version, chain, parent, height, view, time, justify, proposer, validators hash).
  * Candidates that repeat a transaction of the replay window or of uncommitted ancestors are
- * left out. A block that would change the validator set is refused for now.
+ * left out. `parent` is committed if it changes the validator set.
  *
  * Returns INGOT_OK; the execution is then kept under the block's hash. INGOT_ERROR_NOT_FOUND: the
  * parent's execution is unknown; INGOT_ERROR_REJECTED: the parent is not on a branch that can still
- * be committed, or the App wants to change the set. Otherwise the store's error. After an error
+ * be committed. Otherwise the store's error. After an error
  * the block must not be used.
  */
 INGOT_MUST_USE enum ingot_error executor_build(struct executor *executor, struct block *block,
@@ -49,7 +49,8 @@ INGOT_MUST_USE enum ingot_error executor_build(struct executor *executor, struct
 /*
  * Executes a block that another built. INGOT_OK: valid, its execution is kept;
  * INGOT_ERROR_REJECTED: invalid, with a static sentence in `*why`; INGOT_ERROR_NOT_FOUND: the
- * parent's execution is unknown; or the store's error. Executing a known block again is free.
+ * parent's execution is unknown; or the store's error. Executing a known block again is free. The
+ * parent is committed if it changes the validator set.
  */
 INGOT_MUST_USE enum ingot_error executor_validate(struct executor *executor, struct block *block,
                                                   const char **why);
@@ -63,6 +64,12 @@ const struct ingot_hash *executor_differing(const struct executor *executor,
 
 /* The execution of a block above the applied height, or NULL. Borrowed. */
 struct execution *executor_find(struct executor *executor, const struct ingot_hash *block);
+
+/*
+ * The set in the next epoch that an executed, uncommitted block opens, also after a restart; NULL
+ * if it changes nothing. Borrowed until the block is committed or abandoned.
+ */
+struct validator_set *executor_next_set(struct executor *executor, const struct ingot_hash *block);
 
 /*
  * The digests of a block's transactions, in order, or NULL when they are not kept any more (the

@@ -322,15 +322,10 @@ enum ingot_error ingot_execution_set_validator(struct ingot_execution *execution
     return members_set(&execution->members, validator);
 }
 
-bool builder_changes_set(const struct ingot_execution *builder)
-{
-    struct ingot_validator updates[MEMBERS_UPDATES_MAX];
-    return members_updates(&builder->members, builder->set, updates) > 0;
-}
-
 /* --- The end. --- */
 
-struct execution *builder_finish(const struct ingot_execution *builder, uint64_t **hashes)
+struct execution *builder_finish(const struct ingot_execution *builder, uint64_t **hashes,
+                                 struct validator_set **next_set)
 {
     const struct ingot_slice all = {0};
     uint32_t count = 0;
@@ -343,6 +338,7 @@ struct execution *builder_finish(const struct ingot_execution *builder, uint64_t
     }
     struct ingot_validator validators[MEMBERS_UPDATES_MAX];
     const uint32_t validator_count = members_updates(&builder->members, builder->set, validators);
+    *next_set = validator_count > 0 ? members_set_after(&builder->members, builder->set) : NULL;
     struct execution *execution = execution_new(builder->results, builder->result_count, updates,
                                                 count, validators, validator_count);
     free(updates);

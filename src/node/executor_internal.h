@@ -31,6 +31,8 @@ struct executed {
     uint64_t mark; /* of the latest ancestry it was found in */
 
     struct execution *execution; /* owned reference; NULL for genesis and once applied */
+    struct validator_set
+        *next_set;               /* owned reference: the one it opens; NULL: it changes nothing */
     struct version *versions;    /* in the overlay, one for each update; or NULL */
     struct executed *layer_next; /* in the overlay's list */
     struct executed *layer_previous;
@@ -135,6 +137,9 @@ enum ingot_error members_set(struct members *members, const struct ingot_validat
 /* What makes them of a set, ordered by key: nothing of what stays as it is. Returns the count. */
 uint32_t members_updates(const struct members *members, const struct validator_set *set,
                          struct ingot_validator updates[MEMBERS_UPDATES_MAX]);
+/* Them as the set of the epoch after that of `set`, sealed. The caller owns the reference. */
+struct validator_set *members_set_after(const struct members *members,
+                                        const struct validator_set *set);
 
 /* --- executor_builder.c: `struct ingot_execution`, filled by the App. --- */
 
@@ -183,10 +188,12 @@ bool builder_find(const struct ingot_execution *builder, uint64_t hash, struct i
  */
 struct state_update *builder_range(const struct ingot_execution *builder, struct ingot_slice first,
                                    struct ingot_slice end, uint32_t *count);
-/* Do the members differ from the block's own set? */
-bool builder_changes_set(const struct ingot_execution *builder);
-/* Makes the execution, and the hashes of its keys in order (free() them). */
-struct execution *builder_finish(const struct ingot_execution *builder, uint64_t **hashes);
+/*
+ * Makes the execution, the hashes of its keys in order (free() them), and where the App changed the
+ * block's set the next one, an owned reference; else NULL.
+ */
+struct execution *builder_finish(const struct ingot_execution *builder, uint64_t **hashes,
+                                 struct validator_set **next_set);
 
 /* --- executor_snapshot.c --- */
 
@@ -209,7 +216,7 @@ struct executor {
     struct overlay overlay;
     struct replay_index replay;
     struct ingot_execution builder;
-    struct validator_set *set; /* of the current epoch; NULL before the restore */
+    struct validator_set *set; /* of the last committed block's children; NULL before the restore */
 
     struct executed **buckets; /* by block hash */
     uint32_t bucket_count;

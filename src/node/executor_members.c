@@ -6,6 +6,7 @@
 
 #include "base/assert.h"
 #include "node/executor_internal.h"
+#include "wire/preimage.h"
 
 void members_begin(struct members *members, const struct validator_set *set)
 {
@@ -89,4 +90,15 @@ uint32_t members_updates(const struct members *members, const struct validator_s
         after += order >= 0;
     }
     return count;
+}
+
+struct validator_set *members_set_after(const struct members *members,
+                                        const struct validator_set *set)
+{
+    const char *why = NULL;
+    struct validator_set *next =
+        validator_set_new(set->epoch + 1, members->list, members->count, &why);
+    INGOT_ASSERT(next != NULL);
+    wire_seal_set(next);
+    return next;
 }

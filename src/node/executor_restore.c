@@ -106,13 +106,49 @@ static enum ingot_error restore_committed(struct executor *executor,
     return error == INGOT_ERROR_NOT_FOUND ? INGOT_ERROR_CORRUPT : error;
 }
 
+/* The set that stored updates make of the current one. NULL: they do not fit it. */
+static struct validator_set *make_next_set(const struct executor *executor,
+                                           const struct execution *execution)
+{
+    struct members members;
+    members_begin(&members, executor->set);
+    for (uint32_t i = 0; i < execution->validator_update_count; i++) {
+        if (members_set(&members, &execution->validator_updates[i]) != INGOT_OK)
+            return NULL;
+    }
+    return members_set_after(&members, executor->set);
+}
+
+static enum ingot_error restore_next_set(const struct executor *executor,
+                                         const struct ledger_entry *entry,
+                                         struct executed *executed)
+{
+    const struct block *block = entry->block;
+    if (!crypto_hash_equal(&block->validators_hash, &executor->set->hash))
+        return INGOT_ERROR_CORRUPT;
+    if (entry->execution->validator_update_count > 0) {
+        executed->next_set = make_next_set(executor, entry->execution);
+        if (executed->next_set == NULL)
+            return INGOT_ERROR_CORRUPT;
+    }
+    const struct ingot_hash *hash =
+        executed->next_set != NULL ? &executed->next_set->hash : &block->validators_hash;
+    return crypto_hash_equal(hash, &block->next_validators_hash) ? INGOT_OK : INGOT_ERROR_CORRUPT;
+}
+
 static enum ingot_error restore_uncommitted(struct executor *executor,
                                             const struct ledger_entry *entry)
 {
     const struct executed *parent = executor_find_block(executor, &entry->block->parent);
-    if (parent == NULL || !belong_together(entry->block, entry->execution))
+    if (parent == NULL || !belong_together(entry->block, entry->execution) ||
+        (parent->next_set != NULL && !parent->is_committed))
         return INGOT_ERROR_CORRUPT;
     struct executed *executed = executor_new_block(entry->block, parent);
+    const enum ingot_error error = restore_next_set(executor, entry, executed);
+    if (error != INGOT_OK) {
+        executor_drop_block(executor, executed);
+        return error;
+    }
     index_transactions(executor, executed, entry->block);
     uint64_t *hashes = hash_keys(executor, entry->execution);
     executor_keep_block(executor, executed, execution_ref(entry->execution), hashes);

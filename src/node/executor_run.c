@@ -103,11 +103,14 @@ static enum ingot_error propose(struct build *build, const struct executed *pare
         .candidate_count = build->candidate_count,
     };
     const enum ingot_error error = app->propose_block(app->context, &request, &executor->builder);
-    if (snapshot.error != INGOT_OK)
-        return snapshot.error;
-    if (error != INGOT_OK)
-        return error;
-    return builder_changes_set(&executor->builder) ? INGOT_ERROR_REJECTED : INGOT_OK;
+    return snapshot.error != INGOT_OK ? snapshot.error : error;
+}
+
+/* What a block says of the set after it, given the set that executing it opens. */
+static const struct ingot_hash *next_validators_hash(const struct block *block,
+                                                     const struct executed *executed)
+{
+    return executed->next_set != NULL ? &executed->next_set->hash : &block->validators_hash;
 }
 
 static void finish_build(struct build *build)
@@ -116,10 +119,10 @@ static void finish_build(struct build *build)
     struct block *block = build->block;
     struct executed *executed = build->executed;
     uint64_t *hashes = NULL;
-    struct execution *execution = builder_finish(&executor->builder, &hashes);
+    struct execution *execution = builder_finish(&executor->builder, &hashes, &executed->next_set);
     block->transaction_count = executed->digest_count;
     block->updates_hash = execution->updates_hash;
-    block->next_validators_hash = block->validators_hash;
+    block->next_validators_hash = *next_validators_hash(block, executed);
     wire_digests_root(executed->digests, executed->digest_count, &block->transactions_root);
     wire_seal_block_header(block);
 
@@ -142,6 +145,9 @@ enum ingot_error executor_build(struct executor *executor, struct block *block,
     if (parent == NULL)
         return INGOT_ERROR_NOT_FOUND;
     INGOT_ASSERT(block->height == parent->height + 1);
+    /* The core waits with a set-changing block's child until that block is committed. */
+    INGOT_ASSERT(parent->is_committed || parent->next_set == NULL);
+    INGOT_ASSERT(crypto_hash_equal(&block->validators_hash, &executor->set->hash));
     struct ancestry branch;
     if (!executor_mark_branch(executor, parent, &branch))
         return INGOT_ERROR_REJECTED;
@@ -179,8 +185,8 @@ static const char *check_header(const struct executor *executor, const struct bl
         return "the height does not follow the parent's";
     if (block->time_ms < parent->time_ms)
         return "the time is before the parent's";
-    if (!crypto_hash_equal(&block->next_validators_hash, &block->validators_hash))
-        return "changes of the validator set are not supported yet";
+    if (!crypto_hash_equal(&block->validators_hash, &executor->set->hash))
+        return "the validators hash is not that of the set that its parent opens or keeps";
     if (block->transaction_count > INGOT_BLOCK_TRANSACTIONS_MAX)
         return "there are too many transactions";
     if (block->payload.size > executor->options.block_payload_bytes_max)
@@ -248,8 +254,6 @@ static enum ingot_error run_validation(struct executor *executor, const struct b
         *why = "the results are above their limits";
     else if (executor->builder.result_count != block->transaction_count)
         *why = "the App did not give one result for each transaction";
-    else if (builder_changes_set(&executor->builder))
-        *why = "changes of the validator set are not supported yet";
     return *why == NULL ? INGOT_OK : INGOT_ERROR_REJECTED;
 }
 
@@ -266,19 +270,22 @@ static enum ingot_error execute(struct executor *executor, const struct block *b
         return error;
 
     uint64_t *hashes = NULL;
-    struct execution *execution = builder_finish(&executor->builder, &hashes);
-    const bool agrees = crypto_hash_equal(&execution->updates_hash, &block->updates_hash);
-    if (agrees) {
-        executor_keep_block(executor, executed, execution, hashes);
-    } else {
+    struct execution *execution = builder_finish(&executor->builder, &hashes, &executed->next_set);
+    if (!crypto_hash_equal(&execution->updates_hash, &block->updates_hash)) {
         *why = "the updates hash differs from our execution";
         executor->has_differed = true;
         executor->differing = block->hash;
         executor->differing_updates = execution->updates_hash;
-        execution_unref(execution);
+    } else if (!crypto_hash_equal(next_validators_hash(block, executed),
+                                  &block->next_validators_hash)) {
+        *why = "the next validators hash is not that of the set its updates make";
     }
+    if (*why == NULL)
+        executor_keep_block(executor, executed, execution, hashes);
+    else
+        execution_unref(execution);
     free(hashes);
-    return agrees ? INGOT_OK : INGOT_ERROR_REJECTED;
+    return *why == NULL ? INGOT_OK : INGOT_ERROR_REJECTED;
 }
 
 const struct ingot_hash *executor_differing(const struct executor *executor,
@@ -297,6 +304,8 @@ enum ingot_error executor_validate(struct executor *executor, struct block *bloc
     struct executed *parent = executor_find_block(executor, &block->parent);
     if (parent == NULL)
         return INGOT_ERROR_NOT_FOUND;
+    /* The core waits with a set-changing block's child until that block is committed. */
+    INGOT_ASSERT(parent->is_committed || parent->next_set == NULL);
     struct ancestry branch;
     if (!executor_mark_branch(executor, parent, &branch))
         *why = "the block does not extend the last committed block";

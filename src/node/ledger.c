@@ -92,6 +92,16 @@ static void put_chain(struct ledger *ledger, const struct block *block)
                           ingot_slice_of(block->hash.bytes, INGOT_HASH_BYTES));
 }
 
+static void put_set(struct ledger *ledger, const struct validator_set *set)
+{
+    uint8_t key[LEDGER_HEIGHT_KEY_BYTES];
+    ledger_height_key(set->epoch, key);
+    struct ingot_buffer content = {0};
+    wire_encode_validator_set(set, &content);
+    put_sealed(ledger, LEDGER_SETS, ingot_slice_of(key, sizeof key), ingot_buffer_slice(&content));
+    ingot_buffer_deinit(&content);
+}
+
 void ledger_put_block(struct ledger *ledger, struct block *block, struct execution *execution)
 {
     INGOT_ASSERT(execution != NULL);
@@ -107,10 +117,17 @@ void ledger_put_safety(struct ledger *ledger, const struct core_safety *safety)
     ledger_encode_safety(safety, &ledger->batch_safety);
 }
 
-void ledger_commit_block(struct ledger *ledger, struct block *block, struct execution *execution)
+void ledger_commit_block(struct ledger *ledger, struct block *block, struct execution *execution,
+                         const struct validator_set *next_set)
 {
     INGOT_ASSERT(execution != NULL);
     INGOT_ASSERT(block->height == ledger->batch_committed + 1);
+    INGOT_ASSERT(block_changes_set(block) == (next_set != NULL));
+    if (next_set != NULL) {
+        INGOT_ASSERT(next_set->epoch == block_epoch(block) + 1);
+        INGOT_ASSERT(crypto_hash_equal(&next_set->hash, &block->next_validators_hash));
+        put_set(ledger, next_set);
+    }
     put_chain(ledger, block);
     ledger_unapplied_add(ledger, &ledger->batch_unapplied, block, execution);
     ledger->batch_committed = block->height;
@@ -198,12 +215,7 @@ static enum ingot_error create(struct ledger *ledger, const struct ledger_option
     put_entry(ledger, options->genesis, NULL);
     put_chain(ledger, options->genesis);
 
-    uint8_t epoch[LEDGER_HEIGHT_KEY_BYTES];
-    ledger_height_key(0, epoch);
-    ingot_buffer_clear(&content);
-    wire_encode_validator_set(options->genesis_set, &content);
-    put_sealed(ledger, LEDGER_SETS, ingot_slice_of(epoch, sizeof epoch),
-               ingot_buffer_slice(&content));
+    put_set(ledger, options->genesis_set);
     ingot_buffer_deinit(&content);
 
     struct qc *genesis_qc = wire_genesis_qc(&ledger->chain);

@@ -62,7 +62,7 @@ struct ledger_start {
     uint32_t unapplied_count;
     struct ledger_entry *uncommitted; /* above the last committed, each after its parent */
     uint32_t uncommitted_count;
-    struct validator_set **sets; /* by epoch */
+    struct validator_set **sets; /* of all epochs so far; the last is the next block's */
     uint32_t set_count;
 };
 
@@ -74,8 +74,12 @@ void ledger_start_deinit(struct ledger_start *start);
 /* Into the open batch, in order. Blocks and executions are kept by reference where that helps. */
 void ledger_put_block(struct ledger *ledger, struct block *block, struct execution *execution);
 void ledger_put_safety(struct ledger *ledger, const struct core_safety *safety);
-/* The next committed block: its height is the committed height plus one, and it was put before. */
-void ledger_commit_block(struct ledger *ledger, struct block *block, struct execution *execution);
+/*
+ * The next committed block: its height is the committed height plus one, and it was put before.
+ * `next_set` is the one that it opens, which is stored with it; NULL when it changes nothing.
+ */
+void ledger_commit_block(struct ledger *ledger, struct block *block, struct execution *execution,
+                         const struct validator_set *next_set);
 /* An uncommitted block that will never be committed. */
 void ledger_delete_block(struct ledger *ledger, const struct block *block);
 /* Is there anything in the open batch? */

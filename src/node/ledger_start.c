@@ -172,6 +172,19 @@ static enum ingot_error take_set(struct ledger *ledger, struct ingot_slice key,
     return INGOT_OK;
 }
 
+/* The record that the last block says is in force; one that is missing at the end shows here. */
+static enum ingot_error check_last_set(const struct ledger_start *start, struct ledger_why why)
+{
+    const struct ingot_hash *expected = &start->last_committed.block->next_validators_hash;
+    if (start->set_count > 0 &&
+        crypto_hash_equal(&start->sets[start->set_count - 1]->hash, expected))
+        return INGOT_OK;
+    return ledger_fail(why, INGOT_ERROR_CORRUPT,
+                       "damaged data: the last of %u validator sets is not the one that the last "
+                       "committed block leaves in force",
+                       start->set_count);
+}
+
 static enum ingot_error load_sets(struct ledger *ledger, struct ledger_start *start,
                                   struct ledger_why why)
 {
@@ -189,9 +202,7 @@ static enum ingot_error load_sets(struct ledger *ledger, struct ledger_start *st
         error = ingot_store_cursor_next(cursor);
     }
     if (error == INGOT_ERROR_NOT_FOUND)
-        error = start->set_count > 0 ? INGOT_OK
-                                     : ledger_fail(why, INGOT_ERROR_CORRUPT,
-                                                   "damaged data: there is no validator set");
+        error = check_last_set(start, why);
     else
         (void)ledger_fail(why, error, "the validator sets cannot be read: %s",
                           ingot_error_text(error));

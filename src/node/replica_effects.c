@@ -37,7 +37,8 @@ static void take_commit(struct replica *replica, const struct core_effect *effec
 {
     struct execution *execution = executor_find(replica->executor, &effect->block->hash);
     INGOT_ASSERT(execution != NULL);
-    ledger_commit_block(replica->ledger, effect->block, execution);
+    ledger_commit_block(replica->ledger, effect->block, execution,
+                        executor_next_set(replica->executor, &effect->block->hash));
     executor_committed(replica->executor, effect->block);
     pool_committed(replica, effect->block);
 }

@@ -42,8 +42,9 @@ static struct qc *certify(const struct test_chain *chain, const struct block *bl
     if (block->height == 0)
         return wire_genesis_qc(&chain->genesis->hash);
     struct qc *qc = qc_new(VALIDATORS - 1);
-    qc->phase = PHASE_GENERIC;
-    qc->view = block->view;
+    qc->epoch = block_epoch(block);
+    qc->phase = block_changes_set(block) ? PHASE_COMMIT : PHASE_GENERIC;
+    qc->view = block->view + (block_changes_set(block) ? 2 : 0);
     qc->block_view = block->view;
     qc->block = block->hash;
     qc->validator_count = VALIDATORS;
@@ -65,8 +66,8 @@ struct block *test_chain_child(const struct test_chain *chain, const struct bloc
     block->time_ms = parent->time_ms + 10;
     block->justify = certify(chain, parent);
     block->proposer = chain->set->validators[view % VALIDATORS].key;
-    block->validators_hash = chain->set->hash;
-    block->next_validators_hash = chain->set->hash;
+    block->validators_hash = parent->next_validators_hash;
+    block->next_validators_hash = parent->next_validators_hash;
     return block;
 }
 
@@ -191,7 +192,8 @@ enum ingot_error test_node_validate(struct test_node *node, struct block *block,
 
 void test_node_commit(struct test_node *node, struct block *block)
 {
-    ledger_commit_block(node->ledger, block, executor_find(node->executor, &block->hash));
+    ledger_commit_block(node->ledger, block, executor_find(node->executor, &block->hash),
+                        executor_next_set(node->executor, &block->hash));
     executor_committed(node->executor, block);
     sync_node(node);
 }

@@ -179,7 +179,7 @@ void world_put(struct world *world, const struct ledger_entry *entry)
 
 void world_commit(struct world *world, const struct ledger_entry *entry)
 {
-    ledger_commit_block(world->ledger, entry->block, entry->execution);
+    ledger_commit_block(world->ledger, entry->block, entry->execution, NULL);
 }
 
 static void assert_same_bytes(const struct ingot_buffer *a, const struct ingot_buffer *b)

@@ -191,7 +191,7 @@ static void put(struct writer *writer, const struct branch *branch)
         return;
     }
     ledger_commit_block(ledger, branch->grandparent,
-                        executor_find(writer->executor, &branch->grandparent->hash));
+                        executor_find(writer->executor, &branch->grandparent->hash), NULL);
     executor_committed(writer->executor, branch->grandparent);
     if (branch->grandparent->height % BLOCKS_PER_SYNC == 0) {
         sync_writer(writer);

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "lib/executor_script.h"
+#include "wire/preimage.h"
 
 static void an_app_sees_the_set_as_the_execution_has_changed_it_so_far(void **state)
 {
@@ -101,6 +102,125 @@ static void a_key_that_is_no_point_of_large_order_is_refused(void **state)
     pair_deinit(&pair);
 }
 
+/* --- Blocks that change the set. --- */
+
+static void expect_members(struct pair *pair, const struct block *parent, const char *members)
+{
+    static uint64_t view = 1000;
+    struct block *block = build(&pair->node[0], parent, ++view, "members now");
+    assert_string_equal(result_data(&pair->node[0], block, 0), members);
+    test_node_abandon(&pair->node[0], block);
+    block_unref(block);
+}
+
+static void a_block_that_changes_the_set_opens_the_next_epoch_for_its_children(void **state)
+{
+    (void)state;
+    struct pair pair;
+    pair_init(&pair, &plain);
+    struct block *before = grow(&pair, pair.chain.genesis, 1, "set a 1");
+    struct block *change = build(&pair.node[0], before, 2, "member 9 5;member 3 0");
+    expect_valid(&pair.node[1], change);
+    assert_true(block_changes_set(change));
+    assert_null(executor_next_set(pair.node[0].executor, &before->hash));
+    for (int i = 0; i < 2; i++) {
+        struct validator_set *next = executor_next_set(pair.node[i].executor, &change->hash);
+        assert_non_null(next);
+        assert_int_equal(next->epoch, 1);
+        assert_int_equal(next->count, 4);
+        assert_int_equal(next->total_power, 8);
+        assert_memory_equal(&next->hash, &change->next_validators_hash, INGOT_HASH_BYTES);
+        assert_int_equal(
+            executor_find(pair.node[i].executor, &change->hash)->validator_update_count, 2);
+    }
+    /* A sibling is of the old set as long as the change is not committed. */
+    expect_members(&pair, before, "1:1 2:1 3:1 4:1 ");
+    test_node_commit(&pair.node[0], change);
+    test_node_commit(&pair.node[1], change);
+    expect_members(&pair, change, "1:1 2:1 4:1 9:5 ");
+    /* Back to the old members: another set all the same, for it is of another epoch. */
+    struct block *back = grow(&pair, change, 5, "member 9 0;member 3 1");
+    assert_true(block_changes_set(back));
+    assert_memory_not_equal(&back->next_validators_hash, &pair.chain.set->hash, INGOT_HASH_BYTES);
+    expect_members(&pair, back, "1:1 2:1 3:1 4:1 ");
+    block_unref(before);
+    block_unref(change);
+    block_unref(back);
+    pair_deinit(&pair);
+}
+
+static void what_leaves_the_set_as_it_was_does_not_change_it(void **state)
+{
+    (void)state;
+    struct pair pair;
+    pair_init(&pair, &plain);
+    struct block *block = grow(&pair, pair.chain.genesis, 1,
+                               "member 1 2;member 9 1;member 1 1;member 2 1;member 9 0");
+    assert_false(block_changes_set(block));
+    assert_int_equal(executor_find(pair.node[0].executor, &block->hash)->validator_update_count, 0);
+    assert_null(executor_next_set(pair.node[0].executor, &block->hash));
+    block_unref(block);
+    pair_deinit(&pair);
+}
+
+static void a_block_that_names_another_next_set_is_refused(void **state)
+{
+    (void)state;
+    struct pair pair;
+    pair_init(&pair, &plain);
+    struct block *change = build(&pair.node[0], pair.chain.genesis, 1, "member 9 5");
+    struct block *wrong = test_block_copy(change);
+    wrong->next_validators_hash.bytes[31] ^= 1;
+    wire_seal_block_header(wrong);
+    expect_refused(&pair.node[1], wrong, "next validators hash");
+    /* Hiding the change. */
+    wrong->next_validators_hash = wrong->validators_hash;
+    wire_seal_block_header(wrong);
+    expect_refused(&pair.node[1], wrong, "next validators hash");
+    expect_valid(&pair.node[1], change);
+    struct block *plain_block = build(&pair.node[0], pair.chain.genesis, 2, "set a 1");
+    struct block *pretended = test_block_copy(plain_block);
+    pretended->next_validators_hash = change->next_validators_hash;
+    wire_seal_block_header(pretended);
+    expect_refused(&pair.node[1], pretended, "next validators hash");
+    block_unref(change);
+    block_unref(wrong);
+    block_unref(plain_block);
+    block_unref(pretended);
+    pair_deinit(&pair);
+}
+
+static void a_restart_keeps_the_next_set_of_an_uncommitted_block_and_the_committed_one(void **state)
+{
+    (void)state;
+    struct pair pair;
+    pair_init(&pair, &plain);
+    struct block *change = build(&pair.node[0], pair.chain.genesis, 1, "member 9 5;member 1 0");
+    struct block *sibling = build(&pair.node[0], pair.chain.genesis, 2, "member 4 7");
+    test_node_restart(&pair.node[0]);
+    struct validator_set *next = executor_next_set(pair.node[0].executor, &change->hash);
+    assert_non_null(next);
+    assert_memory_equal(&next->hash, &change->next_validators_hash, INGOT_HASH_BYTES);
+    assert_int_equal(next->epoch, 1);
+    next = executor_next_set(pair.node[0].executor, &sibling->hash);
+    assert_non_null(next);
+    assert_memory_equal(&next->hash, &sibling->next_validators_hash, INGOT_HASH_BYTES);
+    expect_members(&pair, pair.chain.genesis, "1:1 2:1 3:1 4:1 ");
+    test_node_commit(&pair.node[0], change);
+    test_node_abandon(&pair.node[0], sibling);
+    test_node_restart(&pair.node[0]);
+    expect_members(&pair, change, "2:1 3:1 4:1 9:5 ");
+    /* Applied now, and committed long ago. */
+    struct block *child = build(&pair.node[0], change, 5, "set a 1");
+    test_node_commit(&pair.node[0], child);
+    test_node_restart(&pair.node[0]);
+    expect_members(&pair, child, "2:1 3:1 4:1 9:5 ");
+    block_unref(change);
+    block_unref(sibling);
+    block_unref(child);
+    pair_deinit(&pair);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -108,6 +228,11 @@ int main(void)
         cmocka_unit_test(what_a_set_may_not_be_is_refused_and_changes_nothing),
         cmocka_unit_test(the_257th_member_is_refused_until_another_leaves),
         cmocka_unit_test(a_key_that_is_no_point_of_large_order_is_refused),
+        cmocka_unit_test(a_block_that_changes_the_set_opens_the_next_epoch_for_its_children),
+        cmocka_unit_test(what_leaves_the_set_as_it_was_does_not_change_it),
+        cmocka_unit_test(a_block_that_names_another_next_set_is_refused),
+        cmocka_unit_test(
+            a_restart_keeps_the_next_set_of_an_uncommitted_block_and_the_committed_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
