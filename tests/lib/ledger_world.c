@@ -161,6 +161,8 @@ struct ledger_entry world_entry(const struct world *world, const struct block *p
                                 transactions, 50);
     entry.block->parent = parent->hash;
     entry.block->updates_hash = entry.execution->updates_hash;
+    entry.block->validators_hash = parent->next_validators_hash;
+    entry.block->next_validators_hash = parent->next_validators_hash;
     wire_seal_block(entry.block);
     return entry;
 }
@@ -170,6 +172,15 @@ struct ledger_entry world_child(const struct world *world, const struct block *p
                                 const char *change)
 {
     return world_entry(world, parent, parent->view + 1, 2, &change, 1);
+}
+
+struct ledger_entry world_change(const struct world *world, const struct block *parent,
+                                 const struct validator_set *next_set)
+{
+    struct ledger_entry entry = world_child(world, parent, "changed=1");
+    entry.block->next_validators_hash = next_set->hash;
+    wire_seal_block(entry.block);
+    return entry;
 }
 
 void world_put(struct world *world, const struct ledger_entry *entry)

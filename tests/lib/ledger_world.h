@@ -49,9 +49,13 @@ struct ledger_entry world_entry(const struct world *world, const struct block *p
 /* On the parent, in the view after it, with one change and two transactions. */
 struct ledger_entry world_child(const struct world *world, const struct block *parent,
                                 const char *change);
+/* A child that opens the next set. */
+struct ledger_entry world_change(const struct world *world, const struct block *parent,
+                                 const struct validator_set *next_set);
 /* What a validator keeps that voted for this block and knows its certificate. */
 struct core_safety world_safety(const struct world *world, const struct block *voted, bool has_tc);
 void world_put(struct world *world, const struct ledger_entry *entry);
+/* One that changes no set. */
 void world_commit(struct world *world, const struct ledger_entry *entry);
 
 void world_assert_same_entry(const struct ledger_entry *a, const struct ledger_entry *b);

@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "base/log.h"
+#include "lib/fast_crypto.h"
 #include "lib/ledger_world.h"
 #include "lib/storage_test.h"
 #include "storage/memory.h"
@@ -107,6 +108,65 @@ static void a_crash_between_any_two_calls_leaves_the_last_synced_step(void **sta
         ledger_entry_deinit(&chain[i]);
 }
 
+/* What a restart of the durable copy finds: a height, and the sets up to this epoch. */
+static void assert_crash_finds_sets(const struct world *world, uint64_t committed,
+                                    struct validator_set *const *sets, uint32_t set_count)
+{
+    struct ingot_store *durable = ingot_store_memory_clone_durable(world->store);
+    struct ledger *ledger = NULL;
+    struct ledger_start start;
+    char why[256];
+    if (ledger_open(durable, &world->options, &ledger, why, sizeof why) != INGOT_OK ||
+        ledger_load(ledger, &start, why, sizeof why) != INGOT_OK)
+        fail_msg("%s", why);
+    assert_int_equal(start.last_committed.block->height, committed);
+    assert_int_equal(start.set_count, set_count);
+    for (uint32_t i = 0; i < set_count; i++) {
+        assert_int_equal(start.sets[i]->epoch, i);
+        assert_memory_equal(&start.sets[i]->hash, &sets[i]->hash, INGOT_HASH_BYTES);
+    }
+    assert_memory_equal(&start.last_committed.block->next_validators_hash,
+                        &start.sets[set_count - 1]->hash, INGOT_HASH_BYTES);
+    ledger_start_deinit(&start);
+    ledger_free(ledger);
+    ingot_store_close(durable);
+}
+
+/* The process dies after each call that leads over a change of the set, and to what follows it. */
+static void a_crash_finds_the_next_set_if_and_only_if_its_block_is_committed(void **state)
+{
+    struct world *world = *state;
+    world->options.apply_blocks_max = 2;
+    world_open(world);
+    struct samples next;
+    samples_init(&next, &fast_crypto, 5, 1, 9);
+    struct validator_set *sets[2] = {world->samples.set, next.set};
+    struct ledger_entry chain[4] = {{.block = block_ref(world->genesis)}};
+    for (uint32_t i = 1; i < 4; i++) {
+        const struct block *parent = chain[i - 1].block;
+        chain[i] =
+            i == 2 ? world_change(world, parent, next.set) : world_child(world, parent, "a=1");
+        world_put(world, &chain[i]);
+        world_sync(world);
+        assert_crash_finds_sets(world, i - 1, sets, i <= 2 ? 1 : 2);
+        ledger_commit_block(world->ledger, chain[i].block, chain[i].execution,
+                            i == 2 ? next.set : NULL);
+        assert_crash_finds_sets(world, i - 1, sets, i <= 2 ? 1 : 2);
+        if (i == 2) {
+            ingot_store_memory_fail_commit(world->store, 1, STORE_MEMORY_FAILED_LOST);
+            assert_int_equal(ledger_sync(world->ledger), INGOT_ERROR_UNKNOWN_OUTCOME);
+            assert_crash_finds_sets(world, 1, sets, 1);
+            world_restart(world);
+            ledger_commit_block(world->ledger, chain[i].block, chain[i].execution, next.set);
+        }
+        world_sync(world);
+        assert_crash_finds_sets(world, i, sets, i < 2 ? 1 : 2);
+    }
+    for (uint32_t i = 0; i < 4; i++)
+        ledger_entry_deinit(&chain[i]);
+    samples_deinit(&next);
+}
+
 static void a_commit_of_unknown_outcome_is_either_there_whole_or_not_at_all(void **state)
 {
     struct world *world = *state;
@@ -173,6 +233,7 @@ int main(void)
     log_configure(LOG_PLAIN, LOG_NONE);
     const struct CMUnitTest tests[] = {
         WORLD_MEMORY(a_crash_between_any_two_calls_leaves_the_last_synced_step),
+        WORLD_MEMORY(a_crash_finds_the_next_set_if_and_only_if_its_block_is_committed),
         WORLD_MEMORY(a_commit_of_unknown_outcome_is_either_there_whole_or_not_at_all),
         WORLD_MEMORY(a_full_store_is_reported_and_leaves_what_was_there),
         WORLD_MEMORY(a_store_too_full_for_genesis_is_refused_with_a_sentence),

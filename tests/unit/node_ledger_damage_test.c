@@ -137,6 +137,23 @@ static void a_damaged_record_of_heights_chain_or_set_is_refused(void **state)
     assert_all_damage_is_found(world, LEDGER_SETS, ingot_slice_of(epoch, 8), 0, 0, "validator set");
 }
 
+static void a_damaged_record_of_a_later_epochs_set_is_refused(void **state)
+{
+    struct world *world = *state;
+    world_open(world);
+    struct samples next;
+    samples_init(&next, &fast_crypto, 5, 1, 9);
+    struct ledger_entry change = world_change(world, world->genesis, next.set);
+    world_put(world, &change);
+    ledger_commit_block(world->ledger, change.block, change.execution, next.set);
+    world_sync(world);
+    world_crash(world);
+    uint8_t epoch[8] = {[7] = 1};
+    assert_all_damage_is_found(world, LEDGER_SETS, ingot_slice_of(epoch, 8), 0, 0, "validator set");
+    ledger_entry_deinit(&change);
+    samples_deinit(&next);
+}
+
 static void a_damaged_block_that_a_start_needs_is_refused(void **state)
 {
     struct world *world = *state;
@@ -286,6 +303,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         WORLD_MEMORY(a_damaged_safety_record_is_refused),
         WORLD_MEMORY(a_damaged_record_of_heights_chain_or_set_is_refused),
+        WORLD_MEMORY(a_damaged_record_of_a_later_epochs_set_is_refused),
         WORLD_MEMORY(a_damaged_block_that_a_start_needs_is_refused),
         WORLD_MEMORY(an_uncommitted_block_without_its_parent_is_refused),
         WORLD_MEMORY(a_damaged_old_block_is_found_when_it_is_read),
