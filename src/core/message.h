@@ -69,7 +69,8 @@ struct advertise {
 struct sync_request {
     uint64_t committed_height; /* of the asker */
     uint64_t base_height;      /* the highest block the asker has on the way to the target */
-    struct ingot_hash base;    /* where the asked one does not have it: from committed_height + 1 */
+    struct ingot_hash base;    /* where the asked one does not have it: from committed_height + 1;
+                                  zero: committed blocks from base_height + 1, whatever they are */
     struct ingot_hash target;  /* zero: none named */
     uint32_t blocks_max;
     uint32_t bytes_max;
@@ -81,6 +82,7 @@ struct sync_request {
  */
 struct sync_response {
     uint64_t committed_height; /* of the one that answers: a hint, never trusted */
+    uint64_t lowest_height;    /* from which on it has every block up to there: a hint too */
     uint32_t block_count;
     struct block **blocks; /* owned array of owned references */
     struct qc *tail_qc;    /* or NULL */

@@ -357,10 +357,11 @@ static enum reject sync_response_from(const Ingot__Wire__SyncResponse *from, str
     if (from->n_blocks > INGOT_SYNC_BLOCKS_MAX) {
         return REJECT_OVERSIZE;
     }
-    if (!number_ok(from->committed_height)) {
+    if (!number_ok(from->committed_height) || !number_ok(from->lowest_height)) {
         return REJECT_MALFORMED;
     }
     response->committed_height = from->committed_height;
+    response->lowest_height = from->lowest_height;
     if (from->n_blocks > 0) {
         response->blocks = alloc_zeroed(from->n_blocks, sizeof *response->blocks);
     }

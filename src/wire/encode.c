@@ -220,6 +220,7 @@ static void encode_sync_response(const struct sync_response *response, struct in
     Ingot__Wire__Qc tail_qc;
     Ingot__Wire__SyncResponse pb = INGOT__WIRE__SYNC_RESPONSE__INIT;
     pb.committed_height = response->committed_height;
+    pb.lowest_height = response->lowest_height;
     pb.n_blocks = count;
     pb.blocks = blocks;
     if (response->tail_qc != NULL) {

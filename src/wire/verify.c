@@ -153,8 +153,8 @@ static enum reject verify_qc_signatures(struct verifier *verifier, const struct 
 enum reject verify_qc(struct verifier *verifier, const struct qc *qc)
 {
     struct ingot_hash digest;
-    wire_qc_digest(qc, &digest);
     if (claims_genesis(verifier, qc)) {
+        wire_qc_digest(qc, &digest);
         return crypto_hash_equal(&digest, &verifier->genesis_qc_digest) ? REJECT_NONE
                                                                         : REJECT_BAD_GENESIS_QC;
     }
@@ -169,6 +169,7 @@ enum reject verify_qc(struct verifier *verifier, const struct qc *qc)
     if (reject != REJECT_NONE) {
         return reject;
     }
+    wire_qc_digest(qc, &digest);
     if (is_remembered(verifier, &digest)) {
         verifier->certificates_remembered++;
         return REJECT_NONE;
@@ -311,13 +312,16 @@ enum reject verify_timeout(struct verifier *verifier, const struct timeout *time
 
 /* --- Blocks and proposals. --- */
 
-/* A block's fields among themselves and against its justify. */
-static enum reject check_block_fields(const struct verifier *verifier, const struct block *block)
+enum reject verify_block_fields(const struct verifier *verifier, const struct block *block)
 {
     if (!crypto_hash_equal(&block->chain, &verifier->chain)) {
         return REJECT_WRONG_CHAIN;
     }
     if (block->height == 0 || block->justify == NULL) {
+        return REJECT_BINDING;
+    }
+    /* A block that changes the set has no child before its Commit QC. */
+    if (block->justify->phase != PHASE_GENERIC && block->justify->phase != PHASE_COMMIT) {
         return REJECT_BINDING;
     }
     /* justify stands in the block's own epoch by definition, so views are compared alone. */
@@ -326,12 +330,6 @@ static enum reject check_block_fields(const struct verifier *verifier, const str
         return REJECT_BINDING;
     }
     return REJECT_NONE;
-}
-
-enum reject verify_block(struct verifier *verifier, const struct block *block)
-{
-    const enum reject reject = check_block_fields(verifier, block);
-    return reject == REJECT_NONE ? verify_qc(verifier, block->justify) : reject;
 }
 
 /* Is the vote the proposer's own, for this very block? */
@@ -357,7 +355,7 @@ static enum reject check_proposer_vote(const struct verifier *verifier, const st
 enum reject verify_propose(struct verifier *verifier, const struct propose *propose)
 {
     const struct block *block = propose->block;
-    enum reject reject = check_block_fields(verifier, block);
+    enum reject reject = verify_block_fields(verifier, block);
     if (reject == REJECT_NONE) {
         reject = check_proposer_vote(verifier, block, &propose->vote);
     }

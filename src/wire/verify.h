@@ -43,15 +43,35 @@ enum reject verify_qc(struct verifier *verifier, const struct qc *qc);
 /* With its high_qc. */
 enum reject verify_tc(struct verifier *verifier, const struct tc *tc);
 enum reject verify_vote(struct verifier *verifier, const struct vote *vote);
-/* A block's fields against its justify, and the justify; not the proposer's signature. */
-enum reject verify_block(struct verifier *verifier, const struct block *block);
+/* A block's fields among themselves and against its justify. Verifies no signature. */
+enum reject verify_block_fields(const struct verifier *verifier, const struct block *block);
 enum reject verify_propose(struct verifier *verifier, const struct propose *propose);
 /* Shown again with another justify it may be valid too: the leader signs only the vote. */
 enum reject verify_nudge(struct verifier *verifier, const struct nudge *nudge);
 enum reject verify_timeout(struct verifier *verifier, const struct timeout *timeout);
-/* Every block, its link to the one before it, and the tail. The first block's parent is not known.
+/*
+ * Every block, its link to the one before it, and the tail; UNKNOWN_EPOCH if not all of it can be
+ * judged. The first block's parent is not known.
  */
 enum reject verify_sync_response(struct verifier *verifier, const struct sync_response *response);
+/*
+ * As much of an answer as the known sets can judge: from block `first` on, `*certified_count`
+ * blocks are linked to the ones before them and certified, each by a certificate of its own that
+ * was verified here: that of block i is the justify of block i + 1, that of the last is the tail.
+ * Every certificate is verified, the justify of block `first` included, and none is skipped.
+ *
+ * Stops with NONE before the first certificate of an unknown epoch. That is after a block that
+ * changes the set and its Commit QC: who executes what is certified learns the next set, and goes
+ * on with `first` + `*certified_count`. An error says why the block after the certified ones, or
+ * the certificate for it, is wrong; what came before is good all the same. Without a tail the last
+ * block stays uncertified. (A tail of phase Prepare or Precommit certifies a block without
+ * committing it.) NONE with a count of zero: there is nothing (more) to be learnt from this answer
+ * with the sets that are known.
+ *
+ * The parent of block 0 is not known here: the caller compares it.
+ */
+enum reject verify_sync_prefix(struct verifier *verifier, const struct sync_response *response,
+                               uint32_t first, uint32_t *certified_count);
 
 /* Whatever the kind. */
 enum reject verify_message(struct verifier *verifier, const struct message *message);

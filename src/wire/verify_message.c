@@ -25,26 +25,68 @@ static enum reject check_link(const struct block *parent, const struct block *bl
     return linked ? REJECT_NONE : REJECT_BINDING;
 }
 
-/* The links first, as they cost nothing; then the certificates. */
-enum reject verify_sync_response(struct verifier *verifier, const struct sync_response *response)
+/*
+ * Certificate number i of a response is that of block i - 1: the justify of block i, or the tail.
+ * NULL: there is no tail.
+ */
+static const struct qc *certificate_at(const struct sync_response *response, uint32_t i)
+{
+    return i < response->block_count ? response->blocks[i]->justify : response->tail_qc;
+}
+
+/* What certificate number i and the block that carries it have to be, signatures aside. */
+static enum reject check_certificate_at(const struct verifier *verifier,
+                                        const struct sync_response *response, uint32_t i)
 {
     struct block *const *blocks = response->blocks;
-    const uint32_t count = response->block_count;
-    enum reject reject = REJECT_NONE;
-    for (uint32_t i = 1; i < count && reject == REJECT_NONE; i++) {
-        reject = blocks[i]->justify == NULL ? REJECT_BINDING : check_link(blocks[i - 1], blocks[i]);
+    if (i == response->block_count) {
+        return response->tail_qc == NULL || (i > 0 && certifies(response->tail_qc, blocks[i - 1]))
+                   ? REJECT_NONE
+                   : REJECT_BINDING;
     }
-    if (reject == REJECT_NONE && response->tail_qc != NULL &&
-        (count == 0 || !certifies(response->tail_qc, blocks[count - 1]))) {
-        reject = REJECT_BINDING;
+    const enum reject reject = verify_block_fields(verifier, blocks[i]);
+    return reject == REJECT_NONE && i > 0 ? check_link(blocks[i - 1], blocks[i]) : reject;
+}
+
+/* As verify_sync_prefix, but says UNKNOWN_EPOCH where it stops for that. */
+static enum reject verify_run(struct verifier *verifier, const struct sync_response *response,
+                              uint32_t first, uint32_t *certified_count)
+{
+    *certified_count = 0;
+    for (uint32_t i = first; i <= response->block_count; i++) {
+        enum reject reject = check_certificate_at(verifier, response, i);
+        const struct qc *qc = certificate_at(response, i);
+        if (reject == REJECT_NONE && qc != NULL) {
+            reject = verify_qc(verifier, qc);
+        }
+        if (reject != REJECT_NONE) {
+            return reject;
+        }
+        if (qc != NULL) {
+            *certified_count = i - first;
+        }
     }
-    for (uint32_t i = 0; i < count && reject == REJECT_NONE; i++) {
-        reject = verify_block(verifier, blocks[i]);
+    return REJECT_NONE;
+}
+
+enum reject verify_sync_prefix(struct verifier *verifier, const struct sync_response *response,
+                               uint32_t first, uint32_t *certified_count)
+{
+    const enum reject reject = verify_run(verifier, response, first, certified_count);
+    return reject == REJECT_UNKNOWN_EPOCH ? REJECT_NONE : reject;
+}
+
+/* All or nothing, so the links go first: they cost nothing. */
+enum reject verify_sync_response(struct verifier *verifier, const struct sync_response *response)
+{
+    for (uint32_t i = 0; i <= response->block_count; i++) {
+        const enum reject reject = check_certificate_at(verifier, response, i);
+        if (reject != REJECT_NONE) {
+            return reject;
+        }
     }
-    if (reject == REJECT_NONE && response->tail_qc != NULL) {
-        reject = verify_qc(verifier, response->tail_qc);
-    }
-    return reject;
+    uint32_t certified_count;
+    return verify_run(verifier, response, 0, &certified_count);
 }
 
 enum reject verify_message(struct verifier *verifier, const struct message *message)

@@ -8,6 +8,9 @@
 struct validator_set *verify_fixture_find_set(void *context, uint64_t epoch)
 {
     const struct verify_fixture *fixture = context;
+    if (epoch >= fixture->epochs_known) {
+        return NULL;
+    }
     return epoch == 0 ? fixture->samples.set : epoch == 1 ? fixture->next.set : NULL;
 }
 
@@ -17,6 +20,7 @@ int verify_fixture_set_up(void **state)
     if (fixture == NULL) {
         return -1;
     }
+    fixture->epochs_known = 2;
     samples_init(&fixture->samples, &crypto_ed25519, 4, 0, 1);
     samples_init(&fixture->next, &crypto_ed25519, 4, 1, 1);
     samples_init(&fixture->others, &crypto_ed25519, 4, 0, 2);

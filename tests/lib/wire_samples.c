@@ -187,6 +187,7 @@ struct message *samples_sync_response(const struct samples *samples, uint32_t co
     struct message *message = message_new(MESSAGE_SYNC_RESPONSE);
     struct sync_response *response = &message->sync_response;
     response->committed_height = count;
+    response->lowest_height = count / 2;
     response->block_count = count;
     response->blocks = alloc_zeroed(count + 1, sizeof *response->blocks);
     struct qc *justify = wire_genesis_qc(&samples->chain);

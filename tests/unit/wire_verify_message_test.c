@@ -214,6 +214,24 @@ static void a_block_must_be_bound_to_its_justify(void **state)
     assert_int_equal(verify_and_drop_message(fixture, message), REJECT_BAD_SIGNATURE);
 }
 
+static void no_block_stands_on_a_prepare_or_precommit_qc(void **state)
+{
+    struct verify_fixture *fixture = *state;
+    const struct ingot_hash parent = samples_hash(0xB1);
+    for (int phase = PHASE_PREPARE; phase <= PHASE_PRECOMMIT; phase++) {
+        struct qc *justify =
+            samples_qc(&fixture->samples, QUORUM, 9, 8, &parent, (enum phase)phase);
+        struct block *block = samples_block(&fixture->samples, justify, 5, 10, 2, 20);
+        assert_int_equal(
+            verify_and_drop_message(fixture, samples_propose(&fixture->samples, block, NULL)),
+            REJECT_BINDING);
+    }
+    struct qc *commit = samples_qc(&fixture->samples, QUORUM, 10, 8, &parent, PHASE_COMMIT);
+    struct block *block = samples_block(&fixture->next, commit, 5, 11, 2, 20);
+    assert_int_equal(verify_and_drop_message(fixture, samples_propose(&fixture->next, block, NULL)),
+                     REJECT_NONE);
+}
+
 static void a_set_changing_block_is_voted_for_in_prepare(void **state)
 {
     struct verify_fixture *fixture = *state;
@@ -368,62 +386,6 @@ static void what_a_nudge_carries_is_verified_too(void **state)
     assert_int_equal(verify_and_drop_message(fixture, message), REJECT_BAD_SIGNATURE);
 }
 
-/* --- Chains of blocks. --- */
-
-static void a_chain_of_blocks_is_valid(void **state)
-{
-    struct verify_fixture *fixture = *state;
-    assert_int_equal(verify_and_drop_message(fixture, samples_sync_response(&fixture->samples, 6)),
-                     REJECT_NONE);
-}
-
-static void a_chain_with_a_wrong_link_is_refused(void **state)
-{
-    struct verify_fixture *fixture = *state;
-    struct message *message = samples_sync_response(&fixture->samples, 6);
-    struct block **blocks = message->sync_response.blocks;
-    struct block *third = blocks[2];
-    blocks[2] = blocks[3];
-    blocks[3] = third;
-    assert_int_equal(verify_and_drop_message(fixture, message), REJECT_BINDING);
-
-    message = samples_sync_response(&fixture->samples, 6);
-    message->sync_response.blocks[3]->height++;
-    assert_int_equal(verify_and_drop_message(fixture, message), REJECT_BINDING);
-
-    message = samples_sync_response(&fixture->samples, 6);
-    message->sync_response.blocks[3]->justify->block_view--;
-    assert_int_equal(verify_and_drop_message(fixture, message), REJECT_BINDING);
-
-    message = samples_sync_response(&fixture->samples, 6);
-    message->sync_response.blocks[5]->time_ms = 5;
-    assert_int_equal(verify_and_drop_message(fixture, message), REJECT_BINDING);
-
-    message = samples_sync_response(&fixture->samples, 6);
-    message->sync_response.blocks[5]->validators_hash.bytes[0] ^= 1;
-    assert_int_equal(verify_and_drop_message(fixture, message), REJECT_BINDING);
-
-    message = samples_sync_response(&fixture->samples, 6);
-    message->sync_response.tail_qc->block.bytes[0] ^= 1;
-    assert_int_equal(verify_and_drop_message(fixture, message), REJECT_BINDING);
-
-    message = samples_sync_response(&fixture->samples, 0); /* a tail of no block */
-    assert_int_equal(verify_and_drop_message(fixture, message), REJECT_BINDING);
-    assert_int_equal(fixture->verifier.counters.verifications, 0);
-}
-
-static void every_certificate_of_a_chain_is_verified(void **state)
-{
-    struct verify_fixture *fixture = *state;
-    struct message *message = samples_sync_response(&fixture->samples, 6);
-    message->sync_response.tail_qc->signatures[3].bytes[0] ^= 1;
-    assert_int_equal(verify_and_drop_message(fixture, message), REJECT_BAD_SIGNATURE);
-
-    message = samples_sync_response(&fixture->samples, 6);
-    message->sync_response.blocks[4]->justify->signatures[3].bytes[0] ^= 1;
-    assert_int_equal(verify_and_drop_message(fixture, message), REJECT_BAD_SIGNATURE);
-}
-
 /* --- The rest. --- */
 
 static void every_sample_of_every_kind_verifies(void **state)
@@ -450,6 +412,7 @@ int main(void)
         TEST(a_timeout_signature_is_no_vote),
         TEST(a_proposal_must_be_bound_to_its_proposers_vote),
         TEST(a_block_must_be_bound_to_its_justify),
+        TEST(no_block_stands_on_a_prepare_or_precommit_qc),
         TEST(a_set_changing_block_is_voted_for_in_prepare),
         TEST(the_proof_of_entry_of_a_proposal_is_verified),
         TEST(a_forged_proposal_costs_one_verification),
@@ -457,9 +420,6 @@ int main(void)
         TEST(a_nudge_stands_on_a_prepare_or_precommit_qc_of_an_earlier_view),
         TEST(a_nudge_must_be_bound_to_its_leaders_vote),
         TEST(what_a_nudge_carries_is_verified_too),
-        TEST(a_chain_of_blocks_is_valid),
-        TEST(a_chain_with_a_wrong_link_is_refused),
-        TEST(every_certificate_of_a_chain_is_verified),
         TEST(every_sample_of_every_kind_verifies),
 #undef TEST
     };
