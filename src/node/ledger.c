@@ -43,7 +43,7 @@ enum ingot_error ledger_fail(struct ledger_why why, enum ingot_error error, cons
 
 /* --- The open batch. --- */
 
-static struct ingot_store_batch *open_batch(struct ledger *ledger)
+struct ingot_store_batch *ledger_open_batch(struct ledger *ledger)
 {
     if (ledger->batch == NULL)
         ledger->batch = ingot_store_batch_begin(ledger->store);
@@ -55,7 +55,7 @@ static void put_sealed(struct ledger *ledger, enum ledger_table table, struct in
 {
     struct ingot_buffer record = {0};
     ledger_seal(&ledger->chain, table, key, content, &record);
-    ingot_store_batch_put(open_batch(ledger), table, key, ingot_buffer_slice(&record));
+    ingot_store_batch_put(ledger_open_batch(ledger), table, key, ingot_buffer_slice(&record));
     ingot_buffer_deinit(&record);
 }
 
@@ -79,7 +79,7 @@ static void put_entry(struct ledger *ledger, const struct block *block,
     ledger_block_key(block->height, &block->hash, key);
     struct ingot_buffer value = {0};
     ledger_encode_entry(block, execution, &value);
-    ingot_store_batch_put(open_batch(ledger), LEDGER_BLOCKS, ingot_slice_of(key, sizeof key),
+    ingot_store_batch_put(ledger_open_batch(ledger), LEDGER_BLOCKS, ingot_slice_of(key, sizeof key),
                           ingot_buffer_slice(&value));
     ingot_buffer_deinit(&value);
 }
@@ -88,7 +88,7 @@ static void put_chain(struct ledger *ledger, const struct block *block)
 {
     uint8_t key[LEDGER_HEIGHT_KEY_BYTES];
     ledger_height_key(block->height, key);
-    ingot_store_batch_put(open_batch(ledger), LEDGER_CHAIN, ingot_slice_of(key, sizeof key),
+    ingot_store_batch_put(ledger_open_batch(ledger), LEDGER_CHAIN, ingot_slice_of(key, sizeof key),
                           ingot_slice_of(block->hash.bytes, INGOT_HASH_BYTES));
 }
 
@@ -112,7 +112,7 @@ void ledger_put_block(struct ledger *ledger, struct block *block, struct executi
 
 void ledger_put_safety(struct ledger *ledger, const struct core_safety *safety)
 {
-    (void)open_batch(ledger);
+    (void)ledger_open_batch(ledger);
     ingot_buffer_clear(&ledger->batch_safety);
     ledger_encode_safety(safety, &ledger->batch_safety);
 }
@@ -137,7 +137,8 @@ void ledger_delete_block(struct ledger *ledger, const struct block *block)
 {
     uint8_t key[LEDGER_BLOCK_KEY_BYTES];
     ledger_block_key(block->height, &block->hash, key);
-    ingot_store_batch_delete(open_batch(ledger), LEDGER_BLOCKS, ingot_slice_of(key, sizeof key));
+    ingot_store_batch_delete(ledger_open_batch(ledger), LEDGER_BLOCKS,
+                             ingot_slice_of(key, sizeof key));
 }
 
 bool ledger_has_changes(const struct ledger *ledger)
@@ -199,8 +200,8 @@ static void put_schema(struct ledger *ledger)
     struct ingot_buffer value = {0};
     ingot_buffer_append_slice(&value, ingot_slice_of_text(SCHEMA_MARK));
     ingot_buffer_append_u32(&value, LEDGER_SCHEMA_VERSION);
-    ingot_store_batch_put(open_batch(ledger), LEDGER_META, ingot_slice_of_text(LEDGER_KEY_SCHEMA),
-                          ingot_buffer_slice(&value));
+    ingot_store_batch_put(ledger_open_batch(ledger), LEDGER_META,
+                          ingot_slice_of_text(LEDGER_KEY_SCHEMA), ingot_buffer_slice(&value));
     ingot_buffer_deinit(&value);
 }
 

@@ -22,6 +22,7 @@ enum ledger_table {
 #define LEDGER_KEY_CHAIN "chain"
 #define LEDGER_KEY_HEIGHTS "heights"
 #define LEDGER_KEY_SAFETY "safety"
+#define LEDGER_KEY_WITHHELD "withheld" /* ledger_watermark.c */
 
 /* Where an error is explained. */
 struct ledger_why {
@@ -98,6 +99,11 @@ struct ledger {
     struct ingot_store_snapshot *snapshot; /* of what is durable; NULL: begun when needed */
     uint32_t cursors_open;
 };
+
+/* --- ledger.c --- */
+
+/* The batch that the next ledger_sync makes durable; begun when there is none. */
+struct ingot_store_batch *ledger_open_batch(struct ledger *ledger);
 
 /* --- ledger_record.c: bytes of records. --- */
 
