@@ -98,8 +98,9 @@ struct ingot_network_events {
 /** Counters of one peer since it entered the table. Bytes include the 4-byte frame header. */
 struct ingot_network_peer_stats {
     bool connected;
-    bool dialled;         /* of the present connection: by us, not by the peer */
-    uint64_t connections; /* times it was connected */
+    bool dialled;          /* of the present connection: by us, not by the peer */
+    uint64_t connected_ms; /* how long the present connection has lasted */
+    uint64_t connections;  /* times it was connected */
     uint64_t disconnections;
     uint64_t bytes_received;
     uint64_t bytes_sent; /* counted when queued */

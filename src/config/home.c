@@ -93,9 +93,9 @@ static const char *app_text(enum settings_app app)
 }
 
 /* Our own line of the peers file, if there is one, has to say what our key files say. */
-static void check_own_line(const struct node_home *home, struct report *report)
+static void check_own_line(const struct node_home *home, const struct peer_list *peers,
+                           struct report *report)
 {
-    const struct peer_list *peers = &home->peers;
     const struct ingot_public_key *transport = &home->transport_key.public_key;
     const struct ingot_public_key *validator = &home->validator_key.public_key;
     for (uint32_t i = 0; i < peers->count; i++) {
@@ -131,7 +131,7 @@ static enum ingot_error check_together(struct node_home *home, struct report *re
         report_add(report, "%s: expected different keys in %s and %s", home->folder,
                    HOME_VALIDATOR_KEY_FILE, HOME_TRANSPORT_KEY_FILE);
     }
-    check_own_line(home, report);
+    check_own_line(home, &home->peers, report);
     for (uint32_t i = 0; home->has_validator_key && i < home->genesis.validator_count; i++)
         if (public_key_equal(&home->genesis.validators[i].validator.key,
                              &home->validator_key.public_key))
@@ -160,6 +160,24 @@ enum ingot_error config_load_home(const char *folder, struct node_home *home, ch
     if (home->validator_key.is_test_key || home->transport_key.is_test_key)
         LOG(LOG_WARN, "the keys are public test keys: never use them for anything of value",
             log_text("home", home->folder));
+    return INGOT_OK;
+}
+
+enum ingot_error config_load_peers(const struct node_home *home, struct peer_list *peers, char *why,
+                                   size_t why_size)
+{
+    struct report report;
+    report_init(&report, why, why_size);
+    char *path = path_join(home->folder, HOME_PEERS_FILE);
+    enum ingot_error error = peers_load(path, peers, &report);
+    free(path);
+    if (error != INGOT_OK)
+        return error;
+    check_own_line(home, peers, &report);
+    if (report.count > 0) {
+        peers_deinit(peers);
+        return INGOT_ERROR_INVALID;
+    }
     return INGOT_OK;
 }
 

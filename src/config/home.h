@@ -27,7 +27,7 @@ struct node_home {
     char *data_folder; /* owned; the settings' one, resolved against `folder` */
     struct settings settings;
     struct genesis genesis;
-    struct peer_list peers;
+    struct peer_list peers; /* as they were when the home was loaded */
     bool has_validator_key; /* false: an observer without a key */
     bool is_validator;      /* the key is in the genesis set; later sets are the chain's business */
     struct key_pair validator_key;
@@ -45,6 +45,13 @@ struct node_home {
  */
 INGOT_MUST_USE enum ingot_error config_load_home(const char *folder, struct node_home *home,
                                                  char *why, size_t why_size);
+/*
+ * Reads the peers file of a loaded home again, with the checks of config_load_home; `home` stays as
+ * it is. `peers` must be deinitialised only after INGOT_OK.
+ */
+INGOT_MUST_USE enum ingot_error config_load_peers(const struct node_home *home,
+                                                  struct peer_list *peers, char *why,
+                                                  size_t why_size);
 /* Frees everything and wipes the keys. All zero is fine. */
 void node_home_deinit(struct node_home *home);
 

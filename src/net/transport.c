@@ -11,6 +11,7 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "base/clock.h"
 
 #define BULK_QUEUE_BYTES_DEFAULT (1024 * 1024)
 #define HANDSHAKE_TIMEOUT_MS_DEFAULT 5000
@@ -198,6 +199,7 @@ static enum ingot_error tls_peer_stats(const struct ingot_network *network, uint
     if (peer->current != NULL) {
         stats->connected = true;
         stats->dialled = peer->current->dialled;
+        stats->connected_ms = (clock_monotonic_us() - peer->current->ready_us) / 1000;
         stats->queue_bytes = net_connection_queue_bytes(peer->current);
         memcpy(stats->address, peer->current->address, sizeof stats->address);
     }

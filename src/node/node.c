@@ -150,6 +150,13 @@ static void stop_due(evutil_socket_t socket, short what, void *context)
     (void)event_base_loopbreak(node->base);
 }
 
+static void reload_due(evutil_socket_t socket, short what, void *context)
+{
+    (void)socket;
+    (void)what;
+    node_peers_reload(context);
+}
+
 static void frame_received(void *context, uint32_t peer, struct ingot_slice frame)
 {
     struct ingot_node *node = context;
@@ -318,19 +325,6 @@ static enum ingot_exit open_loop(struct ingot_node *node, char *why, size_t why_
     return INGOT_EXIT_OK;
 }
 
-static struct ingot_peer *peers_of(const struct node_home *home)
-{
-    struct ingot_peer *peers = alloc_zeroed((size_t)home->peers.count + 1, sizeof *peers);
-    for (uint32_t i = 0; i < home->peers.count; i++) {
-        const struct peer_entry *entry = &home->peers.entries[i];
-        peers[i] = (struct ingot_peer){.number = i,
-                                       .key = entry->transport_key,
-                                       .host = entry->endpoint.host,
-                                       .port = entry->endpoint.port};
-    }
-    return peers;
-}
-
 static enum ingot_exit open_network(struct ingot_node *node, char *why, size_t why_size)
 {
     const struct settings *settings = &node->home.settings;
@@ -348,18 +342,11 @@ static enum ingot_exit open_network(struct ingot_node *node, char *why, size_t w
     if (ingot_network_tls_new(&options, &node->network, why, why_size) != INGOT_OK) {
         return INGOT_EXIT_FAILURE;
     }
-    struct ingot_peer *peers = peers_of(&node->home);
-    node->discovery = ingot_discovery_static_new(peers, node->home.peers.count);
-    free(peers);
-    const enum ingot_error error = ingot_discovery_start(node->discovery, node->network);
+    const enum ingot_error error = node_peers_start(node);
     if (error != INGOT_OK) {
         (void)snprintf(why, why_size, "%s/" HOME_PEERS_FILE ": %s", node->home.folder,
                        ingot_error_text(error));
         return INGOT_EXIT_USAGE;
-    }
-    for (uint32_t i = 0; i < node->home.peers.count; i++) {
-        const struct peer_entry *entry = &node->home.peers.entries[i];
-        replica_set_peer(node->replica, i, entry->has_validator_key, &entry->validator_key);
     }
     const struct ingot_network_events events = {.context = node,
                                                 .receive = frame_received,
@@ -393,9 +380,12 @@ static enum ingot_exit open_clients(struct ingot_node *node, char *why, size_t w
 
 static void open_signals(struct ingot_node *node)
 {
-    static const int numbers[] = {SIGTERM, SIGINT};
-    for (size_t i = 0; node->options.handle_signals && i < 2; i++) {
-        node->signals[i] = evsignal_new(node->base, numbers[i], stop_due, node);
+    static const struct {
+        int number;
+        event_callback_fn due;
+    } handled[NODE_SIGNALS] = {{SIGTERM, stop_due}, {SIGINT, stop_due}, {SIGHUP, reload_due}};
+    for (size_t i = 0; node->options.handle_signals && i < NODE_SIGNALS; i++) {
+        node->signals[i] = evsignal_new(node->base, handled[i].number, handled[i].due, node);
         (void)evsignal_add(node->signals[i], NULL);
     }
 }
@@ -480,7 +470,7 @@ void ingot_node_get_status(struct ingot_node *node, struct ingot_node_status *st
                                    .peers_connected = (uint32_t)network.peers_connected,
                                    .is_leader = core.is_leader,
                                    .is_member = core.is_member,
-                                   .is_catching_up = core.fetching};
+                                   .is_catching_up = replica_is_catching_up(node->replica)};
 }
 
 uint16_t ingot_node_peer_port(const struct ingot_node *node)
@@ -513,8 +503,9 @@ void ingot_node_free(struct ingot_node *node)
     free_event(node->timer);
     free_event(node->flush);
     free_event(node->wake);
-    free_event(node->signals[0]);
-    free_event(node->signals[1]);
+    for (size_t i = 0; i < NODE_SIGNALS; i++) {
+        free_event(node->signals[i]);
+    }
     if (node->base != NULL) {
         /* Connections that ended just now still have callbacks queued, which hold them; nothing
          * of ours is left on the loop, so this turn only lets them go. */
@@ -531,6 +522,7 @@ void ingot_node_free(struct ingot_node *node)
         ingot_app_deinit(&node->own_app);
     }
     ingot_buffer_deinit(&node->listen_address);
+    free(node->peers);
     node_home_deinit(&node->home);
     free(node);
 }

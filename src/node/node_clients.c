@@ -25,7 +25,7 @@ static void get_status(void *context, struct rpc_status *status)
         .hash = node->tip->hash,
         .updates_hash = node->tip->updates_hash,
         .time_ms = node->tip->time_ms,
-        .catching_up = core.fetching,
+        .catching_up = replica_is_catching_up(node->replica),
         .epoch = core.current.epoch,
         .view = core.current.view,
         .leader = core.leader,
@@ -95,15 +95,18 @@ static uint32_t get_peers(void *context, struct rpc_peer *peers, uint32_t peers_
 {
     struct ingot_node *node = context;
     uint32_t count = 0;
-    for (uint32_t i = 0; i < node->home.peers.count && count < peers_max; i++) {
+    for (uint32_t i = 0; i < INGOT_PEERS_MAX && count < peers_max; i++) {
         struct ingot_network_peer_stats stats;
         if (ingot_network_peer_stats(node->network, i, &stats) != INGOT_OK || !stats.connected) {
             continue;
         }
-        const struct peer_entry *entry = &node->home.peers.entries[i];
+        const struct peer_entry *entry = &node->peers->slots[i].entry;
         struct rpc_peer *peer = &peers[count++];
         *peer = (struct rpc_peer){.transport_key = entry->transport_key,
+                                  .has_validator_key = entry->has_validator_key,
+                                  .validator_key = entry->validator_key,
                                   .is_outbound = stats.dialled,
+                                  .connected_ms = stats.connected_ms,
                                   .bytes_received = stats.bytes_received,
                                   .bytes_sent = stats.bytes_sent,
                                   .queue_bytes = stats.queue_bytes};

@@ -197,6 +197,12 @@ void replica_set_connected(struct replica *replica, uint32_t peer, bool is_conne
     }
 }
 
+void replica_remove_peer(struct replica *replica, uint32_t peer)
+{
+    replica_set_connected(replica, peer, false);
+    *peer_at(replica, peer) = (struct replica_peer){0};
+}
+
 void replica_start(struct replica *replica)
 {
     replica->has_started = true;
@@ -337,6 +343,13 @@ void replica_get_status(const struct replica *replica, struct core_status *statu
     core_get_status(replica->core, status);
 }
 
+bool replica_is_catching_up(const struct replica *replica)
+{
+    struct core_status status;
+    core_get_status(replica->core, &status);
+    return status.fetching;
+}
+
 struct metrics *replica_metrics(struct replica *replica)
 {
     struct core_status status;
@@ -349,7 +362,7 @@ struct metrics *replica_metrics(struct replica *replica)
     metrics->is_leader = status.is_leader;
     metrics->is_member = status.is_member;
     metrics->has_stopped_signing = status.has_stopped_signing;
-    metrics->catching_up = status.fetching;
+    metrics->catching_up = replica_is_catching_up(replica);
     metrics->leader = status.leader;
     metrics->mempool_transactions = mempool_count(replica->mempool);
     metrics->mempool_bytes = mempool_bytes(replica->mempool);

@@ -91,6 +91,12 @@ void replica_set_peer(struct replica *replica, uint32_t peer, bool has_key,
 /* A peer that has come up is told at once what we have; the effect waits for replica_flush. */
 void replica_set_connected(struct replica *replica, uint32_t peer, bool is_connected);
 
+/*
+ * The peer of this number has left for good and is connected no more: what is known of it is
+ * forgotten, and the number may go to another. A later replica_set_connected(false) is fine.
+ */
+void replica_remove_peer(struct replica *replica, uint32_t peer);
+
 /* Once, before any frame or tick. Channels may be up already. */
 void replica_start(struct replica *replica);
 /* A frame of a peer. Rejections are counted by reason. Effects wait for replica_flush. */
@@ -108,6 +114,8 @@ INGOT_MUST_USE enum ingot_error replica_submit(struct replica *replica,
                                                struct ingot_check_response *response);
 
 void replica_get_status(const struct replica *replica, struct core_status *status);
+/* Others are known to have blocks that are not here yet. */
+bool replica_is_catching_up(const struct replica *replica);
 /* Brings the gauges up to date; borrowed. The caller adds what only it knows. */
 struct metrics *replica_metrics(struct replica *replica);
 struct ledger *replica_ledger(struct replica *replica);

@@ -271,15 +271,30 @@ static void give_back(struct replica *replica, struct message *message)
     (void)replica_step(replica, &event);
 }
 
+static void send_to_peer(struct replica *replica, uint32_t peer, struct ingot_slice frame)
+{
+    if (replica->peers[peer].is_connected) {
+        replica->options.output.send(replica->options.output.context, peer, INGOT_FRAME_CONSENSUS,
+                                     frame);
+    }
+}
+
+/*
+ * By the peers' validator keys. If no peer bears the one that is wanted, as when a node has become
+ * a validator that was written down as an observer, it is any of those that bear none.
+ */
 static void send_to_validator(struct replica *replica, const struct ingot_public_key *key,
                               struct ingot_slice frame)
 {
     for (uint32_t i = 0; i < replica->peer_count; i++) {
-        const struct replica_peer *peer = &replica->peers[i];
-        if (peer->is_connected && peer->has_key && crypto_key_equal(&peer->key, key)) {
-            replica->options.output.send(replica->options.output.context, i, INGOT_FRAME_CONSENSUS,
-                                         frame);
+        if (replica->peers[i].has_key && crypto_key_equal(&replica->peers[i].key, key)) {
+            send_to_peer(replica, i, frame);
             return;
+        }
+    }
+    for (uint32_t i = 0; i < replica->peer_count; i++) {
+        if (!replica->peers[i].has_key) {
+            send_to_peer(replica, i, frame);
         }
     }
 }

@@ -64,6 +64,8 @@ struct rpc_status {
 /* A connected peer, as net_info shows it. */
 struct rpc_peer {
     struct ingot_public_key transport_key;
+    bool has_validator_key; /* the peers file names one */
+    struct ingot_public_key validator_key;
     char name[64];
     char address[80]; /* host:port of the other end */
     bool is_outbound;

@@ -170,6 +170,18 @@ static json_t *monitor(uint64_t bytes, uint64_t duration_ms)
     return object;
 }
 
+/* What this dialect has no field for: whose votes come and go over this connection. */
+static json_t *ingot_peer_info(const struct rpc_peer *peer)
+{
+    json_t *info = rpc_json(json_object());
+    rpc_json_set(info, "transport_key", rpc_json_public_key(&peer->transport_key));
+    if (peer->has_validator_key) {
+        rpc_json_set(info, "validator_address", rpc_json_address(&peer->validator_key));
+        rpc_json_set(info, "validator_pub_key", rpc_json_public_key(&peer->validator_key));
+    }
+    return info;
+}
+
 static json_t *peer_info(const struct rpc *rpc, const struct rpc_peer *peer)
 {
     json_t *object = rpc_json(json_object());
@@ -189,6 +201,7 @@ static json_t *peer_info(const struct rpc *rpc, const struct rpc_peer *peer)
     rpc_json_set(object, "is_outbound", rpc_json(json_boolean(peer->is_outbound)));
     rpc_json_set(object, "connection_status", status);
     rpc_json_set(object, "remote_ip", remote_ip(peer->address));
+    rpc_json_set(object, "ingot", ingot_peer_info(peer));
     return object;
 }
 

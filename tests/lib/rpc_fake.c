@@ -167,11 +167,13 @@ static uint32_t get_peers(void *context, struct rpc_peer *peers, uint32_t peers_
     struct rpc_fake *fake = context;
     uint32_t count = fake->peer_count < peers_max ? fake->peer_count : peers_max;
     for (uint32_t i = 0; i < count; i++) {
-        peers[i] = (struct rpc_peer){.is_outbound = i % 2 == 0,
+        peers[i] = (struct rpc_peer){.has_validator_key = i < 2,
+                                     .is_outbound = i % 2 == 0,
                                      .connected_ms = 5000,
                                      .bytes_received = 1000,
                                      .bytes_sent = 2000};
         memset(peers[i].transport_key.bytes, (int)i + 1, sizeof peers[i].transport_key.bytes);
+        memset(peers[i].validator_key.bytes, (int)i + 101, sizeof peers[i].validator_key.bytes);
         (void)snprintf(peers[i].name, sizeof peers[i].name, "node%u", (unsigned)i + 1);
         (void)snprintf(peers[i].address, sizeof peers[i].address, "127.0.0.%u:27650",
                        (unsigned)i + 2);

@@ -156,20 +156,25 @@ class Client:
 
 
 class Node:
-    def __init__(self, folder, index, base_port):
+    def __init__(self, folder, index, peer_port):
         self.index = index
         self.home = os.path.join(folder, f"node{index}")
         self.data = os.path.join(self.home, "data")
         self.log = os.path.join(folder, f"node{index}.log")
-        self.peer_port = base_port + 2 * index
-        self.client_port = base_port + 2 * index + 1
+        self.peers = os.path.join(self.home, "peers")
+        self.peer_port = peer_port
+        self.client_port = peer_port + 1
         self.process = None
         self.started_at = 0.0
-        with open(os.path.join(self.home, "validator.key")) as file:
-            self.public_key = re.search(r"public (\w+)", file.read()).group(1)
+        self.public_key = self.read_public_key("validator.key")
+        self.transport_key = self.read_public_key("transport.key")
 
     def __str__(self):
         return f"node{self.index}"
+
+    def read_public_key(self, name):
+        with open(os.path.join(self.home, name)) as file:
+            return re.search(r"public (\w+)", file.read()).group(1)
 
     @property
     def url(self):
@@ -212,6 +217,31 @@ class Node:
             raise Failure(f"{self} did not end within {seconds} s\n{tail(self.log)}") from None
         self.process = None
         return status
+
+    def write_peer(self, line):
+        """Appends a line to the peers file; the node reads it at its start or its next reload()."""
+        with open(self.peers, "a") as file:
+            file.write(line + "\n")
+
+    def erase_peer(self, transport_key):
+        with open(self.peers) as file:
+            lines = [line for line in file if not line.startswith(transport_key)]
+        with open(self.peers, "w") as file:
+            file.writelines(lines)
+
+    def reload(self):
+        """SIGHUP; it returns at once. See Network.reload_peers."""
+        self.process.send_signal(signal.SIGHUP)
+
+    def log_count(self, text):
+        """How many lines of the log have it."""
+        with open(self.log, errors="replace") as file:
+            return sum(text in line for line in file)
+
+    def connected_keys(self):
+        """The transport keys of the peers that it is connected to."""
+        peers = self.call("net_info")["peers"]
+        return {base64.b64decode(p["ingot"]["transport_key"]["value"]).hex() for p in peers}
 
     def pause(self):
         self.process.send_signal(signal.SIGSTOP)
@@ -327,11 +357,15 @@ class Network:
         if made.returncode != 0:
             shutil.rmtree(self.folder)
             raise Failure(f"ingot testnet: {made.returncode}\n{made.stderr}")
-        self.nodes = [Node(homes, index, base_port) for index in range(validators)]
-        if settings:
-            for node in self.nodes:
-                with open(os.path.join(node.home, "config.ini"), "a") as file:
-                    file.write(settings)
+        self.settings = settings
+        self.nodes = []
+        for index in range(validators):
+            self.nodes.append(Node(homes, index, base_port + 2 * index))
+            self.write_settings(self.nodes[-1])
+
+    def write_settings(self, node):
+        with open(os.path.join(node.home, "config.ini"), "a") as file:
+            file.write(self.settings)
 
     def __enter__(self):
         return self
@@ -375,6 +409,74 @@ class Network:
                 heights = [f"{n}: {n.height()}" for n in self.nodes if n.is_running]
                 raise Failure(f"waited {seconds} s in vain until {what}; heights {heights}")
             time.sleep(interval_s)
+
+    # --- Networks that grow and shrink. ---
+
+    def init_home(self):
+        """One more home, made by `ingot init` from the files of a node that is there, and the line
+        for the others' peers files. Nobody has been told of it and nothing runs."""
+        index = len(self.nodes)
+        peer_port = free_port_run(2)
+        model = self.nodes[-1].home
+        made = subprocess.run(
+            [PROGRAM, "init", "--home", os.path.join(self.homes, f"node{index}"),
+             "--genesis", os.path.join(model, "genesis.json"),
+             "--peers", os.path.join(model, "peers"),
+             "--listen", f"127.0.0.1:{peer_port}", "--rpc", f"127.0.0.1:{peer_port + 1}"],
+            capture_output=True, text=True)
+        if made.returncode != 0:
+            raise Failure(f"ingot init: {made.returncode}\n{made.stderr}")
+        node = Node(self.homes, index, peer_port)
+        self.write_settings(node)
+        return node, made.stdout.splitlines()[-1]
+
+    def add_observer(self):
+        """One more node, outside the validator set: its home is made, everybody is told of it, it is
+        started and connected to all that run. It stays an observer until a committed block makes
+        it a validator; its validator key is node.public_key."""
+        node, line = self.init_home()
+        others = self.running()
+        for other in self.nodes:
+            other.write_peer(line)
+        self.nodes.append(node)
+        self.reload_peers(*others)
+        node.start()
+        self.ready(node)
+        self.until_connected(node, *others)
+        return node
+
+    def remove_peer(self, node):
+        """The others strike it off their peers files and close their connections to it. It may
+        run on, or be stopped by then."""
+        others = [other for other in self.nodes if other is not node]
+        for other in others:
+            other.erase_peer(node.transport_key)
+        running = [other for other in others if other.is_running]
+        self.reload_peers(*running)
+        self.until(f"nobody is connected to {node}",
+                   lambda: all(node.transport_key not in o.connected_keys() for o in running))
+
+    def reload_peers(self, *nodes):
+        """Lets them read their peers files again (all that run, if none is named), and waits until
+        they have; a file that is refused is a failure."""
+        read, refused = "the peers file was read again", "the peers file is not used"
+        nodes = nodes or self.running()
+        before = {node: (node.log_count(read), node.log_count(refused)) for node in nodes}
+        for node in nodes:
+            node.reload()
+        for node in nodes:
+            reads, refusals = before[node]
+            self.until(f"{node} has read its peers file again",
+                       lambda n=node, r=reads, x=refusals:
+                       n.log_count(read) > r or n.log_count(refused) > x)
+            if node.log_count(refused) > refusals:
+                raise Failure(f"{node} refuses its peers file\n{tail(node.log)}")
+
+    def until_connected(self, node, *others):
+        for other in others:
+            self.until(f"{node} and {other} are connected",
+                       lambda other=other: node.transport_key in other.connected_keys() and
+                       other.transport_key in node.connected_keys())
 
     def running(self):
         return [node for node in self.nodes if node.process is not None]
