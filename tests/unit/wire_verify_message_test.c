@@ -116,6 +116,22 @@ static void what_a_timeout_carries_is_verified_too(void **state)
     assert_int_equal(verify_and_drop_message(fixture, message), REJECT_BINDING);
 }
 
+/* Nobody's signature covers the view of a QC's block, but the position that it gives is claimed. */
+static void a_timeout_binds_the_position_of_a_commit_qc(void **state)
+{
+    struct verify_fixture *fixture = *state;
+    const struct ingot_hash block = samples_hash(0xB1);
+    for (uint64_t block_view = 7; block_view <= 9; block_view++) {
+        struct qc *commit = samples_qc(&fixture->samples, QUORUM, 14, 8, &block, PHASE_COMMIT);
+        struct message *message = samples_timeout(&fixture->next, 1, 12, commit, NULL);
+        commit->block_view = block_view;
+        wire_seal_qc(commit);
+        assert_int_equal(verify_qc(&fixture->verifier, commit), REJECT_NONE);
+        assert_int_equal(verify_and_drop_message(fixture, message),
+                         block_view == 8 ? REJECT_NONE : REJECT_BAD_SIGNATURE);
+    }
+}
+
 static void a_timeout_signature_is_no_vote(void **state)
 {
     struct verify_fixture *fixture = *state;
@@ -409,6 +425,7 @@ int main(void)
         TEST(a_vote_cannot_be_replayed),
         TEST(a_timeout_is_bound_to_its_view_and_its_claim),
         TEST(what_a_timeout_carries_is_verified_too),
+        TEST(a_timeout_binds_the_position_of_a_commit_qc),
         TEST(a_timeout_signature_is_no_vote),
         TEST(a_proposal_must_be_bound_to_its_proposers_vote),
         TEST(a_block_must_be_bound_to_its_justify),

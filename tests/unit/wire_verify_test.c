@@ -335,6 +335,22 @@ static void claims_are_covered_by_their_signatures(void **state)
     assert_int_equal(verify_and_drop(fixture, tc), REJECT_BAD_SIGNATURE);
 }
 
+/* Nobody's signature covers the view of a QC's block, but the position that it gives is claimed. */
+static void a_tc_binds_the_position_of_a_commit_qc(void **state)
+{
+    struct verify_fixture *fixture = *state;
+    const struct ingot_hash block = samples_hash(0xB1);
+    for (uint64_t block_view = 7; block_view <= 9; block_view++) {
+        struct qc *commit = samples_qc(&fixture->samples, QUORUM, 14, 8, &block, PHASE_COMMIT);
+        struct tc *tc = samples_tc(&fixture->next, QUORUM, 12, 10, commit);
+        commit->block_view = block_view;
+        wire_seal_tc(tc);
+        assert_int_equal(verify_qc(&fixture->verifier, commit), REJECT_NONE);
+        assert_int_equal(verify_and_drop(fixture, tc),
+                         block_view == 8 ? REJECT_NONE : REJECT_BAD_CLAIM);
+    }
+}
+
 static void a_spoiled_tc_is_refused(void **state)
 {
     struct verify_fixture *fixture = *state;
@@ -378,6 +394,7 @@ int main(void)
         TEST(a_tc_of_a_quorum_is_valid),
         TEST(a_tc_whose_high_qc_is_not_its_highest_claim_is_refused),
         TEST(claims_are_covered_by_their_signatures),
+        TEST(a_tc_binds_the_position_of_a_commit_qc),
         TEST(a_spoiled_tc_is_refused),
 #undef TEST
     };
