@@ -8,20 +8,28 @@
 const char *const ingot_app_names[] = {"kv", "null"};
 const unsigned ingot_app_names_count = sizeof ingot_app_names / sizeof ingot_app_names[0];
 
-static void (*const constructors[])(struct ingot_app *app) = {
+static void init_null(const struct ingot_app_options *options, struct ingot_app *app)
+{
+    (void)options;
+    ingot_app_null_init(app);
+}
+
+static void (*const constructors[])(const struct ingot_app_options *options,
+                                    struct ingot_app *app) = {
     ingot_app_kv_init,
-    ingot_app_null_init,
+    init_null,
 };
 
 static_assert(sizeof constructors / sizeof constructors[0] ==
                   sizeof ingot_app_names / sizeof ingot_app_names[0],
               "every name has its constructor");
 
-enum ingot_error ingot_app_init_by_name(const char *name, struct ingot_app *app)
+enum ingot_error ingot_app_init_by_name(const char *name, const struct ingot_app_options *options,
+                                        struct ingot_app *app)
 {
     for (unsigned i = 0; i < ingot_app_names_count; i++) {
         if (strcmp(name, ingot_app_names[i]) == 0) {
-            constructors[i](app);
+            constructors[i](options, app);
             return INGOT_OK;
         }
     }

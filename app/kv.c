@@ -1,16 +1,17 @@
 /*
  * The key-value App: what its transactions and queries do to the state. Keys of users stand in the
- * state behind one prefix byte, so that the App has room for keys of its own.
+ * state behind one prefix byte, so that the App has room for keys of its own (kv_validators.h).
  *
  * Every transaction gets into the block, also one that fails: its sender learns why from the
  * result.
  */
 #include <ingot/apps.h>
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "app/kv_transaction.h"
+#include "app/kv_validators.h"
 #include "base/alloc.h"
 #include "base/assert.h"
 
@@ -18,7 +19,10 @@
 #define KEY_PREFIX_END 'l'
 
 struct kv {
+    struct ingot_app_options options;
     struct kv_parser parser;
+    struct kv_transaction transaction; /* the one at work; its slices are the parser's */
+    struct kv_verdict verdict;         /* on a change of validators; its log is the result's */
 };
 
 struct state_key {
@@ -46,7 +50,7 @@ static struct ingot_slice state_key_slice(const struct state_key *key)
 
 /* --- Executing. --- */
 
-enum effect { EFFECT_NONE, EFFECT_SET, EFFECT_DELETE };
+enum effect { EFFECT_NONE, EFFECT_SET, EFFECT_DELETE, EFFECT_SET_VALIDATORS };
 
 /* What a transaction comes to; nothing is changed before its result is in the block. */
 struct outcome {
@@ -94,22 +98,36 @@ static void read_value(const struct ingot_slice *present, struct outcome *outcom
         outcome->result.data = *present;
 }
 
+static enum ingot_error set_validators(struct kv *kv, struct ingot_snapshot *snapshot,
+                                       struct outcome *outcome)
+{
+    const enum ingot_error error =
+        kv_validators_judge(&kv->options, snapshot, &kv->transaction, &kv->verdict);
+    outcome->result.code = (uint32_t)kv->verdict.code;
+    outcome->result.log = ingot_slice_of_text(kv->verdict.log);
+    if (kv->verdict.code == INGOT_KV_OK)
+        outcome->effect = EFFECT_SET_VALIDATORS;
+    return error;
+}
+
 /* The store's error, or INGOT_OK. */
 static enum ingot_error execute(struct kv *kv, struct ingot_snapshot *snapshot,
                                 struct ingot_slice bytes, struct outcome *outcome)
 {
-    struct kv_transaction transaction;
+    const struct kv_transaction *transaction = &kv->transaction;
     outcome->result = (struct ingot_result){0};
     outcome->effect = EFFECT_NONE;
-    const enum ingot_kv_code code = kv_transaction_parse(&kv->parser, bytes, &transaction);
+    const enum ingot_kv_code code = kv_transaction_parse(&kv->parser, bytes, &kv->transaction);
     if (code != INGOT_KV_OK) {
         fail(outcome, code);
         return INGOT_OK;
     }
-    outcome->key = state_key_of(transaction.key);
-    if (transaction.operation == KV_PUT) {
+    if (transaction->operation == KV_SET_VALIDATORS)
+        return set_validators(kv, snapshot, outcome);
+    outcome->key = state_key_of(transaction->key);
+    if (transaction->operation == KV_PUT) {
         outcome->effect = EFFECT_SET;
-        outcome->value = transaction.value;
+        outcome->value = transaction->value;
         return INGOT_OK;
     }
 
@@ -119,9 +137,9 @@ static enum ingot_error execute(struct kv *kv, struct ingot_snapshot *snapshot,
     if (error != INGOT_OK && error != INGOT_ERROR_NOT_FOUND)
         return error;
     const struct ingot_slice *present = error == INGOT_OK ? &value : NULL;
-    if (transaction.operation == KV_COMPARE_AND_SET)
-        compare_and_set(&transaction, present, outcome);
-    else if (transaction.operation == KV_GET)
+    if (transaction->operation == KV_COMPARE_AND_SET)
+        compare_and_set(transaction, present, outcome);
+    else if (transaction->operation == KV_GET)
         read_value(present, outcome);
     else if (present == NULL)
         fail(outcome, INGOT_KV_NOT_FOUND);
@@ -130,13 +148,16 @@ static enum ingot_error execute(struct kv *kv, struct ingot_snapshot *snapshot,
     return INGOT_OK;
 }
 
-static enum ingot_error apply(const struct outcome *outcome, struct ingot_execution *execution)
+static enum ingot_error apply(const struct kv *kv, const struct outcome *outcome,
+                              struct ingot_execution *execution)
 {
     switch (outcome->effect) {
     case EFFECT_SET:
         return ingot_execution_set(execution, state_key_slice(&outcome->key), outcome->value);
     case EFFECT_DELETE:
         return ingot_execution_delete(execution, state_key_slice(&outcome->key));
+    case EFFECT_SET_VALIDATORS:
+        return kv_validators_apply(execution, &kv->transaction);
     case EFFECT_NONE:
         break;
     }
@@ -158,7 +179,7 @@ static enum ingot_error propose_block(void *context, const struct ingot_propose_
         if (error == INGOT_ERROR_INVALID)
             continue;
         if (error == INGOT_OK)
-            error = apply(&outcome, execution);
+            error = apply(context, &outcome, execution);
         if (error != INGOT_OK)
             return error;
     }
@@ -177,22 +198,29 @@ static enum ingot_error validate_block(void *context, const struct ingot_validat
         /* Only a block that nobody honest built has results beyond the limits. */
         if (ingot_execution_result(execution, &outcome.result) != INGOT_OK)
             return INGOT_ERROR_REJECTED;
-        error = apply(&outcome, execution);
+        error = apply(context, &outcome, execution);
         if (error != INGOT_OK)
             return error;
     }
     return INGOT_OK;
 }
 
+/* What depends on the transaction alone is final; who changes validators has to keep up. */
 static void check_tx(void *context, struct ingot_slice bytes, struct ingot_snapshot *snapshot,
                      struct ingot_check_response *response)
 {
-    (void)snapshot;
     struct kv *kv = context;
-    struct kv_transaction transaction;
-    const enum ingot_kv_code code = kv_transaction_parse(&kv->parser, bytes, &transaction);
+    enum ingot_kv_code code = kv_transaction_parse(&kv->parser, bytes, &kv->transaction);
+    const char *log = kv_code_text(code);
+    response->is_stateless = code != INGOT_KV_OK || kv->transaction.operation != KV_SET_VALIDATORS;
+    if (!response->is_stateless) {
+        const enum ingot_error error =
+            kv_validators_judge(&kv->options, snapshot, &kv->transaction, &kv->verdict);
+        code = error == INGOT_OK ? kv->verdict.code : INGOT_KV_STORE_FAILED;
+        log = error == INGOT_OK ? kv->verdict.log : ingot_error_text(error);
+    }
     response->code = (uint32_t)code;
-    ingot_buffer_append_slice(&response->log, ingot_slice_of_text(kv_code_text(code)));
+    ingot_buffer_append_slice(&response->log, ingot_slice_of_text(log));
 }
 
 /* --- Queries. --- */
@@ -283,6 +311,24 @@ static void query_range(struct kv *kv, const struct ingot_query_request *request
     ingot_buffer_format(&response->log, "%u items", visit.count);
 }
 
+/* Decimal digits, so that it can be read off. */
+static void query_next_sequence(struct kv *kv, const struct ingot_query_request *request,
+                                struct ingot_query_response *response)
+{
+    uint64_t sequence;
+    if (!kv->options.has_administrator) {
+        answer(response, INGOT_KV_NO_ADMINISTRATOR, kv_code_text(INGOT_KV_NO_ADMINISTRATOR));
+        return;
+    }
+    const enum ingot_error error = kv_validators_next_sequence(request->snapshot, &sequence);
+    if (error != INGOT_OK) {
+        answer(response, INGOT_KV_STORE_FAILED, ingot_error_text(error));
+        return;
+    }
+    ingot_buffer_format(&response->value, "%" PRIu64, sequence);
+    answer(response, INGOT_KV_OK, "");
+}
+
 static bool is_path(struct ingot_slice path, const char *text)
 {
     return ingot_slice_equal(path, ingot_slice_of_text(text));
@@ -296,8 +342,11 @@ static void query(void *context, const struct ingot_query_request *request,
         query_key(request, response);
     else if (is_path(request->path, "/range"))
         query_range(context, request, response);
+    else if (is_path(request->path, "/validators/next_sequence"))
+        query_next_sequence(context, request, response);
     else
-        answer(response, INGOT_KV_UNKNOWN_PATH, "unknown path; known are /store, /key and /range");
+        answer(response, INGOT_KV_UNKNOWN_PATH,
+               "unknown path; known are /store, /key, /range and /validators/next_sequence");
 }
 
 static void free_kv(void *context)
@@ -307,16 +356,18 @@ static void free_kv(void *context)
     free(kv);
 }
 
-void ingot_app_kv_init(struct ingot_app *app)
+void ingot_app_kv_init(const struct ingot_app_options *options, struct ingot_app *app)
 {
+    struct kv *kv = alloc_zeroed(1, sizeof *kv);
+    if (options != NULL)
+        kv->options = *options;
     *app = (struct ingot_app){
-        .context = alloc_zeroed(1, sizeof(struct kv)),
+        .context = kv,
         .name = "kv",
         .version = "1",
         .propose_block = propose_block,
         .validate_block = validate_block,
         .check_tx = check_tx,
-        .check_tx_is_stateless = true,
         .query = query,
         .free = free_kv,
     };

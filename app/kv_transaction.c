@@ -14,8 +14,17 @@
 
 /* The first byte of the binary form; no text starts with it. */
 #define BINARY_MARK 0x00
-/* The decoded structs are this much larger than their bytes at most. */
-#define DECODE_OVERHEAD_BYTES 2048
+/*
+ * The decoded structs are this much larger than their bytes at most, and what protobuf-c needs
+ * beside them: for a SetValidators of the largest size with nothing but whole keys, some 60 KiB.
+ */
+#define DECODE_OVERHEAD_BYTES (128 * 1024)
+
+/* A canonical SetValidators begins with this byte, and has at most so many bytes. */
+#define SET_VALIDATORS_TAG (5 << 3 | 2)
+#define CHANGE_BYTES_MAX (2 + 2 + INGOT_PUBLIC_KEY_BYTES + 1 + 10)
+#define SET_VALIDATORS_BYTES_MAX                                                                   \
+    (1 + 3 + INGOT_VALIDATORS_MAX * CHANGE_BYTES_MAX + 1 + 10 + 2 + INGOT_SIGNATURE_BYTES)
 
 /* --- Memory for protobuf-c: taken from one block, given back all at once. --- */
 
@@ -106,6 +115,13 @@ static enum ingot_kv_code check_sizes(const struct kv_transaction *transaction,
     return INGOT_KV_OK;
 }
 
+static enum ingot_kv_code check_change_count(uint32_t change_count)
+{
+    if (change_count == 0)
+        return INGOT_KV_INVALID_ENCODING;
+    return change_count > INGOT_VALIDATORS_MAX ? INGOT_KV_TOO_LARGE : INGOT_KV_OK;
+}
+
 /* As CometBFT's kvstore: neither side of the first `=` is empty. The value may hold further ones.
  */
 static enum ingot_kv_code parse_text(struct ingot_slice text, struct kv_transaction *transaction)
@@ -146,7 +162,37 @@ static bool take_compare_and_set(const Ingot__Kv__CompareAndSet *message,
     return false;
 }
 
-static bool take_operation(const Ingot__Kv__Transaction *message,
+/* Copies the changes to the parser. The first INGOT_VALIDATORS_MAX are enough to be refused. */
+static bool take_changes(const Ingot__Kv__SetValidators *message, struct kv_parser *parser)
+{
+    for (size_t i = 0; i < message->n_changes; i++) {
+        const Ingot__Kv__ValidatorPower *change = message->changes[i];
+        if (change->key.len != INGOT_PUBLIC_KEY_BYTES || has_unknown(&change->base))
+            return false;
+        if (i < INGOT_VALIDATORS_MAX) {
+            memcpy(parser->changes[i].key.bytes, change->key.data, INGOT_PUBLIC_KEY_BYTES);
+            parser->changes[i].power = change->power;
+        }
+    }
+    return true;
+}
+
+/* A nonce would let anybody make other bytes of what was signed. */
+static bool take_set_validators(const Ingot__Kv__SetValidators *message, bool has_nonce,
+                                struct kv_parser *parser, struct kv_transaction *transaction)
+{
+    transaction->operation = KV_SET_VALIDATORS;
+    if (has_nonce || message->signature.len != INGOT_SIGNATURE_BYTES ||
+        has_unknown(&message->base) || !take_changes(message, parser))
+        return false;
+    transaction->changes = parser->changes;
+    transaction->change_count = (uint32_t)message->n_changes;
+    transaction->sequence = message->sequence;
+    memcpy(transaction->signature.bytes, message->signature.data, INGOT_SIGNATURE_BYTES);
+    return true;
+}
+
+static bool take_operation(const Ingot__Kv__Transaction *message, struct kv_parser *parser,
                            struct kv_transaction *transaction)
 {
     switch (message->operation_case) {
@@ -165,6 +211,9 @@ static bool take_operation(const Ingot__Kv__Transaction *message,
         transaction->operation = KV_GET;
         transaction->key = slice_of(message->get->key);
         return !has_unknown(&message->get->base);
+    case INGOT__KV__TRANSACTION__OPERATION_SET_VALIDATORS:
+        return take_set_validators(message->set_validators, message->nonce.len > 0, parser,
+                                   transaction);
     case INGOT__KV__TRANSACTION__OPERATION__NOT_SET:
     case _INGOT__KV__TRANSACTION__OPERATION__CASE_IS_INT_SIZE:
         break;
@@ -175,12 +224,21 @@ static bool take_operation(const Ingot__Kv__Transaction *message,
 static enum ingot_kv_code parse_binary(struct kv_parser *parser, struct ingot_slice bytes,
                                        struct kv_transaction *transaction)
 {
+    /*
+     * Validators must agree on the code, and how much memory a list of small messages takes depends
+     * on the machine. So the size decides first: what passes and has nothing but whole keys can be
+     * decoded everywhere, and a list of anything else has the same code when memory runs out.
+     */
+    if (bytes.size > SET_VALIDATORS_BYTES_MAX && bytes.data[0] == SET_VALIDATORS_TAG)
+        return INGOT_KV_TOO_LARGE;
     ProtobufCMessage *message = unpack(parser, &ingot__kv__transaction__descriptor, bytes);
     if (message == NULL || has_unknown(message))
         return INGOT_KV_INVALID_ENCODING;
     const Ingot__Kv__Transaction *decoded = (const Ingot__Kv__Transaction *)message;
-    if (!take_operation(decoded, transaction) || !encodes_to(message, bytes))
+    if (!take_operation(decoded, parser, transaction) || !encodes_to(message, bytes))
         return INGOT_KV_INVALID_ENCODING;
+    if (transaction->operation == KV_SET_VALIDATORS)
+        return check_change_count(transaction->change_count);
     return check_sizes(transaction, slice_of(decoded->nonce));
 }
 
@@ -199,11 +257,12 @@ const char *kv_code_text(enum ingot_kv_code code)
     case INGOT_KV_OK:
         return "";
     case INGOT_KV_INVALID_ENCODING:
-        return "not a canonical kv transaction message with a key";
+        return "not a canonical kv transaction message with a key or with changes of validators";
     case INGOT_KV_INVALID_FORMAT:
         return "not of the form key=value";
     case INGOT_KV_TOO_LARGE:
-        return "too large: a key has up to 256 bytes, a value 524288, a nonce 64";
+        return "too large: a key has up to 256 bytes, a value 524288, a nonce 64; up to 256 "
+               "validators change at once";
     case INGOT_KV_COMPARE_FAILED:
         return "compare failed";
     case INGOT_KV_NOT_FOUND:
@@ -214,6 +273,15 @@ const char *kv_code_text(enum ingot_kv_code code)
         return "unknown path";
     case INGOT_KV_STORE_FAILED:
         return "the store could not be read";
+    case INGOT_KV_NO_ADMINISTRATOR:
+        return "genesis names no administrator, so the validators cannot be changed";
+    case INGOT_KV_BAD_SIGNATURE:
+        return "not the signature of the administrator that genesis names over these changes for "
+               "this chain";
+    case INGOT_KV_WRONG_SEQUENCE:
+        return "not the next sequence number";
+    case INGOT_KV_INVALID_SET:
+        return "not changes to a valid set of validators";
     }
     return "";
 }
@@ -221,6 +289,7 @@ const char *kv_code_text(enum ingot_kv_code code)
 static_assert(INGOT_KV_KEY_BYTES_MAX == 256, "the text says so");
 static_assert(INGOT_KV_VALUE_BYTES_MAX == 524288, "the text says so");
 static_assert(INGOT_KV_NONCE_BYTES_MAX == 64, "the text says so");
+static_assert(INGOT_VALIDATORS_MAX == 256, "the text says so");
 static_assert(INGOT_KV_VALUE_BYTES_MAX + INGOT_KV_KEY_BYTES_MAX + INGOT_KV_NONCE_BYTES_MAX + 64 <=
                   INGOT_TRANSACTION_BYTES_MAX,
               "the largest put fits a transaction");
@@ -239,6 +308,13 @@ static void append_piece(ProtobufCBuffer *buffer, size_t size, const uint8_t *da
     ingot_buffer_append(((struct appender *)buffer)->buffer, data, size);
 }
 
+static void append_message(struct ingot_buffer *buffer, const Ingot__Kv__Transaction *message)
+{
+    struct appender appender = {{append_piece}, buffer};
+    ingot_buffer_append_u8(buffer, BINARY_MARK);
+    (void)protobuf_c_message_pack_to_buffer(&message->base, &appender.base);
+}
+
 static enum ingot_error append_transaction(struct ingot_buffer *buffer,
                                            Ingot__Kv__Transaction *message,
                                            const struct kv_transaction *transaction,
@@ -249,9 +325,7 @@ static enum ingot_error append_transaction(struct ingot_buffer *buffer,
     if (check_sizes(transaction, nonce) != INGOT_KV_OK)
         return INGOT_ERROR_TOO_LARGE;
     message->nonce = data_of(nonce);
-    struct appender appender = {{append_piece}, buffer};
-    ingot_buffer_append_u8(buffer, BINARY_MARK);
-    (void)protobuf_c_message_pack_to_buffer(&message->base, &appender.base);
+    append_message(buffer, message);
     return INGOT_OK;
 }
 
@@ -314,6 +388,36 @@ enum ingot_error ingot_kv_transaction_get(struct ingot_buffer *transaction, stru
     message.operation_case = INGOT__KV__TRANSACTION__OPERATION_GET;
     message.get = &get;
     return append_transaction(transaction, &message, &parts, nonce);
+}
+
+enum ingot_error ingot_kv_transaction_set_validators(struct ingot_buffer *transaction,
+                                                     uint64_t sequence,
+                                                     const struct ingot_validator *changes,
+                                                     uint32_t change_count,
+                                                     const struct ingot_signature *signature)
+{
+    if (change_count == 0)
+        return INGOT_ERROR_INVALID;
+    if (change_count > INGOT_VALIDATORS_MAX)
+        return INGOT_ERROR_TOO_LARGE;
+    Ingot__Kv__ValidatorPower powers[INGOT_VALIDATORS_MAX];
+    Ingot__Kv__ValidatorPower *list[INGOT_VALIDATORS_MAX];
+    for (uint32_t i = 0; i < change_count; i++) {
+        powers[i] = (Ingot__Kv__ValidatorPower)INGOT__KV__VALIDATOR_POWER__INIT;
+        powers[i].key = data_of(ingot_slice_of(changes[i].key.bytes, INGOT_PUBLIC_KEY_BYTES));
+        powers[i].power = changes[i].power;
+        list[i] = &powers[i];
+    }
+    Ingot__Kv__SetValidators set_validators = INGOT__KV__SET_VALIDATORS__INIT;
+    set_validators.n_changes = change_count;
+    set_validators.changes = list;
+    set_validators.sequence = sequence;
+    set_validators.signature = data_of(ingot_slice_of(signature->bytes, INGOT_SIGNATURE_BYTES));
+    Ingot__Kv__Transaction message = INGOT__KV__TRANSACTION__INIT;
+    message.operation_case = INGOT__KV__TRANSACTION__OPERATION_SET_VALIDATORS;
+    message.set_validators = &set_validators;
+    append_message(transaction, &message);
+    return INGOT_OK;
 }
 
 /* --- The range query. --- */

@@ -7,7 +7,7 @@
 
 #include <ingot/app_kv.h>
 
-enum kv_operation { KV_PUT, KV_DELETE, KV_COMPARE_AND_SET, KV_GET };
+enum kv_operation { KV_PUT, KV_DELETE, KV_COMPARE_AND_SET, KV_GET, KV_SET_VALIDATORS };
 
 /* Slices point into the transaction, or into the parser's memory until the next parse. */
 struct kv_transaction {
@@ -16,6 +16,12 @@ struct kv_transaction {
     struct ingot_slice value;    /* put, compare-and-set */
     bool expects_absent;         /* compare-and-set: the key must not be there, or ... */
     struct ingot_slice expected; /* ... must have this value */
+
+    /* set-validators; the others have no key. Judged in kv_validators.h. */
+    const struct ingot_validator *changes;
+    uint32_t change_count;
+    uint64_t sequence;
+    struct ingot_signature signature;
 };
 
 /* Memory for decoding, used again for each transaction. All zero is empty. */
@@ -23,6 +29,7 @@ struct kv_parser {
     uint8_t *memory;
     size_t size;
     size_t used;
+    struct ingot_validator changes[INGOT_VALIDATORS_MAX];
 };
 
 void kv_parser_deinit(struct kv_parser *parser);

@@ -37,6 +37,5 @@ void ingot_app_null_init(struct ingot_app *app)
         .version = "1",
         .propose_block = propose_block,
         .validate_block = validate_block,
-        .check_tx_is_stateless = true,
     };
 }

@@ -199,7 +199,7 @@ static void bench_app(const char *name)
     uint64_t counter = 0;
     test_chain_init(&chain);
     for (uint32_t i = 0; i < 2; i++) {
-        const enum ingot_error error = ingot_app_init_by_name(name, &apps[i]);
+        const enum ingot_error error = ingot_app_init_by_name(name, NULL, &apps[i]);
         INGOT_ASSERT(error == INGOT_OK);
         const struct test_node_options options = {.app = &apps[i]};
         test_node_init(&nodes[i], &chain, &options);
@@ -253,7 +253,7 @@ static void bench_mempool(void)
             memcpy(bytes, &number, sizeof number);
             wire_transaction_digest(ingot_slice_of(bytes, sizeof bytes), &digests[i]);
             const enum ingot_error error =
-                mempool_add(mempool, ingot_slice_of(bytes, sizeof bytes), &digests[i], false);
+                mempool_add(mempool, ingot_slice_of(bytes, sizeof bytes), &digests[i], false, true);
             INGOT_ASSERT(error == INGOT_OK);
         }
         for (uint32_t i = 0; i < BLOCK_TXS; i++)

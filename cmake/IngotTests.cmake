@@ -7,7 +7,7 @@ set(INGOT_TEST_MODULES_core core base)
 set(INGOT_TEST_MODULES_broadcast broadcast base)
 set(INGOT_TEST_MODULES_wire wire core proto base)
 set(INGOT_TEST_MODULES_storage storage base)
-set(INGOT_TEST_MODULES_app app proto base)
+set(INGOT_TEST_MODULES_app app wire core proto base)
 set(INGOT_TEST_MODULES_net net base)
 set(INGOT_TEST_MODULES_config config wire core proto base)
 # Any other first word: all of them. These do not use tests/lib:

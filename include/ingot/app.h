@@ -66,6 +66,14 @@ INGOT_API const struct ingot_validator *
 ingot_snapshot_validators(const struct ingot_snapshot *snapshot, uint32_t *count);
 
 /**
+ * What ingot_execution_set_validators would return now, for check_tx, and for an App that has to
+ * give a result before it changes anything.
+ */
+INGOT_API INGOT_MUST_USE enum ingot_error
+ingot_snapshot_check_validators(const struct ingot_snapshot *snapshot,
+                                const struct ingot_validator *changes, uint32_t change_count);
+
+/**
  * Where an App puts what executing a block does. Each transaction of the block gets exactly one
  * result, in order. Updates are visible to later reads of the same execution's snapshot.
  */
@@ -120,6 +128,16 @@ INGOT_API INGOT_MUST_USE enum ingot_error
 ingot_execution_set_validator(struct ingot_execution *execution,
                               const struct ingot_validator *validator);
 
+/**
+ * As ingot_execution_set_validator for several validators at once: all of the changes or none. What
+ * counts is the set in the end, so the order is free, and who leaves makes room for who comes.
+ *
+ * Returns as that, or INGOT_ERROR_EXISTS when a key is there twice.
+ */
+INGOT_API INGOT_MUST_USE enum ingot_error
+ingot_execution_set_validators(struct ingot_execution *execution,
+                               const struct ingot_validator *changes, uint32_t change_count);
+
 struct ingot_propose_request {
     const struct ingot_block_info *block; /* the block to be; its hash is zero */
     struct ingot_snapshot *snapshot;
@@ -152,7 +170,18 @@ struct ingot_query_response {
 /** Filled by check_tx; `log` is empty at the start and freed by the caller. */
 struct ingot_check_response {
     uint32_t code; /* 0: admit to the mempool */
+    /** True if the answer comes from the transaction alone, so that no commit can change it.
+     * Others are checked again after each commit with transactions. False at the start. */
+    bool is_stateless;
     struct ingot_buffer log;
+};
+
+/** What an App may be told of its chain when it is made. All zero: a chain without administrator.
+ */
+struct ingot_app_options {
+    struct ingot_hash chain; /* the genesis hash: what is signed for this chain must contain it */
+    bool has_administrator;
+    struct ingot_public_key administrator; /* that genesis names, when has_administrator */
 };
 
 struct ingot_app {
@@ -180,10 +209,6 @@ struct ingot_app {
     /** Optional: may this transaction enter the mempool? Reads the committed state. */
     void (*check_tx)(void *context, struct ingot_slice transaction, struct ingot_snapshot *snapshot,
                      struct ingot_check_response *response);
-
-    /** True if check_tx looks at the transaction alone, so that a commit cannot change its answer.
-     */
-    bool check_tx_is_stateless;
 
     /** Optional: answers a client from the committed state. */
     void (*query)(void *context, const struct ingot_query_request *request,

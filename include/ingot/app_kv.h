@@ -1,5 +1,6 @@
 /**
- * The key-value App: put, delete, compare-and-set, get. docs/kv.md describes transactions, results
+ * The key-value App: put, delete, compare-and-set, get, and changes of the validator set by an
+ * administrator. docs/kv.md describes transactions, results
  * and queries.
  *
  * A transaction is either the text `key=value`, or a zero byte followed by a `Transaction` message
@@ -31,11 +32,19 @@ enum ingot_kv_code {
     INGOT_KV_NOT_FOUND = 5,      /* delete or get of a key that is not there */
     INGOT_KV_VALUE_HIDDEN = 6,   /* get: the value does not fit a result; read it by a query */
     INGOT_KV_UNKNOWN_PATH = 7,   /* query */
-    INGOT_KV_STORE_FAILED = 8    /* query: the store could not be read */
+    INGOT_KV_STORE_FAILED = 8,   /* query: the store could not be read */
+    INGOT_KV_NO_ADMINISTRATOR = 9, /* genesis names nobody who may change the validators */
+    INGOT_KV_BAD_SIGNATURE = 10,   /* not the administrator's, or over something else */
+    INGOT_KV_WRONG_SEQUENCE = 11,  /* not the next sequence number; the log has that */
+    INGOT_KV_INVALID_SET = 12 /* the changes break a rule of validator sets; the log says which */
 };
 
-/** Makes a key-value App; end it with ingot_app_deinit() of <ingot/apps.h>. */
-INGOT_API void ingot_app_kv_init(struct ingot_app *app);
+/**
+ * Makes a key-value App; end it with ingot_app_deinit() of <ingot/apps.h>.
+ *
+ * @options  copied; NULL is the same as all zero: nobody may change the validators.
+ */
+INGOT_API void ingot_app_kv_init(const struct ingot_app_options *options, struct ingot_app *app);
 
 /**
  * Append a transaction to `transaction`.
@@ -65,6 +74,31 @@ ingot_kv_transaction_compare_and_set(struct ingot_buffer *transaction, struct in
 INGOT_API INGOT_MUST_USE enum ingot_error ingot_kv_transaction_get(struct ingot_buffer *transaction,
                                                                    struct ingot_slice key,
                                                                    struct ingot_slice nonce);
+
+/**
+ * Appends what the administrator signs to change the powers of validators; docs/kv.md has the
+ * layout.
+ *
+ * @chain     the genesis hash.
+ * @changes   change_count of them, up to INGOT_VALIDATORS_MAX; power 0 removes a validator.
+ * @sequence  what a query with the path "/validators/next_sequence" answers.
+ */
+INGOT_API void ingot_kv_validators_preimage(struct ingot_buffer *preimage,
+                                            const struct ingot_hash *chain, uint64_t sequence,
+                                            const struct ingot_validator *changes,
+                                            uint32_t change_count);
+
+/**
+ * Appends the transaction that changes the powers of validators: the same changes and sequence
+ * number as in the preimage, and its signature.
+ *
+ * Returns INGOT_OK; INGOT_ERROR_INVALID for no change; INGOT_ERROR_TOO_LARGE for more than
+ * INGOT_VALIDATORS_MAX. Nothing is appended on an error.
+ */
+INGOT_API INGOT_MUST_USE enum ingot_error
+ingot_kv_transaction_set_validators(struct ingot_buffer *transaction, uint64_t sequence,
+                                    const struct ingot_validator *changes, uint32_t change_count,
+                                    const struct ingot_signature *signature);
 
 #ifdef __cplusplus
 }

@@ -18,11 +18,14 @@ INGOT_API extern const unsigned ingot_app_names_count;
 /**
  * Makes the App called `name` ("kv", "null").
  *
+ * @options  copied; NULL is the same as all zero.
+ *
  * Returns INGOT_OK, or INGOT_ERROR_NOT_FOUND and leaves `*app` alone. End it with
  * ingot_app_deinit().
  */
-INGOT_API INGOT_MUST_USE enum ingot_error ingot_app_init_by_name(const char *name,
-                                                                 struct ingot_app *app);
+INGOT_API INGOT_MUST_USE enum ingot_error
+ingot_app_init_by_name(const char *name, const struct ingot_app_options *options,
+                       struct ingot_app *app);
 
 /** Frees an App's context, if it has a function for that, and clears the struct. */
 INGOT_API void ingot_app_deinit(struct ingot_app *app);

@@ -9,6 +9,7 @@
 #include <ingot/app_null.h>
 #include <ingot/apps.h>
 #include <ingot/bytes.h>
+#include <ingot/crypto.h>
 #include <ingot/error.h>
 #include <ingot/limits.h>
 #include <ingot/network.h>

@@ -324,6 +324,7 @@ struct ingot_snapshot executor_snapshot(struct executor *executor, uint64_t mark
         .ledger = executor->options.ledger,
         .overlay = &executor->overlay,
         .hasher = &executor->hasher,
+        .scheme = executor->options.scheme,
         .set = executor->set,
         .mark = mark,
         .height = height,
@@ -341,6 +342,7 @@ void executor_check(struct executor *executor, struct ingot_slice transaction,
         return;
     }
     response->code = 0;
+    response->is_stateless = app->check_tx == NULL;
     if (app->check_tx != NULL) {
         struct ingot_snapshot state = executor_snapshot(executor, 0, executor->last->height);
         app->check_tx(app->context, transaction, &state, response);

@@ -317,9 +317,14 @@ struct state_update *builder_range(const struct ingot_execution *builder, struct
 enum ingot_error ingot_execution_set_validator(struct ingot_execution *execution,
                                                const struct ingot_validator *validator)
 {
-    if (!execution->scheme->key_is_valid(&validator->key))
-        return INGOT_ERROR_INVALID;
-    return members_set(&execution->members, validator);
+    return ingot_execution_set_validators(execution, validator, 1);
+}
+
+enum ingot_error ingot_execution_set_validators(struct ingot_execution *execution,
+                                                const struct ingot_validator *changes,
+                                                uint32_t change_count)
+{
+    return members_change(&execution->members, execution->scheme, changes, change_count);
 }
 
 /* --- The end. --- */

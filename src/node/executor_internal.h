@@ -124,7 +124,6 @@ void replay_remove(struct replay_index *index, struct executed *block);
 
 struct members {
     uint32_t count;
-    uint64_t total_power;
     struct ingot_validator list[INGOT_VALIDATORS_MAX]; /* ordered by key */
 };
 
@@ -132,8 +131,9 @@ struct members {
 #define MEMBERS_UPDATES_MAX (2 * INGOT_VALIDATORS_MAX)
 
 void members_begin(struct members *members, const struct validator_set *set);
-/* Errors as ingot_execution_set_validator, which looks at the key; then nothing is changed. */
-enum ingot_error members_set(struct members *members, const struct ingot_validator *validator);
+/* All changes or, with an error as ingot_execution_set_validators, none. */
+enum ingot_error members_change(struct members *members, const struct crypto_scheme *scheme,
+                                const struct ingot_validator *changes, uint32_t change_count);
 /* What makes them of a set, ordered by key: nothing of what stays as it is. Returns the count. */
 uint32_t members_updates(const struct members *members, const struct validator_set *set,
                          struct ingot_validator updates[MEMBERS_UPDATES_MAX]);
@@ -201,6 +201,7 @@ struct ingot_snapshot {
     struct ledger *ledger;
     const struct overlay *overlay;
     const struct key_hasher *hasher;
+    const struct crypto_scheme *scheme;
     const struct ingot_execution *building; /* or NULL */
     const struct validator_set *set;        /* of the block, or of the next one */
     uint64_t mark;

@@ -1,6 +1,6 @@
 /*
- * The members of a validator set while an execution changes them. A change that would break a rule
- * of sets is refused where it is asked for, so what is left at the end is always a set.
+ * The members of a validator set while an execution changes them. Changes that would break a rule
+ * of sets are refused where they are asked for, so what is left at the end is always a set.
  */
 #include <string.h>
 
@@ -12,7 +12,6 @@ void members_begin(struct members *members, const struct validator_set *set)
 {
     INGOT_ASSERT(set->count <= INGOT_VALIDATORS_MAX);
     members->count = set->count;
-    members->total_power = set->total_power;
     memcpy(members->list, set->validators, set->count * sizeof *members->list);
 }
 
@@ -38,35 +37,72 @@ static bool find(const struct members *members, const struct ingot_validator *va
     return low < members->count && compare_keys(&members->list[low], validator) == 0;
 }
 
-static enum ingot_error remove_member(struct members *members, uint32_t index)
+static void remove_member(struct members *members, uint32_t index)
 {
-    if (members->count == 1)
-        return INGOT_ERROR_REJECTED;
-    members->total_power -= members->list[index].power;
     members->count--;
     memmove(members->list + index, members->list + index + 1,
             (members->count - index) * sizeof *members->list);
-    return INGOT_OK;
 }
 
-enum ingot_error members_set(struct members *members, const struct ingot_validator *validator)
+static void insert_member(struct members *members, uint32_t index)
 {
-    uint32_t index = 0;
-    const bool is_member = find(members, validator, &index);
-    if (validator->power == 0)
-        return is_member ? remove_member(members, index) : INGOT_OK;
-    if (!is_member && members->count == INGOT_VALIDATORS_MAX)
-        return INGOT_ERROR_FULL;
-    const uint64_t others = members->total_power - (is_member ? members->list[index].power : 0);
-    if (validator->power > INGOT_TOTAL_POWER_MAX - others)
-        return INGOT_ERROR_TOO_LARGE;
-    if (!is_member) {
-        memmove(members->list + index + 1, members->list + index,
-                (members->count - index) * sizeof *members->list);
-        members->count++;
+    memmove(members->list + index + 1, members->list + index,
+            (members->count - index) * sizeof *members->list);
+    members->count++;
+}
+
+static bool has_repeated_key(const struct ingot_validator *changes, uint32_t change_count)
+{
+    for (uint32_t i = 1; i < change_count; i++) {
+        for (uint32_t other = 0; other < i; other++) {
+            if (compare_keys(&changes[other], &changes[i]) == 0)
+                return true;
+        }
     }
-    members->list[index] = *validator;
-    members->total_power = others + validator->power;
+    return false;
+}
+
+/* No sum is taken beyond the limit, so none overflows. */
+static bool has_power_above_limit(const struct members *members)
+{
+    uint64_t total = 0;
+    for (uint32_t i = 0; i < members->count; i++) {
+        if (members->list[i].power > INGOT_TOTAL_POWER_MAX - total)
+            return true;
+        total += members->list[i].power;
+    }
+    return false;
+}
+
+enum ingot_error members_change(struct members *members, const struct crypto_scheme *scheme,
+                                const struct ingot_validator *changes, uint32_t change_count)
+{
+    struct members changed = *members;
+    uint32_t index = 0;
+    if (has_repeated_key(changes, change_count))
+        return INGOT_ERROR_EXISTS;
+    /* Who leaves makes room for who comes, whatever their order. */
+    for (uint32_t i = 0; i < change_count; i++) {
+        if (!scheme->key_is_valid(&changes[i].key))
+            return INGOT_ERROR_INVALID;
+        if (changes[i].power == 0 && find(&changed, &changes[i], &index))
+            remove_member(&changed, index);
+    }
+    for (uint32_t i = 0; i < change_count; i++) {
+        if (changes[i].power == 0)
+            continue;
+        if (!find(&changed, &changes[i], &index)) {
+            if (changed.count == INGOT_VALIDATORS_MAX)
+                return INGOT_ERROR_FULL;
+            insert_member(&changed, index);
+        }
+        changed.list[index] = changes[i];
+    }
+    if (changed.count == 0)
+        return INGOT_ERROR_REJECTED;
+    if (has_power_above_limit(&changed))
+        return INGOT_ERROR_TOO_LARGE;
+    *members = changed;
     return INGOT_OK;
 }
 

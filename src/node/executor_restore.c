@@ -112,10 +112,9 @@ static struct validator_set *make_next_set(const struct executor *executor,
 {
     struct members members;
     members_begin(&members, executor->set);
-    for (uint32_t i = 0; i < execution->validator_update_count; i++) {
-        if (members_set(&members, &execution->validator_updates[i]) != INGOT_OK)
-            return NULL;
-    }
+    if (members_change(&members, executor->options.scheme, execution->validator_updates,
+                       execution->validator_update_count) != INGOT_OK)
+        return NULL;
     return members_set_after(&members, executor->set);
 }
 

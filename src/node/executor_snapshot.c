@@ -24,6 +24,18 @@ const struct ingot_validator *ingot_snapshot_validators(const struct ingot_snaps
     return snapshot->set->validators;
 }
 
+enum ingot_error ingot_snapshot_check_validators(const struct ingot_snapshot *snapshot,
+                                                 const struct ingot_validator *changes,
+                                                 uint32_t change_count)
+{
+    struct members members;
+    if (snapshot->building != NULL)
+        members = snapshot->building->members;
+    else
+        members_begin(&members, snapshot->set);
+    return members_change(&members, snapshot->scheme, changes, change_count);
+}
+
 /* An App that swallows an error must not make us execute differently from others. */
 static enum ingot_error remember(struct ingot_snapshot *snapshot, enum ingot_error error)
 {

@@ -24,6 +24,7 @@ struct transaction {
     struct ingot_hash digest;
     uint32_t size;
     bool is_outgoing;
+    bool is_stateless;
     uint8_t bytes[];
 };
 
@@ -42,7 +43,8 @@ struct mempool {
     struct transaction *outgoing_oldest;
     struct transaction *outgoing_youngest;
     uint32_t count;
-    size_t bytes; /* of the transactions themselves */
+    uint32_t stateful_count; /* of those that are not stateless */
+    size_t bytes;            /* of the transactions themselves */
     size_t bytes_max;
     struct slot *slots;
     uint32_t slot_count; /* a power of two, at most half full */
@@ -170,6 +172,7 @@ static void remove_transaction(struct mempool *mempool, uint32_t slot)
     else
         mempool->youngest = transaction->previous;
     mempool->count--;
+    mempool->stateful_count -= !transaction->is_stateless;
     mempool->bytes -= transaction->size;
     free(transaction);
 }
@@ -209,7 +212,7 @@ static bool has_room(const struct mempool *mempool, size_t size)
 }
 
 enum ingot_error mempool_add(struct mempool *mempool, struct ingot_slice transaction,
-                             const struct ingot_hash *digest, bool is_local)
+                             const struct ingot_hash *digest, bool is_local, bool is_stateless)
 {
     const uint64_t hash = hash_of(mempool, digest);
     if (mempool->slots[probe(mempool, hash, digest)].transaction != NULL)
@@ -222,7 +225,8 @@ enum ingot_error mempool_add(struct mempool *mempool, struct ingot_slice transac
         resize_index(mempool, mempool->slot_count * 2);
 
     struct transaction *added = alloc_resize(NULL, sizeof *added + transaction.size, 1);
-    *added = (struct transaction){.digest = *digest, .size = (uint32_t)transaction.size};
+    *added = (struct transaction){
+        .digest = *digest, .size = (uint32_t)transaction.size, .is_stateless = is_stateless};
     if (transaction.size > 0)
         memcpy(added->bytes, transaction.data, transaction.size);
     mempool->slots[probe(mempool, hash, digest)] = (struct slot){hash, added};
@@ -230,6 +234,7 @@ enum ingot_error mempool_add(struct mempool *mempool, struct ingot_slice transac
     if (is_local)
         link_outgoing(mempool, added);
     mempool->count++;
+    mempool->stateful_count += !is_stateless;
     mempool->bytes += transaction.size;
     return INGOT_OK;
 }
@@ -306,9 +311,9 @@ uint32_t mempool_take_outgoing(struct mempool *mempool, struct ingot_buffer *pac
 void mempool_recheck(struct mempool *mempool, mempool_keep *keep, void *context)
 {
     struct transaction *each = mempool->oldest;
-    while (each != NULL) {
+    while (each != NULL && mempool->stateful_count > 0) {
         struct transaction *next = each->next;
-        if (!keep(context, bytes_of(each)))
+        if (!each->is_stateless && !keep(context, bytes_of(each)))
             mempool_remove(mempool, &each->digest);
         each = next;
     }

@@ -14,11 +14,12 @@ void mempool_free(struct mempool *mempool);
 
 /*
  * Adds a transaction; bytes are copied. `is_local`: it came from a client of ours and has to be
- * passed on. INGOT_OK, INGOT_ERROR_EXISTS, INGOT_ERROR_TOO_LARGE (above
- * INGOT_TRANSACTION_BYTES_MAX), INGOT_ERROR_FULL.
+ * passed on. `is_stateless`: no commit can change what its check said. INGOT_OK,
+ * INGOT_ERROR_EXISTS, INGOT_ERROR_TOO_LARGE (above INGOT_TRANSACTION_BYTES_MAX), INGOT_ERROR_FULL.
  */
 INGOT_MUST_USE enum ingot_error mempool_add(struct mempool *mempool, struct ingot_slice transaction,
-                                            const struct ingot_hash *digest, bool is_local);
+                                            const struct ingot_hash *digest, bool is_local,
+                                            bool is_stateless);
 bool mempool_has(const struct mempool *mempool, const struct ingot_hash *digest);
 /* Removes a transaction if it is there. */
 void mempool_remove(struct mempool *mempool, const struct ingot_hash *digest);
@@ -43,7 +44,10 @@ uint32_t mempool_peek(const struct mempool *mempool, struct ingot_slice *transac
 uint32_t mempool_take_outgoing(struct mempool *mempool, struct ingot_buffer *packed,
                                size_t bytes_max);
 
-/* Asks about every transaction, oldest first, and removes those for which `keep` says false. */
+/*
+ * Asks about every transaction that is not stateless, oldest first, and removes those for which
+ * `keep` says false. Free when there is none.
+ */
 typedef bool mempool_keep(void *context, struct ingot_slice transaction);
 void mempool_recheck(struct mempool *mempool, mempool_keep *keep, void *context);
 

@@ -215,7 +215,11 @@ static enum ingot_exit open_app(struct ingot_node *node, char *why, size_t why_s
         node->app = node->options.app;
         return INGOT_EXIT_OK;
     }
-    if (ingot_app_init_by_name(name, &node->own_app) != INGOT_OK) {
+    const struct genesis *genesis = &node->home.genesis;
+    const struct ingot_app_options options = {.chain = genesis->hash,
+                                              .has_administrator = genesis->has_administrator,
+                                              .administrator = genesis->administrator};
+    if (ingot_app_init_by_name(name, &options, &node->own_app) != INGOT_OK) {
         (void)snprintf(why, why_size,
                        "%s/" HOME_GENESIS_FILE ": $.app: \"%s\" is no App of this program",
                        node->home.folder, name);

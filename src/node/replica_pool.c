@@ -25,7 +25,8 @@ static enum ingot_error admit(struct replica *replica, struct ingot_slice transa
     }
     executor_check(replica->executor, transaction, response);
     return response->code != 0 ? INGOT_OK
-                               : mempool_add(replica->mempool, transaction, &digest, is_local);
+                               : mempool_add(replica->mempool, transaction, &digest, is_local,
+                                             response->is_stateless);
 }
 
 static void count_admission(struct replica *replica, enum ingot_error error,
@@ -91,7 +92,7 @@ void pool_committed(struct replica *replica, struct block *block)
             wire_transaction_digest(transaction, &digest);
         mempool_remove(replica->mempool, known != NULL ? known++ : &digest);
     }
-    if (block->transaction_count > 0 && !replica->options.app->check_tx_is_stateless) {
+    if (block->transaction_count > 0) {
         mempool_recheck(replica->mempool, is_still_welcome, replica);
     }
 }

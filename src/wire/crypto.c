@@ -6,6 +6,7 @@
  */
 #include "wire/crypto.h"
 
+#include <ingot/crypto.h>
 #include <openssl/evp.h>
 #include <sodium.h>
 #include <string.h>
@@ -118,6 +119,12 @@ const struct crypto_scheme crypto_ed25519 = {
     .verify = ed25519_verify,
     .key_is_valid = ed25519_key_is_valid,
 };
+
+bool ingot_signature_verify(const struct ingot_public_key *key, struct ingot_slice message,
+                            const struct ingot_signature *signature)
+{
+    return crypto_ed25519.verify(key, message, signature);
+}
 
 void crypto_random_seed(uint8_t seed[CRYPTO_SEED_BYTES])
 {

@@ -3,6 +3,7 @@
  * the limits, and the same operation made anew is accepted as the same.
  */
 #include <stdlib.h>
+#include <string.h>
 
 #include "app/kv_transaction.h"
 
@@ -34,6 +35,10 @@ static void make(const struct kv_transaction *from, struct ingot_buffer *bytes)
     case KV_GET:
         error = ingot_kv_transaction_get(bytes, from->key, none);
         break;
+    case KV_SET_VALIDATORS:
+        error = ingot_kv_transaction_set_validators(bytes, from->sequence, from->changes,
+                                                    from->change_count, &from->signature);
+        break;
     }
     require(error == INGOT_OK);
 }
@@ -44,6 +49,11 @@ static void check_same(const struct kv_transaction *a, const struct kv_transacti
     require(ingot_slice_equal(a->key, b->key));
     require(ingot_slice_equal(a->value, b->value));
     require(ingot_slice_equal(a->expected, b->expected));
+    require(a->change_count == b->change_count && a->sequence == b->sequence);
+    for (uint32_t i = 0; i < a->change_count; i++)
+        require(a->changes[i].power == b->changes[i].power &&
+                memcmp(&a->changes[i].key, &b->changes[i].key, sizeof a->changes[i].key) == 0);
+    require(memcmp(&a->signature, &b->signature, sizeof a->signature) == 0);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -55,7 +65,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct kv_range range;
     const struct ingot_slice bytes = {data, size};
     if (kv_transaction_parse(&parser, bytes, &transaction) == INGOT_KV_OK) {
-        require(transaction.key.size >= 1 && transaction.key.size <= INGOT_KV_KEY_BYTES_MAX);
+        require(transaction.operation == KV_SET_VALIDATORS
+                    ? transaction.key.size == 0 && transaction.change_count >= 1 &&
+                          transaction.change_count <= INGOT_VALIDATORS_MAX
+                    : transaction.key.size >= 1 && transaction.key.size <= INGOT_KV_KEY_BYTES_MAX);
         require(transaction.value.size <= INGOT_KV_VALUE_BYTES_MAX);
         struct ingot_buffer made = {0};
         make(&transaction, &made);

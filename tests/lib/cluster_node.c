@@ -322,7 +322,7 @@ void node_open(struct cluster_node *node)
     if (!is_restart) {
         node->store = ingot_store_memory_new(ledger_table_count);
     }
-    ingot_app_kv_init(&node->app);
+    ingot_app_kv_init(NULL, &node->app);
     node->commits_seen = NEVER;
     node->has_stopped = false;
     node->has_crash_planned = false;

@@ -106,7 +106,7 @@ void lone_init(struct lone *lone, uint32_t me)
     struct execution *nothing = execution_new(NULL, 0, NULL, 0, NULL, 0);
     lone->empty_updates = nothing->updates_hash;
     execution_unref(nothing);
-    ingot_app_kv_init(&lone->app);
+    ingot_app_kv_init(NULL, &lone->app);
     lone->store = ingot_store_memory_new(ledger_table_count);
     const enum ingot_error error = lone_open(lone);
     INGOT_ASSERT(error == INGOT_OK);

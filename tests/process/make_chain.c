@@ -75,7 +75,7 @@ static void open_writer(struct writer *writer, const char *network, uint32_t nod
     if (ledger_committed_height(writer->home.ledger) != 0) {
         process_fail("%s: the data folder is not empty", path);
     }
-    if (ingot_app_init_by_name(genesis->app, &writer->app) != INGOT_OK) {
+    if (ingot_app_init_by_name(genesis->app, NULL, &writer->app) != INGOT_OK) {
         process_fail("%s: unknown App", path);
     }
     const struct executor_options options = {

@@ -19,13 +19,13 @@ static void apps_are_made_by_name(void **state)
     assert_true(ingot_app_names_count >= 2);
     for (unsigned i = 0; i < ingot_app_names_count; i++) {
         struct ingot_app app = {0};
-        assert_int_equal(ingot_app_init_by_name(ingot_app_names[i], &app), INGOT_OK);
+        assert_int_equal(ingot_app_init_by_name(ingot_app_names[i], NULL, &app), INGOT_OK);
         assert_string_equal(app.name, ingot_app_names[i]);
         ingot_app_deinit(&app);
         assert_null(app.name);
     }
     struct ingot_app app = {0};
-    assert_int_equal(ingot_app_init_by_name("KV", &app), INGOT_ERROR_NOT_FOUND);
+    assert_int_equal(ingot_app_init_by_name("KV", NULL, &app), INGOT_ERROR_NOT_FOUND);
     assert_null(app.name);
 }
 

@@ -7,6 +7,7 @@
 #define INGOT_TESTS_APP_STATE_H
 
 #include <ingot/app.h>
+#include <stdio.h>
 
 #define ITEMS_MAX 2048
 
@@ -19,6 +20,10 @@ struct ingot_snapshot {
     struct item items[ITEMS_MAX]; /* ordered by key */
     uint32_t count;
     enum ingot_error fails_with;
+    enum ingot_error set_answer; /* to changes of validators */
+    uint32_t changes_made;       /* how often validators were changed */
+    uint32_t change_count;       /* of the last time */
+    struct ingot_validator changes[INGOT_VALIDATORS_MAX];
 };
 
 struct ingot_execution {
@@ -26,6 +31,7 @@ struct ingot_execution {
     uint32_t room;
     uint32_t count;
     uint32_t codes[16];
+    char logs[16][INGOT_RESULT_LOG_BYTES_MAX + 1];
     struct ingot_buffer data[16];
     uint32_t included[16];
     bool refuses_index_1;
@@ -115,6 +121,28 @@ enum ingot_error ingot_execution_delete(struct ingot_execution *execution, struc
     return INGOT_OK;
 }
 
+/* Which sets are valid is the node's business, and tested there. */
+enum ingot_error ingot_snapshot_check_validators(const struct ingot_snapshot *snapshot,
+                                                 const struct ingot_validator *changes,
+                                                 uint32_t change_count)
+{
+    assert_non_null(changes);
+    assert_in_range(change_count, 1, INGOT_VALIDATORS_MAX);
+    return snapshot->set_answer;
+}
+
+enum ingot_error ingot_execution_set_validators(struct ingot_execution *execution,
+                                                const struct ingot_validator *changes,
+                                                uint32_t change_count)
+{
+    struct ingot_snapshot *state = execution->state;
+    assert_int_equal(state->set_answer, INGOT_OK);
+    memcpy(state->changes, changes, change_count * sizeof *changes);
+    state->change_count = change_count;
+    state->changes_made++;
+    return INGOT_OK;
+}
+
 enum ingot_error ingot_execution_result(struct ingot_execution *execution,
                                         const struct ingot_result *result)
 {
@@ -125,6 +153,8 @@ enum ingot_error ingot_execution_result(struct ingot_execution *execution,
     ingot_buffer_append_slice(&execution->data[execution->count], result->data);
     assert_true(result->log.size <= INGOT_RESULT_LOG_BYTES_MAX);
     assert_int_equal(result->code == 0, result->log.size == 0);
+    snprintf(execution->logs[execution->count], sizeof execution->logs[0], "%.*s",
+             (int)result->log.size, (const char *)result->log.data);
     execution->count++;
     return INGOT_OK;
 }

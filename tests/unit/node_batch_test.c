@@ -24,7 +24,7 @@ static void add_smallest(struct mempool *mempool, uint32_t number)
     const struct ingot_slice transaction = ingot_slice_of(bytes, sizeof bytes);
     struct ingot_hash digest;
     wire_transaction_digest(transaction, &digest);
-    assert_int_equal(mempool_add(mempool, transaction, &digest, true), INGOT_OK);
+    assert_int_equal(mempool_add(mempool, transaction, &digest, true, true), INGOT_OK);
 }
 
 static enum reject decode(uint32_t count, const struct ingot_buffer *packed)

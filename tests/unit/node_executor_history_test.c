@@ -388,7 +388,7 @@ static void run_history(uint64_t seed)
     random_state = seed;
     struct world *world = calloc(1, sizeof *world);
     test_chain_init(&world->chain);
-    ingot_app_kv_init(&world->app);
+    ingot_app_kv_init(NULL, &world->app);
     world->count = 1;
     world->blocks[0] = (struct model_block){.block = world->chain.genesis, .is_committed = true};
     memset(world->blocks[0].state, 0xff, sizeof world->blocks[0].state);

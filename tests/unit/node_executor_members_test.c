@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "lib/executor_script.h"
+#include "node/executor_internal.h"
 #include "wire/preimage.h"
 
 static void an_app_sees_the_set_as_the_execution_has_changed_it_so_far(void **state)
@@ -84,6 +85,97 @@ static void the_257th_member_is_refused_until_another_leaves(void **state)
     block_unref(overfull);
     block_unref(swapped);
     pair_deinit(&pair);
+}
+
+/* A set of members 10 to 19, each with power 1. */
+static void ten_members(struct members *members)
+{
+    *members = (struct members){.count = 10};
+    for (uint32_t i = 0; i < 10; i++) {
+        memset(members->list[i].key.bytes, (int)(10 + i), INGOT_PUBLIC_KEY_BYTES);
+        members->list[i].power = 1;
+    }
+}
+
+static bool any_key(const struct ingot_public_key *key)
+{
+    return key->bytes[0] != 0;
+}
+
+static void changes_at_once_are_judged_by_the_set_in_the_end(void **state)
+{
+    (void)state;
+    static const struct {
+        uint32_t leave; /* of the ten, from the first on */
+        uint8_t first;  /* newcomers, from this key on */
+        uint32_t come;
+        uint64_t power; /* of each newcomer */
+        enum ingot_error error;
+        const char *why;
+    } rows[] = {
+        {10, 0, 0, 0, INGOT_ERROR_REJECTED, "nobody is left"},
+        {9, 0, 0, 0, INGOT_OK, "one is left"},
+        {10, 50, 1, 1, INGOT_OK, "all are replaced by one"},
+        {10, 50, 1, INGOT_TOTAL_POWER_MAX, INGOT_OK, "who has all the power there may be"},
+        {9, 50, 1, INGOT_TOTAL_POWER_MAX, INGOT_ERROR_TOO_LARGE, "and one more"},
+        {10, 50, 2, UINT64_MAX, INGOT_ERROR_TOO_LARGE, "a sum that would overflow"},
+        {10, 50, 17, INGOT_TOTAL_POWER_MAX, INGOT_ERROR_TOO_LARGE, "another one"},
+        {0, 15, 1, 7, INGOT_OK, "a member's power"},
+        {3, 12, 1, 7, INGOT_ERROR_EXISTS, "a key twice"},
+        {0, 0, 1, 7, INGOT_ERROR_INVALID, "a key that may not be a member's"},
+    };
+    const struct crypto_scheme scheme = {.key_is_valid = any_key};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct ingot_validator changes[64];
+        struct members members;
+        struct members before;
+        uint32_t count = 0;
+        /* Newcomers first, so that order would matter if it did. */
+        for (uint32_t j = 0; j < rows[i].come; j++) {
+            memset(changes[count].key.bytes, (int)(rows[i].first + j), INGOT_PUBLIC_KEY_BYTES);
+            changes[count++].power = rows[i].power;
+        }
+        for (uint32_t j = 0; j < rows[i].leave; j++) {
+            memset(changes[count].key.bytes, (int)(10 + j), INGOT_PUBLIC_KEY_BYTES);
+            changes[count++].power = 0;
+        }
+        ten_members(&members);
+        before = members;
+        const enum ingot_error error = members_change(&members, &scheme, changes, count);
+        if (error != rows[i].error)
+            print_error("%s: %s\n", rows[i].why, ingot_error_text(error));
+        assert_int_equal(error, rows[i].error);
+        if (error != INGOT_OK)
+            assert_memory_equal(&members, &before, sizeof members);
+    }
+}
+
+static void a_full_set_may_be_replaced_as_a_whole(void **state)
+{
+    (void)state;
+    static struct ingot_validator changes[2 * INGOT_VALIDATORS_MAX + 1];
+    struct members members = {.count = INGOT_VALIDATORS_MAX};
+    const struct crypto_scheme scheme = {.key_is_valid = any_key};
+    memset(changes, 1, sizeof changes);
+    for (uint32_t i = 0; i < INGOT_VALIDATORS_MAX; i++) {
+        members.list[i].key.bytes[0] = 1;
+        members.list[i].key.bytes[1] = (uint8_t)i;
+        members.list[i].power = INGOT_TOTAL_POWER_MAX / INGOT_VALIDATORS_MAX;
+        changes[i].key.bytes[1] = (uint8_t)i;
+        changes[i].key.bytes[2] = 77;
+        changes[i].power = members.list[i].power;
+        changes[INGOT_VALIDATORS_MAX + i] = members.list[i];
+        changes[INGOT_VALIDATORS_MAX + i].power = 0;
+    }
+    changes[2 * INGOT_VALIDATORS_MAX].key.bytes[3] = 99;
+    changes[2 * INGOT_VALIDATORS_MAX].power = 1;
+    assert_int_equal(members_change(&members, &scheme, changes, 2 * INGOT_VALIDATORS_MAX + 1),
+                     INGOT_ERROR_FULL);
+    assert_int_equal(members_change(&members, &scheme, changes, 2 * INGOT_VALIDATORS_MAX),
+                     INGOT_OK);
+    assert_int_equal(members.count, INGOT_VALIDATORS_MAX);
+    for (uint32_t i = 0; i < INGOT_VALIDATORS_MAX; i++)
+        assert_memory_equal(&members.list[i], &changes[i], sizeof changes[i]);
 }
 
 static void a_key_that_is_no_point_of_large_order_is_refused(void **state)
@@ -227,6 +319,8 @@ int main(void)
         cmocka_unit_test(an_app_sees_the_set_as_the_execution_has_changed_it_so_far),
         cmocka_unit_test(what_a_set_may_not_be_is_refused_and_changes_nothing),
         cmocka_unit_test(the_257th_member_is_refused_until_another_leaves),
+        cmocka_unit_test(changes_at_once_are_judged_by_the_set_in_the_end),
+        cmocka_unit_test(a_full_set_may_be_replaced_as_a_whole),
         cmocka_unit_test(a_key_that_is_no_point_of_large_order_is_refused),
         cmocka_unit_test(a_block_that_changes_the_set_opens_the_next_epoch_for_its_children),
         cmocka_unit_test(what_leaves_the_set_as_it_was_does_not_change_it),

@@ -25,7 +25,7 @@ static enum ingot_error add_text(struct mempool *mempool, const char *text, bool
 {
     const struct ingot_slice transaction = ingot_slice_of_text(text);
     const struct ingot_hash digest = digest_of(transaction);
-    return mempool_add(mempool, transaction, &digest, is_local);
+    return mempool_add(mempool, transaction, &digest, is_local, false);
 }
 
 static void remove_text(struct mempool *mempool, const char *text)
@@ -114,9 +114,9 @@ static void a_transaction_above_the_limit_is_too_large(void **state)
     const struct ingot_slice large = ingot_slice_of(bytes, INGOT_TRANSACTION_BYTES_MAX + 1);
     const struct ingot_slice largest = ingot_slice_of(bytes, INGOT_TRANSACTION_BYTES_MAX);
     struct ingot_hash digest = digest_of(large);
-    assert_int_equal(mempool_add(mempool, large, &digest, false), INGOT_ERROR_TOO_LARGE);
+    assert_int_equal(mempool_add(mempool, large, &digest, false, false), INGOT_ERROR_TOO_LARGE);
     digest = digest_of(largest);
-    assert_int_equal(mempool_add(mempool, largest, &digest, false), INGOT_OK);
+    assert_int_equal(mempool_add(mempool, largest, &digest, false, false), INGOT_OK);
     free(bytes);
     mempool_free(mempool);
 }
@@ -190,6 +190,25 @@ static void a_recheck_removes_what_is_not_kept(void **state)
     struct ingot_buffer packed = {0};
     assert_int_equal(mempool_take_outgoing(mempool, &packed, 100), 2);
     ingot_buffer_deinit(&packed);
+    mempool_free(mempool);
+}
+
+static void a_recheck_asks_nothing_about_stateless_transactions(void **state)
+{
+    (void)state;
+    struct mempool *mempool = mempool_new(100000);
+    const char *const texts[] = {"a", "b", "c", "d"};
+    for (size_t i = 0; i < 4; i++) {
+        const struct ingot_slice transaction = ingot_slice_of_text(texts[i]);
+        const struct ingot_hash digest = digest_of(transaction);
+        assert_int_equal(mempool_add(mempool, transaction, &digest, false, i != 2), INGOT_OK);
+    }
+    uint32_t asked = 0;
+    mempool_recheck(mempool, keep_upper, &asked);
+    assert_int_equal(asked, 1);
+    expect_content(mempool, "a,b,d,");
+    mempool_recheck(mempool, keep_upper, &asked);
+    assert_int_equal(asked, 1);
     mempool_free(mempool);
 }
 
@@ -309,7 +328,7 @@ static void step_both(struct mempool *mempool, struct model *model)
     const uint32_t choice = random_below(100);
     if (choice < 55 && model->count < MODEL_MAX) {
         const bool is_local = random_below(2) == 0;
-        const enum ingot_error error = mempool_add(mempool, transaction, &digest, is_local);
+        const enum ingot_error error = mempool_add(mempool, transaction, &digest, is_local, false);
         assert_int_equal(error, at != UINT32_MAX ? INGOT_ERROR_EXISTS : INGOT_OK);
         if (error == INGOT_OK) {
             model->items[model->count].value = value;
@@ -354,6 +373,7 @@ int main(void)
         cmocka_unit_test(peeking_keeps_to_count_bytes_and_what_is_skipped),
         cmocka_unit_test(local_transactions_are_passed_on_once_and_in_order),
         cmocka_unit_test(a_recheck_removes_what_is_not_kept),
+        cmocka_unit_test(a_recheck_asks_nothing_about_stateless_transactions),
         cmocka_unit_test(random_operations_agree_with_a_simple_model),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
