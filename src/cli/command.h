@@ -19,6 +19,7 @@ struct command {
     enum ingot_exit (*run)(const struct command *command, int argc, char **argv);
 };
 
+extern const struct command command_backup;
 extern const struct command command_bench;
 extern const struct command command_init;
 extern const struct command command_keygen;

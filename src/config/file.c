@@ -235,3 +235,12 @@ enum ingot_error folder_make(const char *path, uint32_t mode, struct report *rep
     report_add(report, "%s: the folder cannot be made: %s", path, strerror(number));
     return error_of_errno(number);
 }
+
+enum ingot_error folder_rename(const char *from, const char *to, struct report *report)
+{
+    if (rename(from, to) == 0 && sync_folder_of(to))
+        return INGOT_OK;
+    const int number = errno == ENOTEMPTY ? EEXIST : errno;
+    report_add(report, "%s: cannot be given its name: %s", to, strerror(number));
+    return error_of_errno(number);
+}

@@ -55,4 +55,13 @@ INGOT_MUST_USE enum ingot_error file_write(const char *path, struct ingot_slice 
 /* Makes a folder if it is not there. Parents must exist. */
 INGOT_MUST_USE enum ingot_error folder_make(const char *path, uint32_t mode, struct report *report);
 
+/*
+ * Gives a folder that is complete and synced its final name, durably. `to` is free or an empty
+ * folder; both are in one file system.
+ *
+ * Returns INGOT_OK, INGOT_ERROR_EXISTS (and nothing has changed) or INGOT_ERROR_IO and the like.
+ */
+INGOT_MUST_USE enum ingot_error folder_rename(const char *from, const char *to,
+                                              struct report *report);
+
 #endif

@@ -347,7 +347,10 @@ enum ingot_error ledger_open(struct ingot_store *store, const struct ledger_opti
     enum ingot_error error = check_schema(ledger, why);
     if (error == INGOT_ERROR_NOT_FOUND) {
         error = check_empty(ledger, why);
-        if (error == INGOT_OK)
+        if (error == INGOT_OK && options->read_only)
+            error = ledger_fail(why, INGOT_ERROR_NOT_FOUND,
+                                "there is no chain in it yet; expected data that a node has used");
+        else if (error == INGOT_OK)
             error = create(ledger, options, why);
     } else if (error == INGOT_OK) {
         error = resume(ledger, why);

@@ -33,14 +33,16 @@ struct ledger_options {
     uint32_t apply_blocks_max; /* apply the state at the latest after so many blocks; 0: 128 */
     size_t apply_bytes_max;    /* or so many bytes of updates; 0: 16 MiB */
     uint32_t apply_puts_min;   /* in one transaction at least so many keys; 0: 1024 */
+    bool read_only;            /* nothing is put; all that is read is of one moment */
 };
 
 /*
  * Takes over a store: an empty one is given the genesis state (durable when this returns), any
  * other is checked against the schema version and the chain. The store stays the caller's.
  *
- * Returns INGOT_OK; INGOT_ERROR_VERSION, INGOT_ERROR_CORRUPT, INGOT_ERROR_INVALID (another
- * chain), or the store's error, with a sentence in `why`.
+ * Returns INGOT_OK; INGOT_ERROR_NOT_FOUND (empty, and read_only); INGOT_ERROR_VERSION,
+ * INGOT_ERROR_CORRUPT, INGOT_ERROR_INVALID (another chain), or the store's error, with a sentence
+ * in `why`.
  */
 INGOT_MUST_USE enum ingot_error ledger_open(struct ingot_store *store,
                                             const struct ledger_options *options,

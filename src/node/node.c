@@ -180,34 +180,6 @@ static void peer_disconnected(void *context, uint32_t peer, enum ingot_close_rea
 
 /* --- Opening, part by part. --- */
 
-static enum ingot_exit exit_of_open(enum ingot_error error)
-{
-    switch (error) {
-    case INGOT_OK:
-        return INGOT_EXIT_OK;
-    case INGOT_ERROR_LOCKED:
-        return INGOT_EXIT_LOCKED;
-    case INGOT_ERROR_CORRUPT:
-    case INGOT_ERROR_VERSION:
-    case INGOT_ERROR_INVALID:
-        return INGOT_EXIT_DAMAGED;
-    case INGOT_ERROR_UNKNOWN_OUTCOME:
-    case INGOT_ERROR_NO_SPACE:
-        return INGOT_EXIT_WRITE;
-    case INGOT_ERROR_NOT_FOUND:
-    case INGOT_ERROR_EXISTS:
-    case INGOT_ERROR_TOO_LARGE:
-    case INGOT_ERROR_FULL:
-    case INGOT_ERROR_IO:
-    case INGOT_ERROR_REJECTED:
-    case INGOT_ERROR_NETWORK:
-    case INGOT_ERROR_TIMEOUT:
-    case INGOT_ERROR_PERMISSION:
-        return INGOT_EXIT_FAILURE;
-    }
-    return INGOT_EXIT_FAILURE;
-}
-
 static enum ingot_exit open_app(struct ingot_node *node, char *why, size_t why_size)
 {
     const char *name = node->home.genesis.app;
@@ -231,23 +203,12 @@ static enum ingot_exit open_app(struct ingot_node *node, char *why, size_t why_s
 
 static enum ingot_exit open_genesis(struct ingot_node *node, char *why, size_t why_size)
 {
-    const struct genesis *genesis = &node->home.genesis;
-    struct ingot_validator *members = alloc_zeroed(genesis->validator_count, sizeof *members);
-    for (uint32_t i = 0; i < genesis->validator_count; i++) {
-        members[i] = genesis->validators[i].validator;
+    char reason[256] = "";
+    if (home_genesis_init(&node->home.genesis, &node->genesis, reason, sizeof reason) == INGOT_OK) {
+        return INGOT_EXIT_OK;
     }
-    const char *reason = NULL;
-    node->genesis_set = validator_set_new(0, members, genesis->validator_count, &reason);
-    free(members);
-    if (node->genesis_set == NULL) {
-        (void)snprintf(why, why_size, "%s/" HOME_GENESIS_FILE ": $.validators: %s",
-                       node->home.folder, reason);
-        return INGOT_EXIT_USAGE;
-    }
-    wire_seal_set(node->genesis_set);
-    node->genesis_block =
-        wire_genesis_block(&genesis->hash, node->genesis_set, genesis->time_ns / 1000000);
-    return INGOT_EXIT_OK;
+    (void)snprintf(why, why_size, "%s/" HOME_GENESIS_FILE ": %s", node->home.folder, reason);
+    return INGOT_EXIT_USAGE;
 }
 
 static enum ingot_exit open_store(struct ingot_node *node, char *why, size_t why_size)
@@ -259,7 +220,7 @@ static enum ingot_exit open_store(struct ingot_node *node, char *why, size_t why
         .table_count = ledger_table_count,
         .map_size_initial = settings->storage_map_size_initial,
         .map_size_max = settings->storage_map_size_max};
-    return exit_of_open(ingot_store_lmdb_open(&options, &node->store, why, why_size));
+    return home_ledger_exit(ingot_store_lmdb_open(&options, &node->store, why, why_size));
 }
 
 static struct replica_options replica_options_of(struct ingot_node *node)
@@ -269,8 +230,8 @@ static struct replica_options replica_options_of(struct ingot_node *node)
     struct replica_options options = {
         .store = node->store,
         .app = node->app,
-        .genesis = node->genesis_block,
-        .genesis_set = node->genesis_set,
+        .genesis = node->genesis.block,
+        .genesis_set = node->genesis.set,
         .output = {.context = node,
                    .send = on_send,
                    .broadcast = on_broadcast,
@@ -311,7 +272,7 @@ static enum ingot_exit open_replica(struct ingot_node *node, char *why, size_t w
         replica_get_status(node->replica, &status);
         node->tip = block_ref(status.last_committed);
     }
-    return exit_of_open(error);
+    return home_ledger_exit(error);
 }
 
 static enum ingot_exit open_loop(struct ingot_node *node, char *why, size_t why_size)
@@ -520,8 +481,7 @@ void ingot_node_free(struct ingot_node *node)
         (void)close(node->wake_fd);
     }
     block_unref(node->tip);
-    block_unref(node->genesis_block);
-    validator_set_unref(node->genesis_set);
+    home_genesis_deinit(&node->genesis);
     if (node->app == &node->own_app) {
         ingot_app_deinit(&node->own_app);
     }

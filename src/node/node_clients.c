@@ -156,7 +156,7 @@ struct rpc_identity node_rpc_identity(const struct ingot_node *node, const char 
                                  .app_version = node->app->version,
                                  .program_version = ingot_version(),
                                  .genesis = &node->home.genesis,
-                                 .genesis_block = node->genesis_block,
+                                 .genesis_block = node->genesis.block,
                                  .transport_key = node->home.transport_key.public_key,
                                  .has_key = node->home.has_validator_key,
                                  .key = node->home.validator_key.public_key,

@@ -8,6 +8,7 @@
 #include <ingot/node.h>
 
 #include "config/home.h"
+#include "node/home_ledger.h"
 #include "node/peer_table.h"
 #include "node/replica.h"
 #include "node/rpc.h"
@@ -20,8 +21,7 @@ struct ingot_node {
     struct node_home home;
     struct ingot_app own_app; /* when the options bring none */
     const struct ingot_app *app;
-    struct block *genesis_block;
-    struct validator_set *genesis_set;
+    struct home_genesis genesis;
 
     struct ingot_store *store;
     struct replica *replica;

@@ -1,0 +1,101 @@
+/*
+ * The bodies of home_ledger.h.
+ */
+#include "node/home_ledger.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "wire/preimage.h"
+
+enum ingot_error home_genesis_init(const struct genesis *genesis, struct home_genesis *result,
+                                   char *why, size_t why_size)
+{
+    *result = (struct home_genesis){0};
+    struct ingot_validator *members = alloc_zeroed(genesis->validator_count, sizeof *members);
+    for (uint32_t i = 0; i < genesis->validator_count; i++) {
+        members[i] = genesis->validators[i].validator;
+    }
+    const char *reason = NULL;
+    result->set = validator_set_new(0, members, genesis->validator_count, &reason);
+    free(members);
+    if (result->set == NULL) {
+        (void)snprintf(why, why_size, "$.validators: %s", reason);
+        return INGOT_ERROR_INVALID;
+    }
+    wire_seal_set(result->set);
+    result->block = wire_genesis_block(&genesis->hash, result->set, genesis->time_ns / 1000000);
+    return INGOT_OK;
+}
+
+void home_genesis_deinit(struct home_genesis *genesis)
+{
+    block_unref(genesis->block);
+    validator_set_unref(genesis->set);
+    *genesis = (struct home_genesis){0};
+}
+
+enum ingot_error home_ledger_open(const struct node_home *home, const struct home_genesis *genesis,
+                                  const char *folder, enum home_ledger_mode mode,
+                                  struct home_ledger *opened, char *why, size_t why_size)
+{
+    *opened = (struct home_ledger){0};
+    const struct ingot_store_lmdb_options store_options = {
+        .folder = folder,
+        .tables = ledger_tables,
+        .table_count = ledger_table_count,
+        .map_size_initial = home->settings.storage_map_size_initial,
+        .map_size_max = home->settings.storage_map_size_max,
+        .read_only = mode == HOME_LEDGER_READ};
+    const struct ledger_options ledger_options = {.genesis = genesis->block,
+                                                  .genesis_set = genesis->set,
+                                                  .index_transactions = home->settings.rpc_index_tx,
+                                                  .read_only = mode == HOME_LEDGER_READ};
+    enum ingot_error error = ingot_store_lmdb_open(&store_options, &opened->store, why, why_size);
+    if (error != INGOT_OK) {
+        return error;
+    }
+    char reason[1024] = "";
+    error = ledger_open(opened->store, &ledger_options, &opened->ledger, reason, sizeof reason);
+    if (error != INGOT_OK) {
+        (void)snprintf(why, why_size, "%s: %s", folder, reason);
+        home_ledger_close(opened);
+    }
+    return error;
+}
+
+void home_ledger_close(struct home_ledger *opened)
+{
+    ledger_free(opened->ledger);
+    ingot_store_close(opened->store);
+    *opened = (struct home_ledger){0};
+}
+
+enum ingot_exit home_ledger_exit(enum ingot_error error)
+{
+    switch (error) {
+    case INGOT_OK:
+        return INGOT_EXIT_OK;
+    case INGOT_ERROR_LOCKED:
+        return INGOT_EXIT_LOCKED;
+    case INGOT_ERROR_CORRUPT:
+    case INGOT_ERROR_VERSION:
+    case INGOT_ERROR_INVALID:
+        return INGOT_EXIT_DAMAGED;
+    case INGOT_ERROR_UNKNOWN_OUTCOME:
+    case INGOT_ERROR_NO_SPACE:
+        return INGOT_EXIT_WRITE;
+    case INGOT_ERROR_NOT_FOUND:
+    case INGOT_ERROR_EXISTS:
+    case INGOT_ERROR_TOO_LARGE:
+    case INGOT_ERROR_FULL:
+    case INGOT_ERROR_IO:
+    case INGOT_ERROR_REJECTED:
+    case INGOT_ERROR_NETWORK:
+    case INGOT_ERROR_TIMEOUT:
+    case INGOT_ERROR_PERMISSION:
+        return INGOT_EXIT_FAILURE;
+    }
+    return INGOT_EXIT_FAILURE;
+}
