@@ -33,7 +33,10 @@ struct ingot_node_options {
      * genesis names.
      */
     const struct ingot_app *app;
-    /** SIGTERM and SIGINT end ingot_node_run with INGOT_EXIT_OK. */
+    /**
+     * SIGTERM and SIGINT end ingot_node_run with INGOT_EXIT_OK; SIGHUP lets it read the peers file
+     * again.
+     */
     bool handle_signals;
     /** Told of each committed block, in order, when it is durable. Runs on the loop. Optional. */
     void (*committed)(void *context, const struct ingot_block_info *block,

@@ -1,5 +1,5 @@
 /*
- * `ingot node`: one validator in the foreground. What a node does is the library's; this is flags,
+ * `ingot node`: one node in the foreground. What a node does is the library's; this is flags,
  * logs and the exit status.
  */
 #include <ingot/node.h>
@@ -66,14 +66,16 @@ static enum ingot_exit run(const struct command *command, int argc, char **argv)
 
 const struct command command_node = {
     .name = "node",
-    .summary = "run one validator in the foreground",
+    .summary = "run one node, a validator or an observer, in the foreground",
     .help = "usage: ingot node --home DIR [--log-format plain|json] [--log-level LEVEL]\n"
             "\n"
             "Runs the node whose configuration, genesis, peers and keys are in DIR. Logs go to\n"
             "standard error. SIGTERM and SIGINT end it with status 0; being killed in any way\n"
-            "loses nothing that was reported as committed.\n"
+            "loses nothing that was reported as committed. SIGHUP lets it read its peers file\n"
+            "again: peers come and go without a restart, and a file with a mistake changes\n"
+            "nothing but the log.\n"
             "\n"
-            "  --home DIR            the node's home; 'ingot testnet' makes some\n"
+            "  --home DIR            the node's home; 'ingot testnet' and 'ingot init' make some\n"
             "  --log-format FORMAT   plain (default) or json\n"
             "  --log-level LEVEL     debug, info (default), warn, error or none\n"
             "\n"

@@ -20,9 +20,11 @@ static void print_row(const char *label, const char *text)
 static void print_status(const json_t *status)
 {
     const json_t *catching_up = client_member(status, "sync_info.catching_up");
+    const json_t *is_member = client_member(status, "ingot.is_member");
     print_row("chain", client_text(status, "node_info.network"));
     print_row("node", client_text(status, "node_info.moniker"));
     print_row("validator", client_text(status, "validator_info.address"));
+    print_row("member", json_is_true(is_member) ? "yes" : "no, it follows");
     print_row("power", client_text(status, "validator_info.voting_power"));
     print_row("height", client_text(status, "sync_info.latest_block_height"));
     print_row("block", client_text(status, "sync_info.latest_block_hash"));
@@ -91,10 +93,11 @@ static enum ingot_exit run(const struct command *command, int argc, char **argv)
 
 const struct command command_status = {
     .name = "status",
-    .summary = "show a node's height, view, leader and peers",
+    .summary = "show a node's height, view, leader, power and peers",
     .help = "usage: ingot status [--node URL] [--json]\n"
             "\n"
-            "Asks a node for its state: the committed height, its view and leader, its peers.\n"
+            "Asks a node for its state: the committed height, its view and leader, its peers, and\n"
+            "whether it is a member of the present validator set.\n"
             "\n"
             "  --node URL   the node's address for clients (" COMMAND_NODE_URL_DEFAULT ")\n"
             "  --json       print the whole answer\n",

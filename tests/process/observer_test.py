@@ -5,6 +5,8 @@ files again on SIGHUP. It follows the chain, answers clients and passes their tr
 peers file with a mistake changes nothing.
 """
 
+import time
+
 from checks import check_equal, check_no_evidence
 from network import Failure, Load, Network, main
 
@@ -21,13 +23,22 @@ def follows(network, node, others):
     network.until(f"{node} has reached {goal}", lambda: node.height() >= goal)
 
 
-def is_an_observer(node, peers):
+def ages_s(node):
+    """How long its connections have lasted, in seconds."""
+    peers = node.call("net_info")["peers"]
+    return [int(peer["connection_status"]["Duration"]) / 1e9 for peer in peers]
+
+
+def is_an_observer(network, node, peers):
     status = node.status()
     expect(not status["ingot"]["is_member"], f"{node} says that it is a member: {status}")
     expect(status["validator_info"]["voting_power"] == "0", f"{node} claims power: {status}")
     expect(int(status["ingot"]["peers"]) == peers, f"{node} has not {peers} peers: {status}")
     for peer in node.call("net_info")["peers"]:
         expect("validator_address" in peer["ingot"], f"a peer's validator key is missing: {peer}")
+    network.until("connections grow older", lambda: min(ages_s(node)) > 0.05)
+    lasted = time.monotonic() - node.started_at
+    expect(max(ages_s(node)) <= lasted + 1, f"connections older than the process: {ages_s(node)}")
 
 
 def an_observer_joins_follows_and_leaves():
@@ -38,7 +49,7 @@ def an_observer_joins_follows_and_leaves():
             network.until("the load commits", lambda: load.count() >= 20)
             observer = network.add_observer()
             follows(network, observer, validators)
-            is_an_observer(observer, peers=4)
+            is_an_observer(network, observer, peers=4)
 
             # A transaction that only the observer is given, and a read from the observer.
             height, why = observer.commit(b"through=observer")

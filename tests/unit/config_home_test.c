@@ -183,6 +183,38 @@ static void files_that_do_not_fit_together_are_refused(void **state)
     expect_refusal(INGOT_ERROR_INVALID, "expected different keys");
 }
 
+static void the_peers_file_is_read_again_under_the_same_rules(void **state)
+{
+    (void)state;
+    struct node_home home;
+    struct peer_list peers;
+    make_home();
+    write_peers(&transport, &validator);
+    assert_int_equal(config_load_home(folder, &home, complaints, sizeof complaints), INGOT_OK);
+
+    write_peers(&stranger, NULL);
+    if (config_load_peers(&home, &peers, complaints, sizeof complaints) != INGOT_OK)
+        fail_msg("%s", complaints);
+    assert_int_equal(peers.count, 1);
+    assert_memory_equal(&peers.entries[0].transport_key, &stranger.public_key,
+                        sizeof stranger.public_key);
+    peers_deinit(&peers);
+
+    write_peers(&stranger, &validator);
+    assert_int_equal(config_load_peers(&home, &peers, complaints, sizeof complaints),
+                     INGOT_ERROR_INVALID);
+    assert_non_null(strstr(complaints, "peers:1: expected another node's validator key"));
+    put(HOME_PEERS_FILE, "# nobody\nx\n");
+    assert_int_equal(config_load_peers(&home, &peers, complaints, sizeof complaints),
+                     INGOT_ERROR_INVALID);
+    assert_non_null(strstr(complaints, "peers:2: expected the peer's transport key"));
+    (void)unlink(path(HOME_PEERS_FILE));
+    assert_int_equal(config_load_peers(&home, &peers, complaints, sizeof complaints),
+                     INGOT_ERROR_NOT_FOUND);
+    assert_int_equal(home.peers.count, 1);
+    node_home_deinit(&home);
+}
+
 static void the_homes_that_come_with_the_sources_load(void **state)
 {
     (void)state;
@@ -370,6 +402,7 @@ int main(void)
         cmocka_unit_test(a_key_outside_the_set_is_an_observers),
         cmocka_unit_test(an_observer_without_a_key_has_to_say_so),
         cmocka_unit_test(files_that_do_not_fit_together_are_refused),
+        cmocka_unit_test(the_peers_file_is_read_again_under_the_same_rules),
         cmocka_unit_test(the_homes_that_come_with_the_sources_load),
         cmocka_unit_test(missing_files_are_all_named),
         cmocka_unit_test(a_key_file_is_for_its_owner_alone),
