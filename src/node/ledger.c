@@ -59,21 +59,21 @@ static void put_sealed(struct ledger *ledger, enum ledger_table table, struct in
     ingot_buffer_deinit(&record);
 }
 
-static void put_meta(struct ledger *ledger, const char *name, const struct ingot_buffer *content)
+void ledger_store_meta(struct ledger *ledger, const char *name, const struct ingot_buffer *content)
 {
     put_sealed(ledger, LEDGER_META, ingot_slice_of_text(name), ingot_buffer_slice(content));
 }
 
-static void put_heights(struct ledger *ledger, const struct ledger_heights *heights)
+void ledger_store_heights(struct ledger *ledger, const struct ledger_heights *heights)
 {
     struct ingot_buffer content = {0};
     ledger_encode_heights(heights, &content);
-    put_meta(ledger, LEDGER_KEY_HEIGHTS, &content);
+    ledger_store_meta(ledger, LEDGER_KEY_HEIGHTS, &content);
     ingot_buffer_deinit(&content);
 }
 
-static void put_entry(struct ledger *ledger, const struct block *block,
-                      const struct execution *execution)
+void ledger_store_entry(struct ledger *ledger, const struct block *block,
+                        const struct execution *execution)
 {
     uint8_t key[LEDGER_BLOCK_KEY_BYTES];
     ledger_block_key(block->height, &block->hash, key);
@@ -84,7 +84,7 @@ static void put_entry(struct ledger *ledger, const struct block *block,
     ingot_buffer_deinit(&value);
 }
 
-static void put_chain(struct ledger *ledger, const struct block *block)
+void ledger_store_chain(struct ledger *ledger, const struct block *block)
 {
     uint8_t key[LEDGER_HEIGHT_KEY_BYTES];
     ledger_height_key(block->height, key);
@@ -92,7 +92,7 @@ static void put_chain(struct ledger *ledger, const struct block *block)
                           ingot_slice_of(block->hash.bytes, INGOT_HASH_BYTES));
 }
 
-static void put_set(struct ledger *ledger, const struct validator_set *set)
+void ledger_store_set(struct ledger *ledger, const struct validator_set *set)
 {
     uint8_t key[LEDGER_HEIGHT_KEY_BYTES];
     ledger_height_key(set->epoch, key);
@@ -107,7 +107,7 @@ void ledger_put_block(struct ledger *ledger, struct block *block, struct executi
     INGOT_ASSERT(execution != NULL);
     INGOT_ASSERT(execution->result_count == block->transaction_count);
     INGOT_ASSERT(block->height > ledger->batch_committed);
-    put_entry(ledger, block, execution);
+    ledger_store_entry(ledger, block, execution);
 }
 
 void ledger_put_safety(struct ledger *ledger, const struct core_safety *safety)
@@ -126,9 +126,9 @@ void ledger_commit_block(struct ledger *ledger, struct block *block, struct exec
     if (next_set != NULL) {
         INGOT_ASSERT(next_set->epoch == block_epoch(block) + 1);
         INGOT_ASSERT(crypto_hash_equal(&next_set->hash, &block->next_validators_hash));
-        put_set(ledger, next_set);
+        ledger_store_set(ledger, next_set);
     }
-    put_chain(ledger, block);
+    ledger_store_chain(ledger, block);
     ledger_unapplied_add(ledger, &ledger->batch_unapplied, block, execution);
     ledger->batch_committed = block->height;
 }
@@ -162,10 +162,10 @@ enum ingot_error ledger_sync(struct ledger *ledger)
     const bool commits = ledger->batch_unapplied.count > 0;
     if (commits) {
         heights.applied = ledger_apply(ledger);
-        put_heights(ledger, &heights);
+        ledger_store_heights(ledger, &heights);
     }
     if (ledger->batch_safety.size > 0)
-        put_meta(ledger, LEDGER_KEY_SAFETY, &ledger->batch_safety);
+        ledger_store_meta(ledger, LEDGER_KEY_SAFETY, &ledger->batch_safety);
     end_snapshot(ledger);
     const enum ingot_error error = ingot_store_batch_commit(ledger->batch);
     ledger->batch = NULL;
@@ -195,7 +195,7 @@ uint64_t ledger_lowest_height(const struct ledger *ledger)
 
 /* --- Taking over a store. --- */
 
-static void put_schema(struct ledger *ledger)
+void ledger_store_schema(struct ledger *ledger)
 {
     struct ingot_buffer value = {0};
     ingot_buffer_append_slice(&value, ingot_slice_of_text(SCHEMA_MARK));
@@ -209,14 +209,14 @@ static enum ingot_error create(struct ledger *ledger, const struct ledger_option
                                struct ledger_why why)
 {
     struct ingot_buffer content = {0};
-    put_schema(ledger);
+    ledger_store_schema(ledger);
     ingot_buffer_append(&content, ledger->chain.bytes, INGOT_HASH_BYTES);
-    put_meta(ledger, LEDGER_KEY_CHAIN, &content);
-    put_heights(ledger, &(struct ledger_heights){0});
-    put_entry(ledger, options->genesis, NULL);
-    put_chain(ledger, options->genesis);
+    ledger_store_meta(ledger, LEDGER_KEY_CHAIN, &content);
+    ledger_store_heights(ledger, &(struct ledger_heights){0});
+    ledger_store_entry(ledger, options->genesis, NULL);
+    ledger_store_chain(ledger, options->genesis);
 
-    put_set(ledger, options->genesis_set);
+    ledger_store_set(ledger, options->genesis_set);
     ingot_buffer_deinit(&content);
 
     struct qc *genesis_qc = wire_genesis_qc(&ledger->chain);

@@ -104,6 +104,14 @@ struct ledger {
 
 /* The batch that the next ledger_sync makes durable; begun when there is none. */
 struct ingot_store_batch *ledger_open_batch(struct ledger *ledger);
+/* Single records, into that batch. */
+void ledger_store_schema(struct ledger *ledger);
+void ledger_store_meta(struct ledger *ledger, const char *name, const struct ingot_buffer *content);
+void ledger_store_heights(struct ledger *ledger, const struct ledger_heights *heights);
+void ledger_store_entry(struct ledger *ledger, const struct block *block,
+                        const struct execution *execution);
+void ledger_store_chain(struct ledger *ledger, const struct block *block);
+void ledger_store_set(struct ledger *ledger, const struct validator_set *set);
 
 /* --- ledger_record.c: bytes of records. --- */
 

@@ -8,9 +8,8 @@
 void ledger_put_withheld(struct ledger *ledger, const struct ledger_withheld *withheld)
 {
     const struct ingot_slice key = ingot_slice_of_text(LEDGER_KEY_WITHHELD);
-    struct ingot_store_batch *batch = ledger_open_batch(ledger);
     if (!withheld->is_withheld) {
-        ingot_store_batch_delete(batch, LEDGER_META, key);
+        ingot_store_batch_delete(ledger_open_batch(ledger), LEDGER_META, key);
         return;
     }
     struct ingot_buffer content = {0};
@@ -18,10 +17,7 @@ void ledger_put_withheld(struct ledger *ledger, const struct ledger_withheld *wi
         ingot_buffer_append_u64(&content, withheld->mark.epoch);
         ingot_buffer_append_u64(&content, withheld->mark.view);
     }
-    struct ingot_buffer record = {0};
-    ledger_seal(&ledger->chain, LEDGER_META, key, ingot_buffer_slice(&content), &record);
-    ingot_store_batch_put(batch, LEDGER_META, key, ingot_buffer_slice(&record));
-    ingot_buffer_deinit(&record);
+    ledger_store_meta(ledger, LEDGER_KEY_WITHHELD, &content);
     ingot_buffer_deinit(&content);
 }
 
