@@ -73,6 +73,9 @@ enum reject verify_sync_response(struct verifier *verifier, const struct sync_re
 enum reject verify_sync_prefix(struct verifier *verifier, const struct sync_response *response,
                                uint32_t first, uint32_t *certified_count);
 
+/* Does a block follow `parent`, and its justify fit it? No signature is verified. */
+enum reject verify_link(const struct block *parent, const struct block *block);
+
 /* Whatever the kind. */
 enum reject verify_message(struct verifier *verifier, const struct message *message);
 

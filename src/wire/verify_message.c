@@ -17,7 +17,7 @@ static bool certifies(const struct qc *qc, const struct block *block)
            (qc->phase == PHASE_GENERIC) == !block_changes_set(block);
 }
 
-static enum reject check_link(const struct block *parent, const struct block *block)
+enum reject verify_link(const struct block *parent, const struct block *block)
 {
     const bool linked = certifies(block->justify, parent) && block->height == parent->height + 1 &&
                         block->time_ms >= parent->time_ms &&
@@ -45,7 +45,7 @@ static enum reject check_certificate_at(const struct verifier *verifier,
                    : REJECT_BINDING;
     }
     const enum reject reject = verify_block_fields(verifier, blocks[i]);
-    return reject == REJECT_NONE && i > 0 ? check_link(blocks[i - 1], blocks[i]) : reject;
+    return reject == REJECT_NONE && i > 0 ? verify_link(blocks[i - 1], blocks[i]) : reject;
 }
 
 /* As verify_sync_prefix, but says UNKNOWN_EPOCH where it stops for that. */

@@ -1,0 +1,242 @@
+/*
+ * Taking answers in: is it what was asked for, and which range does it fill? Nothing is verified
+ * here; an answer is held by reference until its turn comes.
+ */
+#include <string.h>
+
+#include "node/sync_client_state.h"
+
+/* --- Ranges. --- */
+
+static uint64_t range_last(const struct sync_range *range)
+{
+    return range->first + range->count - 1;
+}
+
+void sync_range_clear(struct sync_client *client, struct sync_range *range)
+{
+    client->held_bytes -= range->bytes;
+    message_unref(range->answer);
+    *range = (struct sync_range){.first = range->first, .count = range->count};
+}
+
+void sync_range_pop(struct sync_client *client)
+{
+    INGOT_ASSERT(client->range_count > 0);
+    sync_range_clear(client, &client->ranges[0]);
+    client->range_count--;
+    memmove(&client->ranges[0], &client->ranges[1], client->range_count * sizeof client->ranges[0]);
+}
+
+void sync_ranges_clear(struct sync_client *client)
+{
+    while (client->range_count > 0) {
+        sync_range_clear(client, &client->ranges[--client->range_count]);
+    }
+}
+
+/* The range that an answer with these heights fills, or the number of ranges. */
+static uint32_t find_range(const struct sync_client *client, uint64_t first, uint64_t last)
+{
+    uint32_t i = 0;
+    while (i < client->range_count &&
+           (client->ranges[i].state == RANGE_HELD || client->ranges[i].first < first ||
+            client->ranges[i].first > last)) {
+        i++;
+    }
+    return i;
+}
+
+/* What a partial answer leaves of its range is a range of its own, for whoever is asked next. */
+static void split(struct sync_client *client, uint32_t index, uint64_t last)
+{
+    struct sync_range *range = &client->ranges[index];
+    const uint64_t range_end = range_last(range);
+    range->count = (uint32_t)(last - range->first + 1);
+    if (last >= range_end || index + 1 == client->range_count) {
+        return;
+    }
+    if (client->range_count == SYNC_RANGES_MAX) {
+        sync_range_clear(client, &client->ranges[--client->range_count]);
+    }
+    if (index + 1 == client->range_count) {
+        return;
+    }
+    memmove(&client->ranges[index + 2], &client->ranges[index + 1],
+            (client->range_count - index - 1) * sizeof client->ranges[0]);
+    client->ranges[index + 1] =
+        (struct sync_range){.first = last + 1, .count = (uint32_t)(range_end - last)};
+    client->range_count++;
+}
+
+static void keep(struct sync_client *client, struct sync_range *range, uint32_t peer,
+                 struct message *message, size_t size)
+{
+    range->state = RANGE_HELD;
+    range->peer = peer;
+    range->answer = message_ref(message);
+    range->bytes = size;
+    client->held_bytes += size;
+}
+
+static enum reject hold(struct sync_client *client, uint32_t peer, const struct sync_ask *ask,
+                        struct message *message, size_t size)
+{
+    const struct sync_response *response = &message->sync_response;
+    const uint64_t first = response->blocks[0]->height;
+    const uint64_t last = first + response->block_count - 1;
+    if (first != ask->first) {
+        /* Our block is on no branch of this peer's: it begins where all agree. */
+        sync_ranges_clear(client);
+        client->ranges[0] = (struct sync_range){.first = first, .count = response->block_count};
+        client->range_count = 1;
+        keep(client, &client->ranges[0], peer, message, size);
+        return REJECT_NONE;
+    }
+    const uint32_t index = find_range(client, first, last);
+    if (index == client->range_count ||
+        (index > 0 && client->held_bytes + size > SYNC_HELD_BYTES_MAX)) {
+        return REJECT_PAST;
+    }
+    split(client, index, last);
+    keep(client, &client->ranges[index], peer, message, size);
+    return REJECT_NONE;
+}
+
+/* --- Is it what was asked for? --- */
+
+static bool is_consecutive(const struct sync_response *response)
+{
+    for (uint32_t i = 1; i < response->block_count; i++) {
+        if (response->blocks[i]->height != response->blocks[0]->height + i) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static enum reject check_shape(const struct sync_ask *ask, const struct sync_response *response,
+                               size_t size)
+{
+    if (response->block_count > ask->blocks ||
+        (response->block_count > 1 && size > ask->bytes + SYNC_ANSWER_EXTRA_BYTES)) {
+        return REJECT_OVERSIZE;
+    }
+    if (response->block_count == 0) {
+        return REJECT_NONE;
+    }
+    const uint64_t first = response->blocks[0]->height;
+    const bool is_asked =
+        first == ask->first || (ask->has_base && first == ask->committed_height + 1);
+    return is_asked && is_consecutive(response) ? REJECT_NONE : REJECT_BAD_HEIGHT;
+}
+
+/* The answer to an earlier request, which we had given up on. */
+static bool is_late(const struct sync_peer *peer, const struct sync_response *response)
+{
+    return peer->abandoned > 0 && (!peer->ask.is_open || response->block_count == 0 ||
+                                   response->blocks[0]->height != peer->ask.first);
+}
+
+static uint64_t highest_claim(const struct sync_ask *ask, const struct sync_response *response)
+{
+    return ask->claim > response->committed_height ? ask->claim : response->committed_height;
+}
+
+/* Nothing came. Whoever says that it has the block and that it kept it, lies. */
+static void judge_empty(struct sync_client *client, uint64_t now_ms, uint32_t peer,
+                        const struct sync_ask *ask, const struct sync_response *response)
+{
+    struct sync_peer *from = sync_peer_at(client, peer);
+    const uint64_t needed = ask->has_base ? ask->committed_height + 1 : ask->first;
+    if (response->lowest_height > needed) {
+        return; /* it says itself that it no longer has it */
+    }
+    from->nothing_ms = now_ms + client->options.request_timeout_ms / 8 + 1;
+    if (highest_claim(ask, response) >= ask->first) {
+        from->claim = ask->first - 1;
+        sync_peer_fault(client, now_ms, peer, SYNC_FAULT_HEIGHT);
+    }
+}
+
+static bool is_meagre(const struct sync_ask *ask, const struct sync_response *response, size_t size)
+{
+    return response->block_count < ask->blocks / 8 && size < ask->bytes / 8 &&
+           highest_claim(ask, response) >= response->blocks[0]->height + ask->blocks;
+}
+
+/* The range that this peer was asked for is free for others, unless the answer fills it. */
+static void release_range(struct sync_client *client, uint32_t peer)
+{
+    for (uint32_t i = 0; i < client->range_count; i++) {
+        struct sync_range *range = &client->ranges[i];
+        if (range->state == RANGE_ASKED && range->peer == peer) {
+            range->state = RANGE_WANTED;
+        }
+    }
+}
+
+enum reject sync_client_receive(struct sync_client *client, uint64_t now_ms, uint32_t peer,
+                                struct message *message, size_t size)
+{
+    struct sync_peer *from = sync_peer_at(client, peer);
+    const struct sync_response *response = &message->sync_response;
+    if (is_late(from, response)) {
+        from->abandoned--;
+        return REJECT_PAST;
+    }
+    if (!from->ask.is_open) {
+        sync_peer_fault(client, now_ms, peer, SYNC_FAULT_UNREQUESTED);
+        return REJECT_UNREQUESTED;
+    }
+    const struct sync_ask ask = from->ask;
+    from->ask.is_open = false;
+    from->is_ahead = false;
+    release_range(client, peer);
+    const enum reject reject = check_shape(&ask, response, size);
+    if (reject != REJECT_NONE) {
+        sync_peer_fault(client, now_ms, peer, SYNC_FAULT_NOT_ASKED);
+        return reject;
+    }
+    from->lowest = response->lowest_height;
+    if (response->committed_height > from->claim) {
+        from->claim = response->committed_height;
+    }
+    if (response->block_count == 0) {
+        judge_empty(client, now_ms, peer, &ask, response);
+        return REJECT_NONE;
+    }
+    if (is_meagre(&ask, response, size)) {
+        sync_peer_fault(client, now_ms, peer, SYNC_FAULT_MEAGRE);
+    }
+    return hold(client, peer, &ask, message, size);
+}
+
+bool sync_client_expects(const struct sync_client *client, uint32_t peer)
+{
+    return peer < client->peer_count &&
+           (client->peers[peer].ask.is_open || client->peers[peer].abandoned > 0);
+}
+
+void sync_client_set_connected(struct sync_client *client, uint32_t peer, bool is_connected)
+{
+    struct sync_peer *at = sync_peer_at(client, peer);
+    release_range(client, peer);
+    *at = (struct sync_peer){.is_connected = is_connected,
+                             .stalls = at->stalls,
+                             .strikes = at->strikes,
+                             .is_boaster = at->is_boaster,
+                             .was_warned_of = at->was_warned_of,
+                             .paused_ms = at->paused_ms,
+                             .served = at->served};
+}
+
+void sync_client_claim(struct sync_client *client, uint32_t peer, uint64_t height)
+{
+    sync_peer_at(client, peer)->claim = height;
+}
+
+void sync_client_hint(struct sync_client *client, uint32_t peer)
+{
+    sync_peer_at(client, peer)->is_ahead = true;
+}
