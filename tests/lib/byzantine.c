@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "base/alloc.h"
 #include "base/assert.h"
 #include "wire/wire.h"
 
@@ -16,6 +17,10 @@ void byzantine_deinit(struct byzantine *byzantine)
     message_unref(byzantine->twin);
     message_unref(byzantine->seen[0]);
     message_unref(byzantine->seen[1]);
+    qc_unref(byzantine->phased);
+    for (uint32_t i = 0; i < BYZANTINE_OLD_FRAMES; i++) {
+        ingot_buffer_deinit(&byzantine->old[i]);
+    }
     for (uint32_t i = 0; i < BYZANTINE_MEMORY; i++) {
         ingot_buffer_deinit(&byzantine->memory[i]);
     }
@@ -34,6 +39,24 @@ static void remember_frame(struct byzantine *byzantine, struct ingot_slice frame
     byzantine->memory_next = (byzantine->memory_next + 1) % BYZANTINE_MEMORY;
     ingot_buffer_clear(slot);
     ingot_buffer_append_slice(slot, frame);
+}
+
+static struct validator_set *set_of(const struct byzantine *byzantine, uint64_t epoch)
+{
+    return checks_set(byzantine->checks, epoch);
+}
+
+/* False where it is no member. */
+static bool sign_vote(struct byzantine *byzantine, struct vote *vote)
+{
+    struct validator_set *set = set_of(byzantine, vote->epoch);
+    return set != NULL && wire_sign_vote(byzantine->signer, set, vote);
+}
+
+static bool sign_timeout(struct byzantine *byzantine, struct timeout *timeout)
+{
+    struct validator_set *set = set_of(byzantine, timeout->epoch);
+    return set != NULL && wire_sign_timeout(byzantine->signer, set, timeout);
 }
 
 /* Two different blocks of one view are what a second vote needs. */
@@ -64,6 +87,24 @@ static void remember_block(struct byzantine *byzantine, const struct block *bloc
     }
 }
 
+/* What an epoch leaves behind: a few frames of it, drawn as it passes. */
+static void remember_old(struct byzantine *byzantine, const struct message *message,
+                         struct ingot_slice frame)
+{
+    const bool is_kept = message->kind == MESSAGE_CERTIFICATE || message->kind == MESSAGE_TIMEOUT ||
+                         message->kind == MESSAGE_NUDGE;
+    if (is_kept && prng_chance(&byzantine->prng, MILLION / 10)) {
+        struct ingot_buffer *slot =
+            &byzantine->old[prng_below(&byzantine->prng, BYZANTINE_OLD_FRAMES)];
+        ingot_buffer_clear(slot);
+        ingot_buffer_append_slice(slot, frame);
+    }
+    if (message->kind == MESSAGE_NUDGE && prng_chance(&byzantine->prng, MILLION / 3)) {
+        qc_unref(byzantine->phased);
+        byzantine->phased = qc_ref(message->nudge.justify);
+    }
+}
+
 void byzantine_hear(struct byzantine *byzantine, struct ingot_slice frame)
 {
     remember_frame(byzantine, frame);
@@ -75,6 +116,7 @@ void byzantine_hear(struct byzantine *byzantine, struct ingot_slice frame)
         remember_propose(byzantine, message);
         remember_block(byzantine, message->propose.block);
     }
+    remember_old(byzantine, message, frame);
     message_unref(message);
 }
 
@@ -88,6 +130,11 @@ static void emit_message(struct message *message, uint32_t to, byzantine_emit *e
 
 /* --- Blocks. --- */
 
+static enum phase first_phase(const struct block *block)
+{
+    return block_changes_set(block) ? PHASE_PREPARE : PHASE_GENERIC;
+}
+
 static struct message *sign_propose(struct byzantine *byzantine, struct block *block, struct tc *tc)
 {
     wire_seal_block(block);
@@ -97,9 +144,8 @@ static struct message *sign_propose(struct byzantine *byzantine, struct block *b
     message->propose.vote = (struct vote){.epoch = block_epoch(block),
                                           .view = block->view,
                                           .block = block->hash,
-                                          .phase = PHASE_GENERIC};
-    const bool is_signed =
-        wire_sign_vote(byzantine->signer, byzantine->set, &message->propose.vote);
+                                          .phase = first_phase(block)};
+    const bool is_signed = sign_vote(byzantine, &message->propose.vote);
     INGOT_ASSERT(is_signed);
     return message;
 }
@@ -139,6 +185,7 @@ static struct message *make_low(struct byzantine *byzantine, const struct propos
     block->parent = block->justify->block;
     block->height = byzantine->old_height + 1;
     block->updates_hash = byzantine->empty;
+    block->next_validators_hash = block->validators_hash;
     block->transaction_count = 0;
     ingot_buffer_clear(&block->payload);
     return sign_propose(byzantine, block, propose->tc);
@@ -185,8 +232,8 @@ static void vote_again(struct byzantine *byzantine, uint32_t to, byzantine_emit 
         message->vote = (struct vote){.epoch = block_epoch(block),
                                       .view = block->view,
                                       .block = block->hash,
-                                      .phase = PHASE_GENERIC};
-        if (wire_sign_vote(byzantine->signer, byzantine->set, &message->vote)) {
+                                      .phase = first_phase(block)};
+        if (sign_vote(byzantine, &message->vote)) {
             emit_message(message, to, emit, context);
         }
         message_unref(message);
@@ -202,7 +249,7 @@ static void claim_little(struct byzantine *byzantine, uint32_t to, const struct 
     if (message->timeout.tc != NULL) {
         tc_ref(message->timeout.tc);
     }
-    if (wire_sign_timeout(byzantine->signer, byzantine->set, &message->timeout)) {
+    if (sign_timeout(byzantine, &message->timeout)) {
         emit_message(message, to, emit, context);
     }
     message_unref(message);
@@ -218,18 +265,20 @@ static void forge_qc(struct byzantine *byzantine, uint32_t to, byzantine_emit *e
     struct vote vote = {.epoch = block_epoch(block),
                         .view = block->view,
                         .block = block->hash,
-                        .phase = PHASE_GENERIC};
-    if (!wire_sign_vote(byzantine->signer, byzantine->set, &vote)) {
+                        .phase = first_phase(block)};
+    if (!sign_vote(byzantine, &vote)) {
         return;
     }
     struct message *message = message_new(MESSAGE_CERTIFICATE);
-    struct qc *qc = qc_new(byzantine->set->count);
+    const struct validator_set *set = set_of(byzantine, vote.epoch);
+    struct qc *qc = qc_new(set->count);
     qc->epoch = vote.epoch;
     qc->view = vote.view;
     qc->block_view = vote.view;
     qc->block = vote.block;
-    qc->validator_count = byzantine->set->count;
-    for (uint32_t i = 0; i < byzantine->set->count; i++) {
+    qc->phase = vote.phase;
+    qc->validator_count = set->count;
+    for (uint32_t i = 0; i < set->count; i++) {
         signers_add(&qc->signers, i);
         qc->signatures[i] = vote.signature;
     }
@@ -242,17 +291,20 @@ static void forge_qc(struct byzantine *byzantine, uint32_t to, byzantine_emit *e
 static void jump_ahead(struct byzantine *byzantine, uint32_t to, byzantine_emit *emit,
                        void *context)
 {
+    const uint64_t epoch = byzantine->checks->set_count - 1;
     struct message *message = message_new(MESSAGE_TIMEOUT);
+    message->timeout.epoch = epoch;
     message->timeout.view = prng_between(&byzantine->prng, 1, UINT64_C(1) << 40);
     message->timeout.high_qc = oldest_qc(byzantine);
-    if (wire_sign_timeout(byzantine->signer, byzantine->set, &message->timeout)) {
+    if (sign_timeout(byzantine, &message->timeout)) {
         emit_message(message, to, emit, context);
     }
     message_unref(message);
     message = message_new(MESSAGE_VOTE);
+    message->vote.epoch = epoch;
     message->vote.view = prng_between(&byzantine->prng, 1, UINT64_C(1) << 40);
     message->vote.block = byzantine->genesis->hash;
-    if (wire_sign_vote(byzantine->signer, byzantine->set, &message->vote)) {
+    if (sign_vote(byzantine, &message->vote)) {
         emit_message(message, to, emit, context);
     }
     message_unref(message);
@@ -279,6 +331,134 @@ static void mangle(struct byzantine *byzantine, uint32_t to, struct ingot_slice 
     ingot_buffer_deinit(&mangled);
 }
 
+/* --- Where sets change. --- */
+
+static void revive(struct byzantine *byzantine, uint32_t to, byzantine_emit *emit, void *context)
+{
+    const struct ingot_buffer *old =
+        &byzantine->old[prng_below(&byzantine->prng, BYZANTINE_OLD_FRAMES)];
+    if (old->size > 0) {
+        emit(context, to, NULL, ingot_buffer_slice(old));
+    }
+}
+
+/* Another phase of the same block, or the same on a certificate that is not the last. */
+static void nudge_wrongly(struct byzantine *byzantine, uint32_t to, const struct nudge *nudge,
+                          byzantine_emit *emit, void *context)
+{
+    struct message *message = message_new(MESSAGE_NUDGE);
+    message->nudge = *nudge;
+    const bool is_stale = byzantine->phased != NULL && prng_chance(&byzantine->prng, MILLION / 2);
+    message->nudge.justify = qc_ref(is_stale ? byzantine->phased : nudge->justify);
+    message->nudge.tc = nudge->tc == NULL ? NULL : tc_ref(nudge->tc);
+    message->nudge.vote.block = message->nudge.justify->block;
+    if (!is_stale || prng_chance(&byzantine->prng, MILLION / 2)) {
+        message->nudge.vote.phase = (enum phase)prng_between(&byzantine->prng, 1, 3);
+    }
+    if (sign_vote(byzantine, &message->nudge.vote)) {
+        emit_message(message, to, emit, context);
+    }
+    message_unref(message);
+}
+
+/* The same choice, by a member of the set before: under its own epoch, and under the new one. */
+static void vote_as_old(struct byzantine *byzantine, uint32_t to, const struct vote *vote,
+                        byzantine_emit *emit, void *context)
+{
+    if (vote->epoch == 0) {
+        return;
+    }
+    struct message *message = message_new(MESSAGE_VOTE);
+    message->vote = *vote;
+    message->vote.epoch = vote->epoch - 1;
+    if (sign_vote(byzantine, &message->vote)) {
+        emit_message(message, to, emit, context);
+        message->vote.epoch = vote->epoch;
+        emit_message(message, to, emit, context);
+    }
+    message_unref(message);
+}
+
+static bool is_commit_qc(const struct qc *qc)
+{
+    return qc != NULL && qc->phase == PHASE_COMMIT;
+}
+
+/* Keeps a Commit QC from all but one. */
+static bool hides(struct byzantine *byzantine, uint32_t to, const struct message *message)
+{
+    const bool shows =
+        (message->kind == MESSAGE_CERTIFICATE && is_commit_qc(message->certificate.qc)) ||
+        (message->kind == MESSAGE_ADVERTISE && is_commit_qc(message->advertise.high_qc));
+    if (!shows || (byzantine->habits & BYZANTINE_HIDES_COMMIT) == 0) {
+        return false;
+    }
+    const struct qc *qc =
+        message->kind == MESSAGE_CERTIFICATE ? message->certificate.qc : message->advertise.high_qc;
+    if (memcmp(byzantine->shown.bytes, qc->block.bytes, INGOT_HASH_BYTES) != 0) {
+        byzantine->shown = qc->block;
+        byzantine->shown_to =
+            (uint32_t)prng_below(&byzantine->prng, byzantine->checks->keys->count);
+    }
+    return byzantine->shown_to != to;
+}
+
+/* What it makes of an answer to one that is behind. The blocks are borrowed from the true one. */
+static void lie_in_sync(struct byzantine *byzantine, uint32_t to,
+                        const struct sync_response *response, byzantine_emit *emit, void *context)
+{
+    struct message *message = message_new(MESSAGE_SYNC_RESPONSE);
+    struct sync_response *lie = &message->sync_response;
+    const uint64_t kind = prng_below(&byzantine->prng, 4);
+    *lie = *response;
+    lie->blocks = alloc_zeroed((size_t)response->block_count + 1, sizeof(struct block *));
+    lie->block_count = 0;
+    const uint64_t at = prng_below(&byzantine->prng, response->block_count + UINT64_C(1));
+    for (uint32_t i = 0; i < response->block_count; i++) {
+        struct block *block = response->blocks[i];
+        if (kind == 0 && i == at) { /* a wrong block */
+            block = copy_block(block);
+            block->time_ms++;
+            wire_seal_block(block);
+        } else if (kind == 1 && i >= at) { /* the tail is missing */
+            break;
+        } else {
+            block_ref(block);
+        }
+        lie->blocks[lie->block_count++] = block;
+    }
+    if (kind == 2) {
+        lie->committed_height += prng_between(&byzantine->prng, 1, UINT64_C(1) << 40);
+    }
+    const bool has_tail = response->tail_qc != NULL && kind != 3;
+    lie->tail_qc = has_tail ? qc_ref(response->tail_qc) : NULL;
+    emit_message(message, to, emit, context);
+    message_unref(message);
+}
+
+/* True if it has said something else instead. */
+static bool lies_about_changes(struct byzantine *byzantine, uint32_t to,
+                               const struct message *message, byzantine_emit *emit, void *context)
+{
+    if (does(byzantine, BYZANTINE_REVIVES, 200000)) {
+        revive(byzantine, to, emit, context);
+    }
+    if (message->kind == MESSAGE_VOTE && does(byzantine, BYZANTINE_VOTES_AS_OLD, 500000)) {
+        vote_as_old(byzantine, to, &message->vote, emit, context);
+    }
+    if (message->kind == MESSAGE_NUDGE && does(byzantine, BYZANTINE_NUDGES_WRONGLY, 500000)) {
+        nudge_wrongly(byzantine, to, &message->nudge, emit, context);
+        return prng_chance(&byzantine->prng, MILLION / 2);
+    }
+    if (message->kind == MESSAGE_SYNC_RESPONSE && does(byzantine, BYZANTINE_LIES_IN_SYNC, 800000)) {
+        if (!prng_chance(&byzantine->prng, MILLION / 5)) {
+            lie_in_sync(byzantine, to, &message->sync_response, emit, context);
+        }
+        return true;
+    }
+    return hides(byzantine, to, message);
+}
+
 void byzantine_send(struct byzantine *byzantine, uint32_t to, struct message *message,
                     struct ingot_slice frame, byzantine_emit *emit, void *context)
 {
@@ -294,7 +474,8 @@ void byzantine_send(struct byzantine *byzantine, uint32_t to, struct message *me
     if (message->kind != MESSAGE_TRANSACTIONS && does(byzantine, BYZANTINE_MANGLES, 50000)) {
         mangle(byzantine, to, frame, emit, context);
     }
-    if (does(byzantine, BYZANTINE_WITHHOLDS, 300000)) {
+    if (does(byzantine, BYZANTINE_WITHHOLDS, 300000) ||
+        lies_about_changes(byzantine, to, message, emit, context)) {
         return;
     }
     if (message->kind == MESSAGE_PROPOSE) {

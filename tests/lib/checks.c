@@ -34,7 +34,7 @@ void checks_fail(struct checks *checks, enum check check, const char *format, ..
     va_end(arguments);
 }
 
-static void add_block(struct checks *checks, struct block *block, const struct tc *tc)
+void checks_add_block(struct checks *checks, struct block *block, const struct tc *tc)
 {
     struct checks_block *known = checks_find_block(checks, &block->hash);
     if (known == NULL) {
@@ -45,30 +45,38 @@ static void add_block(struct checks *checks, struct block *block, const struct t
         }
         table_add(&checks->blocks, table_key_of_hash(&block->hash), known);
     }
+    checks_note_entry(checks, checks_epoch(block), tc, &known->entry);
+}
+
+void checks_note_entry(const struct checks *checks, uint64_t epoch, const struct tc *tc,
+                       struct checks_entry *entry)
+{
     uint64_t claim = 0;
-    if (!known->has_tc && tc != NULL && checks_tc_is_sound(checks, tc, &claim)) {
-        known->has_tc = true;
-        known->tc_view = tc->view;
-        known->tc_claim = claim;
+    if (!entry->has_tc && tc != NULL && tc->epoch == epoch &&
+        checks_tc_is_sound(checks, tc, &claim)) {
+        *entry = (struct checks_entry){.has_tc = true, .tc_view = tc->view, .tc_claim = claim};
     }
 }
 
 struct checks *checks_new(struct block *genesis, struct validator_set *set,
-                          const struct crypto_scheme *scheme, uint32_t leader_tenure,
-                          uint32_t replay_window_blocks, struct kv_model *model)
+                          const struct set_app_keys *keys, const struct crypto_scheme *scheme,
+                          uint32_t leader_tenure, uint32_t replay_window_blocks,
+                          struct kv_model *model)
 {
-    INGOT_ASSERT(set->count <= CHECKS_NODES_MAX);
+    INGOT_ASSERT(keys->count <= CHECKS_NODES_MAX);
     struct checks *checks = alloc_zeroed(1, sizeof *checks);
     checks->chain = genesis->hash;
-    checks->set = set;
+    checks->keys = keys;
+    checks->sets[0] = validator_set_ref(set);
+    checks->set_count = 1;
     checks->scheme = scheme;
     checks->model = model;
     checks->leader_tenure = leader_tenure;
     checks->replay_window_blocks = replay_window_blocks;
-    for (uint32_t i = 0; i < set->count; i++) {
+    for (uint32_t i = 0; i < keys->count; i++) {
         checks->nodes[i].is_honest = true;
     }
-    add_block(checks, genesis, NULL);
+    checks_add_block(checks, genesis, NULL);
     checks->committed_capacity = 64;
     checks->committed = alloc_zeroed(checks->committed_capacity, sizeof *checks->committed);
     checks->committed[0] = genesis->hash;
@@ -96,6 +104,10 @@ void checks_free(struct checks *checks)
             block_unref(known->block);
         }
     }
+    for (uint32_t i = 0; i < checks->set_count; i++) {
+        validator_set_unref(checks->sets[i]);
+    }
+    checks_free_nudges(checks);
     free_values(&checks->blocks);
     free_values(&checks->votes);
     free_values(&checks->certificates);
@@ -111,31 +123,18 @@ struct checks_block *checks_find_block(const struct checks *checks, const struct
     return known;
 }
 
-uint32_t checks_leader(const struct checks *checks, uint64_t view)
-{
-    const uint64_t tenure = (view - 1) / checks->leader_tenure;
-    const uint64_t spread = tenure * UINT64_C(0x9E3779B97F4A7C15);
-    __extension__ typedef unsigned __int128 wide;
-    uint64_t point = (uint64_t)(((wide)spread * checks->set->total_power) >> 64);
-    uint32_t leader = 0;
-    while (point >= checks->set->validators[leader].power) {
-        point -= checks->set->validators[leader].power;
-        leader++;
-    }
-    return leader;
-}
-
 /*
  * A vote that has become durable, whether or not it is ever sent. A leader may die between voting
- * for its own block and showing it to anybody, so the block is looked for in its tree.
+ * for its own block and showing it to anybody, so the block is looked for in its tree; and a nudge
+ * that it did not live to send stood on its highest certificate.
  */
 static void check_disk_vote(struct checks *checks, uint32_t node, const struct core_safety *disk,
                             const struct core *core)
 {
     const struct checks_node *known = &checks->nodes[node];
-    const struct position position = vote_position(&disk->vote);
-    const bool is_new = position_compare(position, known->disk_vote) != 0;
-    if (is_new && position_compare(position, known->disk_voted) <= 0) {
+    const struct position position = {disk->vote.epoch, disk->vote.view};
+    const bool is_new = checks_compare(position, known->disk_vote) != 0;
+    if (is_new && checks_compare(position, known->disk_voted) <= 0) {
         checks_fail(checks, CHECK_VOTE_RULE,
                     "replica %u voted in view %" PRIu64 " where it may vote above view %" PRIu64
                     " only",
@@ -143,18 +142,32 @@ static void check_disk_vote(struct checks *checks, uint32_t node, const struct c
     }
     struct block *block = core_find_block(core, &disk->vote.block);
     if (block != NULL) {
-        add_block(checks, block, disk->high_tc);
+        checks_add_block(checks, block, disk->high_tc);
     }
-    checks_vote(checks, node, &disk->vote, false);
+    if (block != NULL && block->view != position.view &&
+        checks_leader_at(checks, position) == node &&
+        memcmp(disk->high_qc->block.bytes, block->hash.bytes, INGOT_HASH_BYTES) == 0) {
+        checks_add_nudge(checks, position, disk->high_qc, disk->high_tc, &checks->keys->of[node]);
+    }
+    checks_vote(checks, node, &disk->vote, CHECKS_ON_DISK);
 }
 
 void checks_disk(struct checks *checks, uint32_t node, const struct core_safety *safety,
                  const struct core *core)
 {
     struct checks_node *known = &checks->nodes[node];
+    if (known->is_honest) {
+        checks_qc(checks, node, safety->high_qc);
+    }
+    if (checks->violated == CHECK_NONE && known->is_honest &&
+        checks_compare(safety->locked, checks_lock_of(checks, safety->high_qc)) < 0) {
+        checks_fail(checks, CHECK_LOCK,
+                    "replica %u holds a QC of view %" PRIu64 " and a lock of view %" PRIu64, node,
+                    safety->high_qc->view, safety->locked.view);
+    }
     if (known->is_honest && safety->has_vote) {
         check_disk_vote(checks, node, safety, core);
-        known->disk_vote = vote_position(&safety->vote);
+        known->disk_vote = (struct position){safety->vote.epoch, safety->vote.view};
     }
     const struct {
         const char *name;
@@ -164,7 +177,7 @@ void checks_disk(struct checks *checks, uint32_t node, const struct core_safety 
                      {"last vote", &known->disk_voted, safety->last_voted},
                      {"lock", &known->disk_locked, safety->locked}};
     for (size_t i = 0; i < sizeof positions / sizeof positions[0]; i++) {
-        if (known->is_honest && position_compare(positions[i].now, *positions[i].before) < 0) {
+        if (known->is_honest && checks_compare(positions[i].now, *positions[i].before) < 0) {
             checks_fail(checks, CHECK_DISK_MONOTONIC,
                         "the %s on the disk of replica %u fell from view %" PRIu64
                         " to view %" PRIu64,
@@ -188,20 +201,19 @@ static void expect_durable(struct checks *checks, uint32_t node, const char *wha
 
 static bool covers_vote(const struct core_safety *disk, const struct vote *vote)
 {
-    const int order = position_compare(disk->last_voted, vote_position(vote));
+    const int order = checks_compare(disk->last_voted, (struct position){vote->epoch, vote->view});
     return order > 0 || (order == 0 && disk->has_vote && vote_same_choice(&disk->vote, vote));
 }
 
 static bool covers_qc(const struct core_safety *disk, const struct qc *qc)
 {
-    return position_compare(qc_position(disk->high_qc), qc_position(qc)) >= 0;
+    return checks_compare(checks_position(disk->high_qc), checks_position(qc)) >= 0;
 }
 
 static void send_propose(struct checks *checks, uint32_t node, const struct propose *propose,
                          const struct core_safety *disk)
 {
-    struct block *block = propose->block;
-    add_block(checks, block, propose->tc);
+    const struct block *block = propose->block;
     if (propose->tc != NULL) {
         checks_tc(checks, node, propose->tc);
     }
@@ -211,7 +223,7 @@ static void send_propose(struct checks *checks, uint32_t node, const struct prop
     }
     expect_durable(checks, node, "proposal", block->view,
                    covers_vote(disk, &propose->vote) && covers_qc(disk, block->justify));
-    checks_vote(checks, node, &propose->vote, true);
+    checks_vote(checks, node, &propose->vote, CHECKS_SENT);
 }
 
 static void send_nudge(struct checks *checks, uint32_t node, const struct nudge *nudge,
@@ -226,7 +238,7 @@ static void send_nudge(struct checks *checks, uint32_t node, const struct nudge 
     }
     expect_durable(checks, node, "nudge", nudge->view,
                    covers_vote(disk, &nudge->vote) && covers_qc(disk, nudge->justify));
-    checks_vote(checks, node, &nudge->vote, true);
+    checks_vote(checks, node, &nudge->vote, CHECKS_SENT);
 }
 
 static void send_timeout(struct checks *checks, uint32_t node, const struct timeout *timeout,
@@ -241,18 +253,39 @@ static void send_timeout(struct checks *checks, uint32_t node, const struct time
     if (!known->is_honest) {
         return;
     }
+    if (checks_voter(checks, timeout->epoch, timeout->voter) != node) {
+        checks_fail(checks, CHECK_MEMBERS,
+                    "replica %u gave up view %" PRIu64 " of epoch %" PRIu64
+                    ", where it is no member",
+                    node, timeout->view, timeout->epoch);
+    }
     expect_durable(checks, node, "timeout", timeout->view,
-                   position_compare(disk->last_voted, position) >= 0 &&
-                       position_compare(disk->current, position) >= 0 &&
+                   checks_compare(disk->last_voted, position) >= 0 &&
+                       checks_compare(disk->current, position) >= 0 &&
                        covers_qc(disk, timeout->high_qc));
-    if (position_compare(position, known->timed_out) > 0) {
+    if (checks_compare(position, known->timed_out) > 0) {
         known->timed_out = position;
+    }
+}
+
+void checks_learn(struct checks *checks, const struct message *message)
+{
+    if (message->kind == MESSAGE_PROPOSE) {
+        checks_add_block(checks, message->propose.block, message->propose.tc);
+    } else if (message->kind == MESSAGE_NUDGE) {
+        const struct nudge *nudge = &message->nudge;
+        const uint32_t leader = checks_voter(checks, nudge->epoch, nudge->vote.voter);
+        if (leader != CHECKS_NOBODY) {
+            checks_add_nudge(checks, (struct position){nudge->epoch, nudge->view}, nudge->justify,
+                             nudge->tc, &checks->keys->of[leader]);
+        }
     }
 }
 
 void checks_send(struct checks *checks, uint32_t node, const struct message *message,
                  const struct core_safety *disk)
 {
+    checks_learn(checks, message);
     switch (message->kind) {
     case MESSAGE_PROPOSE:
         send_propose(checks, node, &message->propose, disk);
@@ -264,7 +297,7 @@ void checks_send(struct checks *checks, uint32_t node, const struct message *mes
         if (checks->nodes[node].is_honest) {
             expect_durable(checks, node, "vote", message->vote.view,
                            covers_vote(disk, &message->vote));
-            checks_vote(checks, node, &message->vote, true);
+            checks_vote(checks, node, &message->vote, CHECKS_SENT);
         }
         break;
     case MESSAGE_TIMEOUT:
@@ -298,12 +331,23 @@ void checks_restart(struct checks *checks, uint32_t node, const struct core *cor
     const struct checks_node *known = &checks->nodes[node];
     struct core_status status;
     core_get_status(core, &status);
-    if (position_compare(status.current, known->disk_current) < 0 ||
-        position_compare(status.last_voted, known->disk_voted) < 0 ||
-        position_compare(status.locked, known->disk_locked) < 0) {
+    if (checks_compare(status.current, known->disk_current) < 0 ||
+        checks_compare(status.last_voted, known->disk_voted) < 0 ||
+        checks_compare(status.locked, known->disk_locked) < 0) {
         checks_fail(checks, CHECK_DISK_MONOTONIC,
                     "replica %u restarted below what its disk held: view %" PRIu64, node,
                     status.current.view);
+    }
+    for (uint64_t epoch = 0; known->is_honest && epoch <= status.current.epoch; epoch++) {
+        const struct validator_set *set = core_find_set(core, epoch);
+        if (set == NULL) {
+            checks_fail(checks, CHECK_SAME_SET,
+                        "replica %u restarted in epoch %" PRIu64
+                        " without the set of epoch %" PRIu64,
+                        node, status.current.epoch, epoch);
+            return;
+        }
+        checks_same_set(checks, node, set);
     }
     if (status.last_committed->height < known->committed_height) {
         checks_fail(checks, CHECK_COMMITTED_STAYS,
@@ -321,8 +365,11 @@ void checks_core(struct checks *checks, uint32_t node, const struct core *core)
     }
     struct core_status status;
     core_get_status(core, &status);
+    if (checks->nodes[node].is_honest) {
+        checks_same_set(checks, node, status.set);
+    }
     if (status.tree_blocks >= INGOT_TREE_BLOCKS_MAX ||
-        status.pending_bytes > (size_t)checks->set->count * INGOT_PENDING_BYTES_PER_PEER_MAX) {
+        status.pending_bytes > (size_t)checks->keys->count * INGOT_PENDING_BYTES_PER_PEER_MAX) {
         checks_fail(checks, CHECK_CAPS, "replica %u holds %u blocks and %zu bytes for later", node,
                     status.tree_blocks, status.pending_bytes);
     }

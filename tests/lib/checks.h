@@ -8,26 +8,33 @@
 
 #include "core/core.h"
 #include "lib/kv_model.h"
+#include "lib/set_app.h"
 #include "lib/table.h"
 #include "node/execution.h"
 #include "wire/preimage.h"
 
-#define CHECKS_NODES_MAX 16
+#define CHECKS_NODES_MAX SET_APP_NODES_MAX
+/* Runs open fewer epochs than this. */
+#define CHECKS_EPOCHS_MAX 255
+#define CHECKS_NOBODY UINT32_MAX
 
 /* Each has a name for people; a test of the checkers asks which of them fired. */
 #define CHECK_LIST(X)                                                                              \
     X(NONE, "none")                                                                                \
     X(COMMITTED_PREFIX, "committed chains are prefixes of one another")                            \
     X(COMMITTED_STAYS, "committed never changes across restarts")                                  \
-    X(ONE_CERTIFICATE, "one certificate for each view")                                            \
+    X(ONE_CERTIFICATE, "one certificate for each epoch and view")                                  \
     X(REAL_QUORUM, "a certificate holds the valid signatures of a quorum")                         \
     X(TC_CLAIM, "a timeout certificate carries the highest QC that was claimed")                   \
     X(ONE_VOTE, "one vote of a replica for each view")                                             \
     X(VOTE_RULE, "every vote satisfies the vote rule")                                             \
+    X(MEMBERS, "only members of an epoch's set vote and give up in it")                            \
+    X(LOCK, "the lock is at least what the highest certificate gives")                             \
     X(DISK_MONOTONIC, "positions on disk never decrease")                                          \
     X(DURABLE_FIRST, "whatever is sent was durable first")                                         \
     X(COMMIT_CHAIN, "every commit has its gap-free certified chain")                               \
     X(SAME_STATE, "equal height means equal state")                                                \
+    X(SAME_SET, "the set of an epoch is what the chain says, on disk too")                         \
     X(TRANSACTION_ONCE, "a transaction is committed once in a replay window")                      \
     X(RESULT_OF_REPLAY, "the reply to a transaction is what a replay gives")                       \
     X(CAPS, "every buffer stays within its cap")                                                   \
@@ -60,7 +67,9 @@ struct checks {
     char violation[400];
 
     struct ingot_hash chain;
-    struct validator_set *set;
+    const struct set_app_keys *keys;               /* of the nodes; borrowed */
+    struct validator_set *sets[CHECKS_EPOCHS_MAX]; /* as the chain opened them; owned references */
+    uint32_t set_count;
     const struct crypto_scheme *scheme;
     struct kv_model *model; /* borrowed; NULL: the App is not the kv App */
     uint32_t leader_tenure;
@@ -68,6 +77,7 @@ struct checks {
     struct checks_node nodes[CHECKS_NODES_MAX];
 
     struct table blocks;       /* hash -> struct checks_block */
+    struct table nudges;       /* position -> struct checks_nudge, the first of a list */
     struct table votes;        /* voter, position -> struct checks_vote */
     struct table certificates; /* position -> struct checks_certificate */
     struct table tcs;          /* digest -> anything: seen and found right */
@@ -80,10 +90,11 @@ struct checks {
     uint64_t highest_block; /* that was ever proposed */
 };
 
-/* Borrows genesis, set and model for the life of the checks. */
+/* Borrows genesis, keys and model for the life of the checks. */
 struct checks *checks_new(struct block *genesis, struct validator_set *set,
-                          const struct crypto_scheme *scheme, uint32_t leader_tenure,
-                          uint32_t replay_window_blocks, struct kv_model *model);
+                          const struct set_app_keys *keys, const struct crypto_scheme *scheme,
+                          uint32_t leader_tenure, uint32_t replay_window_blocks,
+                          struct kv_model *model);
 void checks_free(struct checks *checks);
 
 /* Records a violation, unless there was one already. */
@@ -93,12 +104,16 @@ void checks_fail(struct checks *checks, enum check check, const char *format, ..
 /* The disk of a node holds this now; the core that wrote it is at hand. */
 void checks_disk(struct checks *checks, uint32_t node, const struct core_safety *safety,
                  const struct core *core);
+/* Blocks and nudges that somebody might vote for, whoever made them. */
+void checks_learn(struct checks *checks, const struct message *message);
 /* A node hands this to the network; `safety` is what its disk holds. */
 void checks_send(struct checks *checks, uint32_t node, const struct message *message,
                  const struct core_safety *safety);
 /* checks_chain.c: certificates that a node stands on, or shows to others. */
 void checks_qc(struct checks *checks, uint32_t node, const struct qc *qc);
 void checks_tc(struct checks *checks, uint32_t node, const struct tc *tc);
+/* Signed by a quorum of its block's set. */
+bool checks_qc_is_sound(const struct checks *checks, const struct qc *qc);
 /* Signed by a quorum, and its QC is as high as the highest claim. */
 bool checks_tc_is_sound(const struct checks *checks, const struct tc *tc, uint64_t *claim);
 /* A node reports a commit as durable. */
@@ -109,20 +124,73 @@ void checks_restart(struct checks *checks, uint32_t node, const struct core *cor
 /* After every step. */
 void checks_core(struct checks *checks, uint32_t node, const struct core *core);
 
-/* checks_vote.c: a vote by its voter's own hand, or found on its disk or in a certificate. */
-void checks_vote(struct checks *checks, uint32_t node, const struct vote *vote, bool is_own_hand);
+/* checks_vote.c: a vote, and where it was seen. */
+enum checks_source { CHECKS_SENT, CHECKS_ON_DISK, CHECKS_IN_CERTIFICATE };
+void checks_vote(struct checks *checks, uint32_t node, const struct vote *vote,
+                 enum checks_source source);
+
+/* A timeout certificate as a proof that a view was entered. */
+struct checks_entry {
+    bool has_tc;
+    uint64_t tc_view;
+    uint64_t tc_claim;
+};
 
 /* What is known of a block that somebody has proposed. */
 struct checks_block {
     struct block *block; /* owned reference */
-    bool has_tc;         /* proposed with a timeout certificate */
-    uint64_t tc_view;
-    uint64_t tc_claim;
+    struct checks_entry entry;
+    bool has_sound_justify;
     bool is_final;
 };
 
+/* A nudge that somebody has sent, or wrote down and did not live to send. */
+struct checks_nudge {
+    struct checks_nudge *next; /* of the same position, by a leader that lies */
+    struct qc *justify;        /* owned reference; signed by a quorum */
+    struct ingot_hash digest;  /* of the justify */
+    struct ingot_public_key leader;
+    struct checks_entry entry;
+};
+
 struct checks_block *checks_find_block(const struct checks *checks, const struct ingot_hash *hash);
-/* A leader by the definition, with 128-bit arithmetic. */
+void checks_add_block(struct checks *checks, struct block *block, const struct tc *tc);
+/* Notes a sound TC of this epoch that came with a block or a nudge. */
+void checks_note_entry(const struct checks *checks, uint64_t epoch, const struct tc *tc,
+                       struct checks_entry *entry);
+/* checks_vote.c */
+void checks_add_nudge(struct checks *checks, struct position position, struct qc *justify,
+                      const struct tc *tc, const struct ingot_public_key *leader);
+void checks_free_nudges(struct checks *checks);
+/* The lock of whoever has used this certificate: at least this. */
+struct position checks_lock_of(const struct checks *checks, const struct qc *qc);
+
+/*
+ * checks_sets.c: positions and sets, without the core's own functions for them, which may be what
+ * is wrong.
+ */
+int checks_compare(struct position a, struct position b);
+struct position checks_position(const struct qc *qc);
+uint64_t checks_epoch(const struct block *block);
+/* NULL: nothing has opened it. */
+struct validator_set *checks_set(const struct checks *checks, uint64_t epoch);
+/* The last that was opened. */
+struct validator_set *checks_last_set(const struct checks *checks);
+/* The node with this key, or CHECKS_NOBODY. */
+uint32_t checks_node_of(const struct checks *checks, const struct ingot_public_key *key);
+/* The node that a member's index in an epoch's set stands for, or CHECKS_NOBODY. */
+uint32_t checks_voter(const struct checks *checks, uint64_t epoch, uint32_t member);
+bool checks_is_member(const struct checks *checks, uint64_t epoch, uint32_t node);
+struct set_app_powers checks_powers(const struct checks *checks, const struct validator_set *set);
+/* The set that a block leaves behind it, in the epoch of its child; the caller's reference. */
+struct validator_set *checks_next_set(const struct checks *checks, const struct block *block);
+/* A block is certified for good: if it changes the set, the next epoch is open. */
+void checks_open_epoch(struct checks *checks, const struct block *block);
+/* A replica takes this for the set of its epoch. */
+void checks_same_set(struct checks *checks, uint32_t node, const struct validator_set *set);
+/* The node that leads a view of an epoch, by the definition, with 128-bit arithmetic. */
+uint32_t checks_leader_at(const struct checks *checks, struct position position);
+/* In the first epoch. */
 uint32_t checks_leader(const struct checks *checks, uint64_t view);
 
 #endif

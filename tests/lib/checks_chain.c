@@ -15,100 +15,175 @@ struct checks_certificate {
     enum phase phase;
 };
 
-static bool is_quorum(const struct checks *checks, uint64_t power)
+static uint64_t certificate_key(uint64_t epoch, uint64_t view)
 {
-    return 3 * power > 2 * checks->set->total_power;
+    return epoch << 56 | view;
+}
+
+static bool is_quorum(const struct validator_set *set, uint64_t power)
+{
+    return set != NULL && 3 * power > 2 * set->total_power;
 }
 
 /* The power of distinct signers, with all signatures checked. 0 if anything is wrong. */
 static uint64_t signed_power(const struct checks *checks, const struct qc *qc)
 {
+    const struct validator_set *set = checks_set(checks, qc->epoch);
+    if (set == NULL) {
+        return 0;
+    }
     uint8_t preimage[WIRE_VOTE_PREIMAGE_BYTES];
-    wire_vote_preimage(&checks->chain, &checks->set->hash, qc->view, &qc->block, qc->phase,
-                       preimage);
+    wire_vote_preimage(&checks->chain, &set->hash, qc->view, &qc->block, qc->phase, preimage);
     uint64_t power = 0;
     uint32_t at = 0;
-    for (uint32_t i = 0; i < checks->set->count; i++) {
+    for (uint32_t i = 0; i < set->count; i++) {
         if (!signers_has(&qc->signers, i)) {
             continue;
         }
         if (at == qc->signature_count ||
-            !checks->scheme->verify(&checks->set->validators[i].key,
+            !checks->scheme->verify(&set->validators[i].key,
                                     ingot_slice_of(preimage, sizeof preimage),
                                     &qc->signatures[at])) {
             return 0;
         }
         at++;
-        power += checks->set->validators[i].power;
+        power += set->validators[i].power;
     }
     return at == qc->signature_count ? power : 0;
 }
 
+static bool is_genesis(const struct checks *checks, const struct qc *qc)
+{
+    return memcmp(qc->block.bytes, checks->chain.bytes, INGOT_HASH_BYTES) == 0 &&
+           qc->signature_count == 0;
+}
+
+bool checks_qc_is_sound(const struct checks *checks, const struct qc *qc)
+{
+    return qc_is_genesis(qc) ? is_genesis(checks, qc)
+                             : is_quorum(checks_set(checks, qc->epoch), signed_power(checks, qc));
+}
+
 static void check_signatures(struct checks *checks, uint32_t node, const struct qc *qc)
 {
+    const struct validator_set *set = checks_set(checks, qc->epoch);
     const uint64_t power = signed_power(checks, qc);
-    if (!is_quorum(checks, power)) {
+    if (!is_quorum(set, power)) {
         checks_fail(checks, CHECK_REAL_QUORUM,
-                    "replica %u holds a certificate of view %" PRIu64 " with power %" PRIu64
-                    " of %" PRIu64,
-                    node, qc->view, power, checks->set->total_power);
+                    "replica %u holds a certificate of epoch %" PRIu64 ", view %" PRIu64
+                    " with power %" PRIu64 " of %" PRIu64,
+                    node, qc->epoch, qc->view, power, set == NULL ? 0 : set->total_power);
+        return;
     }
-    for (uint32_t i = 0; i < checks->set->count; i++) {
-        if (signers_has(&qc->signers, i) && checks->nodes[i].is_honest) {
+    for (uint32_t i = 0; i < set->count; i++) {
+        const uint32_t voter = checks_voter(checks, qc->epoch, i);
+        if (signers_has(&qc->signers, i) && checks->nodes[voter].is_honest) {
             const struct vote vote = {
                 .epoch = qc->epoch, .view = qc->view, .block = qc->block, .phase = qc->phase};
-            checks_vote(checks, i, &vote, false);
+            checks_vote(checks, voter, &vote, CHECKS_IN_CERTIFICATE);
         }
     }
 }
 
-/* A block with two more certified on it in consecutive views is final, and all below it. */
+/* --- What is final. --- */
+
+static void make_final(struct checks *checks, struct checks_block *block)
+{
+    if (block->block->height > checks->final_height) {
+        checks->final_height = block->block->height;
+    }
+    while (!block->is_final) {
+        block->is_final = true;
+        block = checks_find_block(checks, &block->block->parent);
+    }
+}
+
+/* A block with two more certified on it in consecutive views of its epoch, and all below it. */
 static void find_final(struct checks *checks, const struct qc *qc)
 {
     const struct checks_block *b2 = checks_find_block(checks, &qc->block);
-    if (b2->block->justify == NULL || b2->block->justify->view + 1 != qc->view) {
+    const struct qc *second = b2->block->justify;
+    if (second == NULL || second->epoch != qc->epoch || second->view + 1 != qc->view ||
+        second->phase == PHASE_COMMIT) {
         return;
     }
-    const struct checks_block *b1 = checks_find_block(checks, &b2->block->parent);
-    if (b1->block->justify == NULL || b1->block->justify->view + 1 != b1->block->view) {
+    const struct checks_block *b1 = checks_find_block(checks, &second->block);
+    const struct qc *first = b1->block->justify;
+    if (first == NULL || first->epoch != qc->epoch || first->view + 2 != qc->view ||
+        first->phase == PHASE_COMMIT) {
         return;
     }
-    struct checks_block *b0 = checks_find_block(checks, &b1->block->parent);
-    if (b0->block->height > checks->final_height) {
-        checks->final_height = b0->block->height;
+    make_final(checks, checks_find_block(checks, &first->block));
+}
+
+static bool was_certified(const struct checks *checks, const struct qc *later,
+                          uint64_t views_before, enum phase phase)
+{
+    const struct checks_certificate *known = table_find(
+        &checks->certificates, certificate_key(later->epoch, later->view - views_before));
+    return known != NULL && known->phase == phase &&
+           memcmp(known->block.bytes, later->block.bytes, INGOT_HASH_BYTES) == 0;
+}
+
+/* A set-changing block is final by its Commit QC, which has the other two right before it. */
+static void open_epoch(struct checks *checks, uint32_t node, const struct qc *qc)
+{
+    if (!was_certified(checks, qc, 1, PHASE_PRECOMMIT) ||
+        !was_certified(checks, qc, 2, PHASE_PREPARE)) {
+        checks_fail(checks, CHECK_COMMIT_CHAIN,
+                    "replica %u holds a Commit QC of view %" PRIu64
+                    " without Precommit and Prepare in the two views before",
+                    node, qc->view);
+        return;
     }
-    while (!b0->is_final) {
-        b0->is_final = true;
-        b0 = checks_find_block(checks, &b0->block->parent);
+    struct checks_block *block = checks_find_block(checks, &qc->block);
+    make_final(checks, block);
+    checks_open_epoch(checks, block->block);
+}
+
+static void draw_conclusions(struct checks *checks, uint32_t node, const struct qc *qc)
+{
+    switch (qc->phase) {
+    case PHASE_GENERIC:
+    case PHASE_PREPARE:
+        find_final(checks, qc);
+        break;
+    case PHASE_COMMIT:
+        open_epoch(checks, node, qc);
+        break;
+    case PHASE_PRECOMMIT:
+        break;
     }
 }
 
-void checks_qc(struct checks *checks, uint32_t node, const struct qc *qc)
+/* --- Certificates. --- */
+
+/* What is wrong with a certificate for this block, whoever signed it. */
+static const char *judge_binding(const struct qc *qc, const struct block *block)
 {
-    if (checks->violated != CHECK_NONE) {
-        return;
+    if (qc->epoch != checks_epoch(block) || qc->block_view != block->view) {
+        return "it names another epoch or view than its block";
     }
-    /* What a liar forges is nothing to us; what it shows may be real, and all will build on it. */
-    if (!checks->nodes[node].is_honest &&
-        (qc_is_genesis(qc) || !is_quorum(checks, signed_power(checks, qc)))) {
-        return;
+    if ((qc->phase != PHASE_GENERIC) != block_changes_set(block)) {
+        return "its phase is not for such a block";
     }
-    if (qc_is_genesis(qc)) {
-        if (memcmp(qc->block.bytes, checks->chain.bytes, INGOT_HASH_BYTES) != 0 ||
-            qc->signature_count != 0) {
-            checks_fail(checks, CHECK_REAL_QUORUM, "replica %u holds a forged genesis QC", node);
-        }
-        return;
-    }
-    const uint64_t key = qc->epoch << 56 | qc->view;
+    return NULL;
+}
+
+/* The record of its epoch and view, new or of the same choice; NULL after a failure. */
+static struct checks_certificate *record(struct checks *checks, uint32_t node, const struct qc *qc)
+{
+    const uint64_t key = certificate_key(qc->epoch, qc->view);
     struct checks_certificate *known = table_find(&checks->certificates, key);
+    const struct checks_block *block = checks_find_block(checks, &qc->block);
     if (known == NULL) {
-        if (checks_find_block(checks, &qc->block) == NULL) {
+        const char *why =
+            block == NULL ? "nobody proposed its block" : judge_binding(qc, block->block);
+        if (why != NULL) {
             checks_fail(checks, CHECK_REAL_QUORUM,
-                        "replica %u holds a certificate of view %" PRIu64
-                        " for a block that nobody proposed",
-                        node, qc->view);
-            return;
+                        "replica %u holds a certificate of view %" PRIu64 ", but %s", node,
+                        qc->view, why);
+            return NULL;
         }
         known = alloc_zeroed(1, sizeof *known);
         known->block = qc->block;
@@ -117,26 +192,50 @@ void checks_qc(struct checks *checks, uint32_t node, const struct qc *qc)
     } else if (memcmp(known->block.bytes, qc->block.bytes, INGOT_HASH_BYTES) != 0 ||
                known->phase != qc->phase) {
         checks_fail(checks, CHECK_ONE_CERTIFICATE,
-                    "replica %u holds a second certificate of view %" PRIu64, node, qc->view);
+                    "replica %u holds a second certificate of epoch %" PRIu64 ", view %" PRIu64,
+                    node, qc->epoch, qc->view);
+        return NULL;
+    }
+    return known;
+}
+
+void checks_qc(struct checks *checks, uint32_t node, const struct qc *qc)
+{
+    if (checks->violated != CHECK_NONE) {
         return;
     }
+    /* What a liar forges is nothing to us; what it shows may be real, and all will build on it. */
+    if (!checks->nodes[node].is_honest && (qc_is_genesis(qc) || !checks_qc_is_sound(checks, qc))) {
+        return;
+    }
+    if (qc_is_genesis(qc)) {
+        if (!is_genesis(checks, qc)) {
+            checks_fail(checks, CHECK_REAL_QUORUM, "replica %u holds a forged genesis QC", node);
+        }
+        return;
+    }
+    struct checks_certificate *known = record(checks, node, qc);
     struct ingot_hash digest;
     wire_qc_digest(qc, &digest);
-    if (memcmp(known->digest.bytes, digest.bytes, INGOT_HASH_BYTES) != 0) {
+    if (known != NULL && memcmp(known->digest.bytes, digest.bytes, INGOT_HASH_BYTES) != 0) {
         known->digest = digest;
         check_signatures(checks, node, qc);
         if (checks->violated == CHECK_NONE) {
-            find_final(checks, qc);
+            draw_conclusions(checks, node, qc);
         }
     }
 }
 
 static uint64_t tc_power(const struct checks *checks, const struct tc *tc, uint64_t *claim)
 {
+    const struct validator_set *set = checks_set(checks, tc->epoch);
+    *claim = 0;
+    if (set == NULL) {
+        return 0;
+    }
     uint64_t power = 0;
     uint32_t at = 0;
-    *claim = 0;
-    for (uint32_t i = 0; i < checks->set->count; i++) {
+    for (uint32_t i = 0; i < set->count; i++) {
         if (!signers_has(&tc->signers, i)) {
             continue;
         }
@@ -145,23 +244,24 @@ static uint64_t tc_power(const struct checks *checks, const struct tc *tc, uint6
         }
         const struct tc_claim *signed_claim = &tc->claims[at++];
         uint8_t preimage[WIRE_TIMEOUT_PREIMAGE_BYTES];
-        wire_timeout_preimage(&checks->chain, &checks->set->hash, tc->view,
+        wire_timeout_preimage(&checks->chain, &set->hash, tc->view,
                               (struct position){tc->epoch, signed_claim->view}, preimage);
-        if (!checks->scheme->verify(&checks->set->validators[i].key,
+        if (!checks->scheme->verify(&set->validators[i].key,
                                     ingot_slice_of(preimage, sizeof preimage),
                                     &signed_claim->signature)) {
             return 0;
         }
         *claim = signed_claim->view > *claim ? signed_claim->view : *claim;
-        power += checks->set->validators[i].power;
+        power += set->validators[i].power;
     }
     return at == tc->claim_count ? power : 0;
 }
 
 bool checks_tc_is_sound(const struct checks *checks, const struct tc *tc, uint64_t *claim)
 {
-    return is_quorum(checks, tc_power(checks, tc, claim)) &&
-           qc_position(tc->high_qc).view == *claim;
+    const struct position shown = checks_position(tc->high_qc);
+    return is_quorum(checks_set(checks, tc->epoch), tc_power(checks, tc, claim)) &&
+           checks_compare(shown, (struct position){tc->epoch, *claim}) == 0;
 }
 
 void checks_tc(struct checks *checks, uint32_t node, const struct tc *tc)
@@ -179,16 +279,18 @@ void checks_tc(struct checks *checks, uint32_t node, const struct tc *tc)
     table_add(&checks->tcs, key, checks);
     uint64_t claim = 0;
     const uint64_t power = tc_power(checks, tc, &claim);
-    if (!is_quorum(checks, power)) {
+    if (!is_quorum(checks_set(checks, tc->epoch), power)) {
         checks_fail(checks, CHECK_REAL_QUORUM,
-                    "replica %u holds a TC of view %" PRIu64 " with power %" PRIu64 " of %" PRIu64,
-                    node, tc->view, power, checks->set->total_power);
+                    "replica %u holds a TC of epoch %" PRIu64 ", view %" PRIu64
+                    " with power %" PRIu64,
+                    node, tc->epoch, tc->view, power);
     }
-    if (qc_position(tc->high_qc).view != claim) {
+    const struct position shown = checks_position(tc->high_qc);
+    if (checks_compare(shown, (struct position){tc->epoch, claim}) != 0) {
         checks_fail(checks, CHECK_TC_CLAIM,
                     "replica %u holds a TC of view %" PRIu64 " whose QC is of view %" PRIu64
                     " where %" PRIu64 " was claimed",
-                    node, tc->view, qc_position(tc->high_qc).view, claim);
+                    node, tc->view, shown.view, claim);
     }
 }
 
@@ -288,7 +390,7 @@ void checks_commit(struct checks *checks, uint32_t node, const struct block *blo
     if (certified == NULL || !certified->is_final) {
         checks_fail(checks, CHECK_COMMIT_CHAIN,
                     "replica %u committed height %" PRIu64 " (view %" PRIu64
-                    ") without two certified blocks on it in consecutive views",
+                    ") without two certified blocks on it in consecutive views, or its Commit QC",
                     node, block->height, block->view);
         return;
     }

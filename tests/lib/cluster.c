@@ -31,16 +31,18 @@ struct cluster_options cluster_default_options(void)
 
 static const struct cluster_link quick_link = {.delay_min_us = 500, .delay_max_us = 2000};
 
-/* Keys come from seeds; nodes are numbered in the order that their keys give the set. */
-static void make_set(struct cluster *cluster)
+/* Keys come from seeds; genesis' members are numbered in the order that their keys give the set. */
+static void make_nodes(struct cluster *cluster)
 {
     const uint32_t count = cluster->options.validators;
     struct crypto_secret_key secrets[CHECKS_NODES_MAX];
     struct ingot_validator members[CHECKS_NODES_MAX] = {0};
-    for (uint32_t i = 0; i < count; i++) {
+    cluster->keys.count = count + cluster->options.observers;
+    for (uint32_t i = 0; i < cluster->keys.count; i++) {
         const uint8_t seed[CRYPTO_SEED_BYTES] = {0x51, (uint8_t)(i + 1)};
         fast_crypto.key_from_seed(seed, &secrets[i], &members[i].key);
-        members[i].power = cluster->options.powers == NULL ? 1 : cluster->options.powers[i];
+        members[i].power =
+            cluster->options.powers == NULL || i >= count ? 1 : cluster->options.powers[i];
     }
     const char *why = NULL;
     cluster->set = validator_set_new(0, members, count, &why);
@@ -49,19 +51,20 @@ static void make_set(struct cluster *cluster)
     struct ingot_hash chain;
     memset(chain.bytes, 0xC7, sizeof chain.bytes);
     cluster->genesis = wire_genesis_block(&chain, cluster->set, UINT64_C(1700000000000));
-    for (uint32_t i = 0; i < count; i++) {
-        struct cluster_node *node =
-            &cluster->nodes[validator_set_find(cluster->set, &members[i].key)];
+    for (uint32_t i = 0; i < cluster->keys.count; i++) {
+        const uint32_t number = i < count ? validator_set_find(cluster->set, &members[i].key) : i;
+        struct cluster_node *node = &cluster->nodes[number];
         node->secret = secrets[i];
         node->signer = (struct wire_signer){
             .scheme = &fast_crypto, .secret = &node->secret, .key = members[i].key, .chain = chain};
+        cluster->keys.of[number] = members[i].key;
     }
 }
 
 struct cluster *cluster_new(const struct cluster_options *options)
 {
     INGOT_ASSERT(options->validators >= 1);
-    INGOT_ASSERT(options->validators <= CHECKS_NODES_MAX);
+    INGOT_ASSERT(options->validators + options->observers <= CHECKS_NODES_MAX);
     const bool has_crypto = crypto_init();
     INGOT_ASSERT(has_crypto);
     log_configure(LOG_PLAIN, LOG_NONE);
@@ -70,11 +73,11 @@ struct cluster *cluster_new(const struct cluster_options *options)
     prng_init(&cluster->network_prng, options->seed, 1);
     prng_init(&cluster->test_prng, options->seed, 2);
     kv_model_init(&cluster->model, options->seed);
-    make_set(cluster);
+    make_nodes(cluster);
     cluster->checks =
-        checks_new(cluster->genesis, cluster->set, &fast_crypto, options->leader_tenure,
-                   options->replay_window_blocks, &cluster->model);
-    for (uint32_t i = 0; i < options->validators; i++) {
+        checks_new(cluster->genesis, cluster->set, &cluster->keys, &fast_crypto,
+                   options->leader_tenure, options->replay_window_blocks, &cluster->model);
+    for (uint32_t i = 0; i < cluster->keys.count; i++) {
         node_init(cluster, i);
     }
     cluster_set_all_links(cluster, &quick_link);
@@ -87,7 +90,7 @@ void cluster_free(struct cluster *cluster)
     if (cluster == NULL) {
         return;
     }
-    for (uint32_t i = 0; i < cluster->options.validators; i++) {
+    for (uint32_t i = 0; i < cluster->keys.count; i++) {
         node_deinit(&cluster->nodes[i]);
     }
     network_deinit(cluster);
@@ -126,7 +129,7 @@ void cluster_trace_hash(const struct cluster *cluster, struct ingot_hash *hash)
 
 static struct cluster_node *node_at(struct cluster *cluster, uint32_t node)
 {
-    INGOT_ASSERT(node < cluster->options.validators);
+    INGOT_ASSERT(node < cluster->keys.count);
     return &cluster->nodes[node];
 }
 
@@ -137,7 +140,7 @@ void cluster_start(struct cluster *cluster, uint32_t node)
 
 void cluster_start_all(struct cluster *cluster)
 {
-    for (uint32_t i = 0; i < cluster->options.validators; i++) {
+    for (uint32_t i = 0; i < cluster->keys.count; i++) {
         if (!cluster_is_up(cluster, i)) {
             cluster_start(cluster, i);
         }
@@ -149,7 +152,7 @@ void cluster_set_byzantine(struct cluster *cluster, uint32_t node, uint32_t habi
     struct cluster_node *liar = node_at(cluster, node);
     liar->byzantine.habits = habits;
     liar->byzantine.signer = &liar->signer;
-    liar->byzantine.set = cluster->set;
+    liar->byzantine.checks = cluster->checks;
     liar->byzantine.genesis = cluster->genesis;
     prng_init(&liar->byzantine.prng, cluster->options.seed, 1000 + node);
     cluster->checks->nodes[node].is_honest = habits == 0;
@@ -216,15 +219,15 @@ void cluster_pause(struct cluster *cluster, uint32_t node, uint64_t duration_ms)
 
 struct cluster_link *cluster_link(struct cluster *cluster, uint32_t from, uint32_t to)
 {
-    INGOT_ASSERT(from < cluster->options.validators);
-    INGOT_ASSERT(to < cluster->options.validators);
+    INGOT_ASSERT(from < cluster->keys.count);
+    INGOT_ASSERT(to < cluster->keys.count);
     return &cluster->links[from][to];
 }
 
 void cluster_set_all_links(struct cluster *cluster, const struct cluster_link *link)
 {
-    for (uint32_t from = 0; from < cluster->options.validators; from++) {
-        for (uint32_t to = 0; to < cluster->options.validators; to++) {
+    for (uint32_t from = 0; from < cluster->keys.count; from++) {
+        for (uint32_t to = 0; to < cluster->keys.count; to++) {
             cluster->links[from][to] = *link;
         }
     }
@@ -240,6 +243,7 @@ void cluster_inject(struct cluster *cluster, uint32_t from, uint32_t to,
                     const struct message *message)
 {
     cluster->has_liars = true;
+    checks_learn(cluster->checks, message);
     struct ingot_buffer bytes = {0};
     wire_encode(message, &bytes);
     struct frame *frame = network_frame(ingot_buffer_slice(&bytes));
@@ -279,6 +283,18 @@ void cluster_submit_again(struct cluster *cluster, uint32_t node)
     }
 }
 
+enum ingot_error cluster_submit_change(struct cluster *cluster, uint32_t node,
+                                       const struct set_app_powers *powers)
+{
+    const struct set_app_powers now = cluster_powers(cluster);
+    struct ingot_buffer transaction = {0};
+    set_app_make(&transaction, &now, powers, ++cluster->changes_made);
+    kv_model_add_change(&cluster->model, ingot_buffer_slice(&transaction));
+    const enum ingot_error error = cluster_submit(cluster, node, ingot_buffer_slice(&transaction));
+    ingot_buffer_deinit(&transaction);
+    return error;
+}
+
 /* --- Time. --- */
 
 enum turn { TURN_NONE, TURN_FLUSH, TURN_TICK, TURN_DELIVERY };
@@ -297,13 +313,13 @@ static struct next find_next(const struct cluster *cluster)
     if (delivery != NULL) {
         next = (struct next){.turn = TURN_DELIVERY, .at_us = delivery->at_us};
     }
-    for (uint32_t i = cluster->options.validators; i > 0; i--) {
+    for (uint32_t i = cluster->keys.count; i > 0; i--) {
         const uint64_t at_us = cluster->nodes[i - 1].tick_at_us;
         if (at_us != UINT64_MAX && at_us <= next.at_us) {
             next = (struct next){.turn = TURN_TICK, .at_us = at_us, .node = i - 1};
         }
     }
-    for (uint32_t i = cluster->options.validators; i > 0; i--) {
+    for (uint32_t i = cluster->keys.count; i > 0; i--) {
         const uint64_t at_us = cluster->nodes[i - 1].flush_at_us;
         if (at_us != UINT64_MAX && at_us <= next.at_us) {
             next = (struct next){.turn = TURN_FLUSH, .at_us = at_us, .node = i - 1};
@@ -396,12 +412,12 @@ uint64_t cluster_now_us(const struct cluster *cluster)
 
 uint32_t cluster_count(const struct cluster *cluster)
 {
-    return cluster->options.validators;
+    return cluster->keys.count;
 }
 
 bool cluster_is_up(const struct cluster *cluster, uint32_t node)
 {
-    INGOT_ASSERT(node < cluster->options.validators);
+    INGOT_ASSERT(node < cluster->keys.count);
     return cluster->nodes[node].replica != NULL;
 }
 
@@ -420,14 +436,14 @@ struct core_status cluster_status(struct cluster *cluster, uint32_t node)
 
 uint64_t cluster_committed(const struct cluster *cluster, uint32_t node)
 {
-    INGOT_ASSERT(node < cluster->options.validators);
+    INGOT_ASSERT(node < cluster->keys.count);
     return cluster->checks->nodes[node].committed_height;
 }
 
 uint64_t cluster_max_view(struct cluster *cluster)
 {
     uint64_t view = 0;
-    for (uint32_t i = 0; i < cluster->options.validators; i++) {
+    for (uint32_t i = 0; i < cluster->keys.count; i++) {
         if (cluster_is_up(cluster, i)) {
             const struct core_status status = cluster_status(cluster, i);
             view = status.current.view > view ? status.current.view : view;
@@ -460,6 +476,16 @@ struct kv_model *cluster_model(struct cluster *cluster)
 struct validator_set *cluster_set(struct cluster *cluster)
 {
     return cluster->set;
+}
+
+uint64_t cluster_epoch(const struct cluster *cluster)
+{
+    return cluster->checks->set_count - 1;
+}
+
+struct set_app_powers cluster_powers(const struct cluster *cluster)
+{
+    return checks_powers(cluster->checks, checks_last_set(cluster->checks));
 }
 
 struct block *cluster_genesis(struct cluster *cluster)
@@ -516,7 +542,7 @@ static bool state_is_models(struct cluster *cluster, uint32_t node)
 
 bool cluster_states_are_equal(struct cluster *cluster)
 {
-    for (uint32_t i = 0; i < cluster->options.validators; i++) {
+    for (uint32_t i = 0; i < cluster->keys.count; i++) {
         if (!cluster_is_up(cluster, i) || !cluster_is_honest(cluster, i)) {
             continue;
         }

@@ -22,8 +22,9 @@ struct cluster;
 
 struct cluster_options {
     uint64_t seed;
-    uint32_t validators;    /* 1 to CHECKS_NODES_MAX */
-    const uint64_t *powers; /* NULL: 1 each */
+    uint32_t validators;    /* of genesis; 1 to CHECKS_NODES_MAX */
+    const uint64_t *powers; /* of those; NULL: 1 each */
+    uint32_t observers;     /* nodes besides: with keys, and outside genesis' set */
     uint32_t leader_tenure;
     uint32_t base_timeout_ms;
     uint32_t empty_block_interval_ms;
@@ -57,7 +58,11 @@ typedef bool cluster_intercept(void *context, uint32_t from, uint32_t to,
 struct cluster *cluster_new(const struct cluster_options *options);
 void cluster_free(struct cluster *cluster);
 
-/* Nodes are numbered as in the validator set. All are down at first. */
+/*
+ * Nodes are numbered as in the validator set of genesis, then come the observers, so that one of
+ * genesis' members has the number of its index. All are down at first; one that is started for
+ * the first time later than others joins with an empty disk.
+ */
 void cluster_start(struct cluster *cluster, uint32_t node);
 void cluster_start_all(struct cluster *cluster);
 /* Before its first start: a node with these habits is not honest (enum byzantine_habit). */
@@ -94,6 +99,14 @@ void cluster_submit_any(struct cluster *cluster, uint32_t node);
 /* A client that is not sure says an earlier one again, to whatever node. */
 void cluster_submit_again(struct cluster *cluster, uint32_t node);
 
+/*
+ * Asks for another validator set, through a node: whoever has power 0 is out. The change is made
+ * from the set of the last epoch that is open; if that is another one by the time of the block,
+ * nothing happens.
+ */
+enum ingot_error cluster_submit_change(struct cluster *cluster, uint32_t node,
+                                       const struct set_app_powers *powers);
+
 /* One event. False: nothing left to happen, or a violation was seen. */
 bool cluster_step(struct cluster *cluster);
 /* Until this time; false on a violation. */
@@ -118,7 +131,10 @@ uint64_t cluster_views_passed(const struct cluster *cluster);
 uint64_t cluster_timeouts(struct cluster *cluster, uint32_t node);
 struct checks *cluster_checks(struct cluster *cluster);
 struct kv_model *cluster_model(struct cluster *cluster);
-struct validator_set *cluster_set(struct cluster *cluster);
+struct validator_set *cluster_set(struct cluster *cluster); /* of genesis */
+/* How many epochs the chain has opened, the first one not counted; and the powers of the last. */
+uint64_t cluster_epoch(const struct cluster *cluster);
+struct set_app_powers cluster_powers(const struct cluster *cluster);
 struct block *cluster_genesis(struct cluster *cluster);
 struct wire_signer *cluster_signer(struct cluster *cluster, uint32_t node);
 /* For what the test draws: another stream than that of the network. */

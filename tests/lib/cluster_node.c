@@ -82,6 +82,34 @@ static void read_disk(struct cluster_node *node)
     node->send_at_us += took_us;
 }
 
+/* The block that opens an epoch is committed, so the epoch's set is durable. */
+static void check_stored_set(struct cluster_node *node, uint64_t epoch)
+{
+    struct ingot_store_snapshot *snapshot = NULL;
+    if (ingot_store_snapshot_begin(node->store, &snapshot) != INGOT_OK) {
+        return;
+    }
+    uint8_t key_bytes[LEDGER_HEIGHT_KEY_BYTES];
+    ledger_height_key(epoch, key_bytes);
+    const struct ingot_slice key = ingot_slice_of(key_bytes, sizeof key_bytes);
+    struct ingot_slice record = {0};
+    struct ingot_slice content = {0};
+    struct validator_set *set = NULL;
+    const bool is_read =
+        ingot_store_snapshot_get(snapshot, LEDGER_SETS, key, &record) == INGOT_OK &&
+        ledger_unseal(&node->cluster->genesis->hash, LEDGER_SETS, key, record, &content) &&
+        wire_decode_validator_set(content, &set) == REJECT_NONE;
+    if (is_read) {
+        checks_same_set(node->cluster->checks, node->index, set);
+    } else {
+        checks_fail(node->cluster->checks, CHECK_SAME_SET,
+                    "replica %u has opened epoch %" PRIu64 " and its disk lacks the set",
+                    node->index, epoch);
+    }
+    validator_set_unref(set);
+    ingot_store_snapshot_end(snapshot);
+}
+
 /* --- What the replica sees of the world. --- */
 
 static uint64_t monotonic_us(void *context)
@@ -229,7 +257,7 @@ static void broadcast(void *context, enum ingot_frame_class frame_class, struct 
     }
     struct message *message = look_at(node, bytes);
     struct frame *frame = network_frame(bytes);
-    for (uint32_t to = 0; to < node->cluster->options.validators; to++) {
+    for (uint32_t to = 0; to < cluster_count(node->cluster); to++) {
         if (to != node->index && message != NULL && !has_crashed(node)) {
             pass_on(node, to, message, frame);
         }
@@ -247,6 +275,9 @@ static void committed(void *context, struct block *block, struct execution *exec
     read_disk(node);
     checks_qc(node->cluster->checks, node->index, node->disk.high_qc);
     checks_commit(node->cluster->checks, node->index, block, execution);
+    if (block_changes_set(block)) {
+        check_stored_set(node, checks_epoch(block) + 1);
+    }
     cluster_trace(node->cluster, "commit", node->index, block->height, block->view);
     cluster_trace_bytes(node->cluster, block->hash.bytes, INGOT_HASH_BYTES);
 }
@@ -282,7 +313,7 @@ static struct replica_options options_of(struct cluster_node *node)
                                                .wall_ms = wall_ms},
                                     .scheme = &fast_crypto,
                                     .has_key = true,
-                                    .key = cluster->set->validators[node->index].key,
+                                    .key = cluster->keys.of[node->index],
                                     .secret = node->secret,
                                     .leader_tenure = options->leader_tenure,
                                     .replay_window_blocks = options->replay_window_blocks,
@@ -301,7 +332,7 @@ static struct replica_options options_of(struct cluster_node *node)
 static void connect_to_others(struct cluster_node *node, bool is_up)
 {
     struct cluster *cluster = node->cluster;
-    for (uint32_t i = 0; i < cluster->options.validators; i++) {
+    for (uint32_t i = 0; i < cluster_count(cluster); i++) {
         struct cluster_node *other = &cluster->nodes[i];
         if (i == node->index || other->replica == NULL) {
             continue;
@@ -322,7 +353,7 @@ void node_open(struct cluster_node *node)
     if (!is_restart) {
         node->store = ingot_store_memory_new(ledger_table_count);
     }
-    ingot_app_kv_init(NULL, &node->app);
+    set_app_init(&node->app, &cluster->keys);
     node->commits_seen = NEVER;
     node->has_stopped = false;
     node->has_crash_planned = false;
@@ -336,9 +367,9 @@ void node_open(struct cluster_node *node)
         return;
     }
     read_disk(node);
-    for (uint32_t i = 0; i < options.genesis_set->count; i++) {
+    for (uint32_t i = 0; i < cluster_count(cluster); i++) {
         if (i != node->index) {
-            replica_set_peer(node->replica, i, true, &cluster->set->validators[i].key);
+            replica_set_peer(node->replica, i, true, &cluster->keys.of[i]);
         }
     }
     if (is_restart) {
@@ -390,7 +421,7 @@ static void check_rejects(struct cluster_node *node)
                                         REJECT_NO_ENTRY_PROOF,  REJECT_BAD_PARENT,
                                         REJECT_BAD_HEIGHT,      REJECT_BAD_TIME,
                                         REJECT_SET_CHANGE,      REJECT_BAD_VALIDATORS_HASH,
-                                        REJECT_INVALID_BLOCK,   REJECT_UNKNOWN_EPOCH};
+                                        REJECT_INVALID_BLOCK};
     struct checks *checks = node->cluster->checks;
     const struct metrics *metrics = replica_metrics(node->replica);
     for (size_t i = 0; i < sizeof never / sizeof never[0]; i++) {
@@ -398,6 +429,11 @@ static void check_rejects(struct cluster_node *node)
             checks_fail(checks, CHECK_STOPPED, "replica %u has refused what an honest one sent: %s",
                         node->index, reject_text(never[i]));
         }
+    }
+    /* Where sets change, some are in an epoch before others. */
+    if (checks->set_count == 1 && metrics->rejects[REJECT_UNKNOWN_EPOCH] > 0) {
+        checks_fail(checks, CHECK_STOPPED, "replica %u knows of no set in a chain that has one",
+                    node->index);
     }
     if (metrics->evidence > 0) {
         checks_fail(checks, CHECK_STOPPED, "replica %u accuses an honest one", node->index);
@@ -423,8 +459,8 @@ static void look_after(struct cluster_node *node)
     replica_get_status(node->replica, &status);
     cluster_trace(cluster, "state", node->index, status.current.view, status.last_voted.view);
     cluster_trace(cluster, "lock", node->index, status.locked.view, status.high.view);
-    if (status.current.view > cluster->frontier_view) {
-        cluster->frontier_view = status.current.view;
+    if (checks_compare(status.current, cluster->frontier) > 0) {
+        cluster->frontier = status.current;
         cluster->frontier_entered++;
     }
     node->busy_until_us = node->send_at_us;

@@ -54,7 +54,9 @@ struct cluster_node {
 
 struct cluster {
     struct cluster_options options;
-    struct validator_set *set;
+    struct validator_set *set; /* of genesis */
+    struct set_app_keys keys;  /* of all nodes */
+    uint32_t changes_made;
     struct block *genesis;
     struct checks *checks;
     struct kv_model model;
@@ -69,7 +71,7 @@ struct cluster {
     uint64_t now_us;
     uint64_t sequence;
     uint64_t frames;
-    uint64_t frontier_view;    /* the highest view that any replica has entered */
+    struct position frontier;  /* the highest that any replica has entered */
     uint64_t frontier_entered; /* how often that rose */
     struct delivery *queue;    /* a binary heap */
     uint32_t queue_count;

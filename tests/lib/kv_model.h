@@ -13,7 +13,14 @@
 #define KV_MODEL_KEYS 24
 #define KV_MODEL_RECENT 32
 
-enum kv_operation_kind { KV_PUT_TEXT, KV_PUT, KV_DELETE, KV_COMPARE_AND_SET, KV_GET };
+enum kv_operation_kind {
+    KV_PUT_TEXT,
+    KV_PUT,
+    KV_DELETE,
+    KV_COMPARE_AND_SET,
+    KV_GET,
+    KV_CHANGE_SET /* a put of the key that set_app.h looks at */
+};
 
 /* A transaction that was made, and what became of it. */
 struct kv_operation {
@@ -37,6 +44,8 @@ void kv_model_deinit(struct kv_model *model);
 
 /* Appends a new transaction, unlike all before it. */
 void kv_model_make(struct kv_model *model, struct ingot_buffer *transaction);
+/* A client has made this transaction, which changes the validator set. */
+void kv_model_add_change(struct kv_model *model, struct ingot_slice transaction);
 /* One of the last that were made, or NULL. Borrowed until the next is made. */
 const struct ingot_buffer *kv_model_recent(struct kv_model *model);
 /* The operation behind a transaction, or NULL. */
