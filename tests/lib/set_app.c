@@ -116,16 +116,16 @@ static void carry_out(const struct set_app *app, struct ingot_snapshot *snapshot
     const struct set_app_powers before = powers_now(app, snapshot);
     struct set_app_powers after = before;
     apply_value(wish, &after);
-    /* Those who come first, so that the set is never empty on the way. */
-    for (uint32_t pass = 0; pass < 2; pass++) {
-        for (uint32_t i = 0; i < app->keys->count; i++) {
-            const struct ingot_validator update = {.key = app->keys->of[i], .power = after.of[i]};
-            if ((update.power > 0) == (pass == 0) && after.of[i] != before.of[i]) {
-                const enum ingot_error error = ingot_execution_set_validator(execution, &update);
-                INGOT_ASSERT(error == INGOT_OK);
-            }
+    struct ingot_validator changes[SET_APP_NODES_MAX];
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < app->keys->count; i++) {
+        if (after.of[i] != before.of[i]) {
+            changes[count++] =
+                (struct ingot_validator){.key = app->keys->of[i], .power = after.of[i]};
         }
     }
+    const enum ingot_error error = ingot_execution_set_validators(execution, changes, count);
+    INGOT_ASSERT(error == INGOT_OK);
 }
 
 /* After the wrapped App has done its part. */
@@ -209,7 +209,6 @@ void set_app_init(struct ingot_app *app, const struct set_app_keys *keys)
         .propose_block = propose_block,
         .validate_block = validate_block,
         .check_tx = check_tx,
-        .check_tx_is_stateless = wrapper->kv.check_tx_is_stateless,
         .query = query,
         .free = free_app,
     };
