@@ -19,7 +19,7 @@ struct keygen_options {
 
 static bool parse_kind(const char *text, enum key_kind *kind)
 {
-    for (int i = KEY_VALIDATOR; i <= KEY_TRANSPORT; i++) {
+    for (int i = 0; i < KEY_KINDS; i++) {
         if (strcmp(text, key_kind_text((enum key_kind)i)) == 0) {
             *kind = (enum key_kind)i;
             return true;
@@ -46,8 +46,9 @@ static enum ingot_exit parse(const struct command *command, int argc, char **arg
             return command_print_help(command);
         case OPTION_KIND:
             if (!parse_kind(optarg, &options->kind))
-                return command_usage(command, "--kind: expected validator or transport, found '%s'",
-                                     optarg);
+                return command_usage(
+                    command, "--kind: expected validator, transport or administrator, found '%s'",
+                    optarg);
             break;
         case OPTION_OUTPUT:
             options->output = optarg;
@@ -72,9 +73,9 @@ static enum ingot_exit make(const struct keygen_options *options)
     uint8_t address_bytes[INGOT_ADDRESS_BYTES];
     struct report report;
     struct key_pair pair;
-    const char *path = options->output != NULL          ? options->output
-                       : options->kind == KEY_VALIDATOR ? "validator.key"
-                                                        : "transport.key";
+    char name[32];
+    (void)snprintf(name, sizeof name, "%s.key", key_kind_text(options->kind));
+    const char *path = options->output != NULL ? options->output : name;
     report_init(&report, why, sizeof why);
     key_pair_generate(options->kind, &pair);
     struct ingot_public_key public_key = pair.public_key;
@@ -103,16 +104,18 @@ static enum ingot_exit run(const struct command *command, int argc, char **argv)
 
 const struct command command_keygen = {
     .name = "keygen",
-    .summary = "make a validator key or a transport key",
-    .help = "usage: ingot keygen [--kind validator|transport] [--output FILE] [--force]\n"
-            "\n"
-            "Makes an ed25519 key, writes it to a file that only its owner can read, and prints\n"
-            "the public part: of a validator key for genesis.json, of a transport key for the\n"
-            "peers files of the other nodes.\n"
-            "\n"
-            "  --kind KIND      validator (default): signs votes; transport: names a node to its\n"
-            "                   peers\n"
-            "  --output FILE    where to write it (validator.key or transport.key)\n"
-            "  --force          overwrite an existing file; the key in it is lost for good\n",
+    .summary = "make a key of a validator, of the transport or of an administrator",
+    .help =
+        "usage: ingot keygen [--kind KIND] [--output FILE] [--force]\n"
+        "\n"
+        "Makes an ed25519 key, writes it to a file that only its owner can read, and prints\n"
+        "the public part: of a validator or administrator key for genesis.json, of a transport\n"
+        "key for the peers files of the other nodes.\n"
+        "\n"
+        "  --kind KIND      validator (default): signs votes; transport: names a node to its\n"
+        "                   peers; administrator: signs changes of the validator set, see\n"
+        "                   'ingot validator'\n"
+        "  --output FILE    where to write it (KIND.key)\n"
+        "  --force          overwrite an existing file; the key in it is lost for good\n",
     .run = run,
 };

@@ -37,6 +37,11 @@ enum ingot_exit network_option_app(const struct command *command, const char **a
     return command_usage(command, "--app: expected kv or null, found '%s'", optarg);
 }
 
+bool network_has_administrator(const struct network_plan *plan)
+{
+    return strcmp(plan->app, "kv") == 0;
+}
+
 char *network_home(const char *folder, uint32_t node)
 {
     struct ingot_buffer path = {0};
@@ -80,8 +85,10 @@ static bool copy_text(const char *text, char *to, size_t size)
     return true;
 }
 
+/* `administrator` may be NULL, here and below: nobody. */
 static enum ingot_error make_genesis(const struct network_plan *plan, const struct new_home *nodes,
-                                     struct genesis *genesis, struct report *report)
+                                     const struct key_pair *administrator, struct genesis *genesis,
+                                     struct report *report)
 {
     genesis_init(genesis);
     genesis->time_ns = plan->genesis_time_ns;
@@ -94,6 +101,10 @@ static enum ingot_error make_genesis(const struct network_plan *plan, const stru
     if (!copy_text(plan->app, genesis->app, sizeof genesis->app)) {
         report_add(report, "app: expected at most %d characters", GENESIS_APP_BYTES_MAX);
         return INGOT_ERROR_INVALID;
+    }
+    if (administrator != NULL) {
+        genesis->has_administrator = true;
+        genesis->administrator = administrator->public_key;
     }
     genesis->validators = alloc_zeroed(plan->validator_count, sizeof *genesis->validators);
     genesis->validator_count = plan->validator_count;
@@ -122,7 +133,17 @@ static void make_peers(const struct network_plan *plan, const struct new_home *n
     }
 }
 
+static enum ingot_error write_administrator(const char *folder, const struct key_pair *pair,
+                                            struct report *report)
+{
+    char *path = path_join(folder, NETWORK_ADMINISTRATOR_KEY_FILE);
+    enum ingot_error error = key_file_save(path, pair, FILE_KEEP_EXISTING, report);
+    free(path);
+    return error;
+}
+
 static enum ingot_error write_homes(const struct network_plan *plan, struct new_home *nodes,
+                                    const struct key_pair *administrator,
                                     const struct genesis *genesis, struct report *report)
 {
     struct ingot_buffer genesis_text = {0};
@@ -130,6 +151,8 @@ static enum ingot_error write_homes(const struct network_plan *plan, struct new_
     genesis_format(genesis, &genesis_text);
     make_peers(plan, nodes, &peers_text);
     enum ingot_error error = folder_make(plan->folder, 0755, report);
+    if (error == INGOT_OK && administrator != NULL)
+        error = write_administrator(plan->folder, administrator, report);
     for (uint32_t i = 0; error == INGOT_OK && i < plan->validator_count; i++) {
         char *home = network_home(plan->folder, i);
         nodes[i].genesis = ingot_buffer_slice(&genesis_text);
@@ -171,12 +194,17 @@ enum ingot_error network_make(const struct network_plan *plan, struct report *re
         return error;
     struct new_home *nodes = alloc_zeroed(plan->validator_count, sizeof *nodes);
     struct genesis genesis = {0};
+    struct key_pair pair;
+    key_pair_generate(KEY_ADMINISTRATOR, &pair);
+    pair.is_test_key = plan->has_test_keys;
+    const struct key_pair *administrator = network_has_administrator(plan) ? &pair : NULL;
     error = plan_nodes(plan, nodes, report);
     if (error == INGOT_OK)
-        error = make_genesis(plan, nodes, &genesis, report);
+        error = make_genesis(plan, nodes, administrator, &genesis, report);
     if (error == INGOT_OK)
-        error = write_homes(plan, nodes, &genesis, report);
+        error = write_homes(plan, nodes, administrator, &genesis, report);
     genesis_deinit(&genesis);
+    key_pair_deinit(&pair);
     for (uint32_t i = 0; i < plan->validator_count; i++)
         new_home_deinit(&nodes[i]);
     free(nodes);

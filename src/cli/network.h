@@ -9,6 +9,8 @@
 #include "config/home.h"
 
 #define NETWORK_BASE_PORT_DEFAULT 27650
+/* In the network's folder, beside the homes. */
+#define NETWORK_ADMINISTRATOR_KEY_FILE "administrator.key"
 
 struct network_plan {
     const char *folder;       /* homes are `folder`/node0, node1, ... */
@@ -22,13 +24,17 @@ struct network_plan {
 };
 
 /*
- * Makes the homes. The folder must be empty or missing; its parent must be there.
+ * Makes the homes and, where network_has_administrator, the administrator's key. The folder must be
+ * empty or missing; its parent must be there.
  *
  * Returns INGOT_OK, INGOT_ERROR_EXISTS when the folder holds something, INGOT_ERROR_INVALID when
  * the genesis would break a rule, or another error of writing; the report says which file and why.
  */
 INGOT_MUST_USE enum ingot_error network_make(const struct network_plan *plan,
                                              struct report *report);
+
+/* Is there somebody who may change the validators? The kv App takes such changes. */
+bool network_has_administrator(const struct network_plan *plan);
 
 /* The ports of a node; false when there is none so high. */
 bool network_ports(const struct network_plan *plan, uint32_t node, uint16_t *peer_port,

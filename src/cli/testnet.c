@@ -111,6 +111,9 @@ static enum ingot_exit make(const struct network_plan *plan)
         (void)printf("%s/node%u  peers 127.0.0.1:%u  clients http://127.0.0.1:%u\n", plan->folder,
                      i, peer_port, client_port);
     }
+    if (network_has_administrator(plan))
+        (void)printf("%s/" NETWORK_ADMINISTRATOR_KEY_FILE "  for 'ingot validator set'\n",
+                     plan->folder);
     return INGOT_EXIT_OK;
 }
 
@@ -159,7 +162,10 @@ const struct command command_testnet = {
         "\n"
         "Makes DIR/node0, DIR/node1, ...: one home for each validator, with configuration,\n"
         "genesis, peers and keys. DIR must be empty or not there yet. Each node is started with\n"
-        "'ingot node --home DIR/nodeI', or all of them with 'ingot local --output DIR'.\n"
+        "'ingot node --home DIR/nodeI', or all of them with 'ingot local --output DIR'. With the "
+        "kv\n"
+        "App DIR/administrator.key is the key with which 'ingot validator set' changes the\n"
+        "validators; on the machines of validators it has no business.\n"
         "\n"
         "  --validators N         how many, 1 to 256\n"
         "  --output DIR           where\n"

@@ -45,8 +45,23 @@ const char *key_kind_text(enum key_kind kind)
         return "validator";
     case KEY_TRANSPORT:
         return "transport";
+    case KEY_ADMINISTRATOR:
+        return "administrator";
     }
     return "unknown";
+}
+
+static const char *with_article(enum key_kind kind)
+{
+    switch (kind) {
+    case KEY_VALIDATOR:
+        return "a validator";
+    case KEY_TRANSPORT:
+        return "a transport";
+    case KEY_ADMINISTRATOR:
+        return "an administrator";
+    }
+    return "an unknown";
 }
 
 /* Where a key file is being read, for complaints. */
@@ -97,7 +112,7 @@ static bool read_header(struct key_reader *reader)
 {
     struct ingot_slice line = {0};
     bool is_ours = take_line(reader, &line);
-    for (int kind = KEY_VALIDATOR; is_ours && kind <= KEY_TRANSPORT; kind++) {
+    for (int kind = 0; is_ours && kind < KEY_KINDS; kind++) {
         struct ingot_buffer header = {0};
         ingot_buffer_format(&header, "ingot-key-1 %s", key_kind_text((enum key_kind)kind));
         bool is_match = ingot_slice_equal(line, ingot_buffer_slice(&header));
@@ -105,8 +120,8 @@ static bool read_header(struct key_reader *reader)
         if (is_match && kind == (int)reader->kind)
             return true;
         if (is_match) {
-            report_add(reader->report, "%s:1: expected a %s key, found a %s key", reader->path,
-                       key_kind_text(reader->kind), key_kind_text((enum key_kind)kind));
+            report_add(reader->report, "%s:1: expected %s key, found %s key", reader->path,
+                       with_article(reader->kind), with_article((enum key_kind)kind));
             return false;
         }
     }

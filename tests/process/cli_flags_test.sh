@@ -63,7 +63,10 @@ expect 0 'address     ' keygen --force
 check test ! "$(cat validator.key)" = "$(cat before.key)"
 expect 0 'file        t.key' keygen --kind transport --output t.key
 check grep -qx 'ingot-key-1 transport' t.key
-expect 2 "--kind: expected validator or transport, found 'x'" keygen --kind x
+expect 0 'file        administrator.key' keygen --kind administrator
+check grep -qx 'ingot-key-1 administrator' administrator.key
+check [ "$(stat -c %a administrator.key)" = 600 ]
+expect 2 "--kind: expected validator, transport or administrator, found 'x'" keygen --kind x
 expect 1 'No such file or directory' keygen --output no/such/folder/key
 expect 2 "option '--kind' requires an argument" keygen --kind
 expect 2 "unexpected argument 'x'" keygen x
@@ -94,6 +97,10 @@ check grep -q '"power": "4"' net/node0/genesis.json
 expect 2 'net: expected an empty folder, or none of that name' testnet --validators 4 --output net
 mkdir empty
 expect 0 'empty/node0' testnet --validators 1 --output empty
+check test ! -e net/administrator.key # the null App has no use for one
+check [ "$(stat -c %a empty/administrator.key)" = 600 ]
+check grep -q "\"administrator\": \"$(sed -n 's/^public //p' empty/administrator.key)\"" \
+    empty/node0/genesis.json
 
 # init: the home of one more node of that network.
 new_home() {
