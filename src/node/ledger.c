@@ -3,7 +3,8 @@
  * and ledger_sync commits it whole.
  *
  * Reading is in ledger_state.c and ledger_start.c, the way of committed updates into the state in
- * ledger_apply.c, the bytes of records in ledger_record.c.
+ * ledger_apply.c, of old blocks out of it in ledger_prune.c, the bytes of records in
+ * ledger_record.c.
  */
 #include "node/ledger_internal.h"
 
@@ -21,6 +22,8 @@
 #define APPLY_BLOCKS_DEFAULT 128
 #define APPLY_BYTES_DEFAULT ((size_t)16 * 1024 * 1024)
 #define APPLY_PUTS_DEFAULT 1024
+
+#define PRUNE_BLOCKS_DEFAULT 64
 
 #define SCHEMA_MARK "ingot ledger"
 
@@ -131,6 +134,7 @@ void ledger_commit_block(struct ledger *ledger, struct block *block, struct exec
     ledger_store_chain(ledger, block);
     ledger_unapplied_add(ledger, &ledger->batch_unapplied, block, execution);
     ledger->batch_committed = block->height;
+    ledger->batch_block_bytes += block_size_bytes(block);
 }
 
 void ledger_delete_block(struct ledger *ledger, const struct block *block)
@@ -161,6 +165,7 @@ enum ingot_error ledger_sync(struct ledger *ledger)
     heights.committed = ledger->batch_committed;
     const bool commits = ledger->batch_unapplied.count > 0;
     if (commits) {
+        heights.lowest = ledger_prune(ledger);
         heights.applied = ledger_apply(ledger);
         ledger_store_heights(ledger, &heights);
     }
@@ -169,6 +174,7 @@ enum ingot_error ledger_sync(struct ledger *ledger)
     end_snapshot(ledger);
     const enum ingot_error error = ingot_store_batch_commit(ledger->batch);
     ledger->batch = NULL;
+    ledger->batch_block_bytes = 0;
     ingot_buffer_clear(&ledger->batch_safety);
     if (error != INGOT_OK)
         return error;
@@ -324,6 +330,12 @@ static enum ingot_error resume(struct ledger *ledger, struct ledger_why why)
         return ledger_fail(why, INGOT_ERROR_CORRUPT,
                            "damaged data: the record '%s' does not decode", LEDGER_KEY_HEIGHTS);
     ledger->batch_committed = ledger->heights.committed;
+    bool had_index = false;
+    error = ledger_find_index(ledger, &had_index);
+    if (error != INGOT_OK)
+        return ledger_fail(why, error, "the transaction index cannot be read: %s",
+                           ingot_error_text(error));
+    ledger->has_index = ledger->index_transactions || had_index;
     return ledger_read_unapplied(ledger, why);
 }
 
@@ -344,6 +356,10 @@ enum ingot_error ledger_open(struct ingot_store *store, const struct ledger_opti
         options->apply_bytes_max > 0 ? options->apply_bytes_max : APPLY_BYTES_DEFAULT;
     ledger->apply_puts_min =
         options->apply_puts_min > 0 ? options->apply_puts_min : APPLY_PUTS_DEFAULT;
+    ledger->retain_blocks = options->retain_blocks;
+    ledger->prune_blocks_min =
+        options->prune_blocks_min > 0 ? options->prune_blocks_min : PRUNE_BLOCKS_DEFAULT;
+    ledger->has_index = options->index_transactions;
     enum ingot_error error = check_schema(ledger, why);
     if (error == INGOT_ERROR_NOT_FOUND) {
         error = check_empty(ledger, why);
@@ -370,6 +386,7 @@ void ledger_free(struct ledger *ledger)
     end_snapshot(ledger);
     ingot_store_batch_abort(ledger->batch);
     ledger_drain_deinit(&ledger->drain);
+    ledger_prune_deinit(&ledger->prune);
     ledger_unapplied_drop(&ledger->unapplied, UINT64_MAX);
     ledger_unapplied_drop(&ledger->batch_unapplied, UINT64_MAX);
     free(ledger->unapplied.items);

@@ -34,6 +34,12 @@ struct ledger_options {
     size_t apply_bytes_max;    /* or so many bytes of updates; 0: 16 MiB */
     uint32_t apply_puts_min;   /* in one transaction at least so many keys; 0: 1024 */
     bool read_only;            /* nothing is put; all that is read is of one moment */
+    /*
+     * Keep so many committed blocks, and what is unapplied; older ones leave in groups. 0: all. The
+     * caller makes sure that the replay window is among them.
+     */
+    uint64_t retain_blocks;
+    uint32_t prune_blocks_min; /* in a group at least; 0: 64 */
 };
 
 /*
@@ -97,9 +103,14 @@ INGOT_MUST_USE enum ingot_error ledger_sync(struct ledger *ledger);
 /* As of the last ledger_sync. */
 uint64_t ledger_committed_height(const struct ledger *ledger);
 uint64_t ledger_applied_height(const struct ledger *ledger);
+/* From it on every committed block is there. */
 uint64_t ledger_lowest_height(const struct ledger *ledger);
 
-/* A committed block by height. INGOT_ERROR_NOT_FOUND, _IO, _CORRUPT. References for the caller. */
+/*
+ * A committed block by height. INGOT_ERROR_NOT_FOUND, also when it was pruned; _IO, _CORRUPT. Below
+ * the lowest height there are still genesis, the blocks that changed the validator set, and their
+ * first children. References for the caller.
+ */
 INGOT_MUST_USE enum ingot_error ledger_read_block(struct ledger *ledger, uint64_t height,
                                                   struct ledger_entry *entry);
 void ledger_entry_deinit(struct ledger_entry *entry);

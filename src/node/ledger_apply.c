@@ -12,7 +12,7 @@
 #include "node/ledger_internal.h"
 #include "wire/crypto.h"
 
-static int compare_indexed(const void *a, const void *b)
+int ledger_compare_indexed(const void *a, const void *b)
 {
     const struct ledger_indexed *left = a;
     const struct ledger_indexed *right = b;
@@ -32,7 +32,7 @@ static void index_block(struct ledger_unapplied *unapplied, const struct block *
         indexed->index = unapplied->indexed_count++;
     }
     qsort(unapplied->indexed, unapplied->indexed_count, sizeof *unapplied->indexed,
-          compare_indexed);
+          ledger_compare_indexed);
 }
 
 static struct ledger_unapplied *append(struct ledger_unapplied_list *list)
@@ -187,7 +187,7 @@ static int compare_all(const void *a, const void *b)
 {
     const struct ledger_indexed *left = *(const struct ledger_indexed *const *)a;
     const struct ledger_indexed *right = *(const struct ledger_indexed *const *)b;
-    const int order = compare_indexed(left, right);
+    const int order = ledger_compare_indexed(left, right);
     if (order != 0)
         return order;
     return (left->height > right->height) - (left->height < right->height);
@@ -204,7 +204,7 @@ static void gather_indexed(struct ledger *ledger)
     INGOT_ASSERT(count == total);
     qsort(drain->indexed, count, sizeof(struct ledger_indexed *), compare_all);
     for (size_t i = 0; i < count; i++) {
-        if (i + 1 == count || compare_indexed(drain->indexed[i], drain->indexed[i + 1]) != 0)
+        if (i + 1 == count || ledger_compare_indexed(drain->indexed[i], drain->indexed[i + 1]) != 0)
             drain->indexed[drain->indexed_count++] = drain->indexed[i];
     }
 }
@@ -272,8 +272,8 @@ static const struct ledger_indexed *find_unapplied(const struct ledger *ledger,
         const struct ledger_unapplied *item = &ledger->unapplied.items[i];
         if (item->indexed_count == 0)
             continue;
-        const struct ledger_indexed *found =
-            bsearch(&wanted, item->indexed, item->indexed_count, sizeof wanted, compare_indexed);
+        const struct ledger_indexed *found = bsearch(&wanted, item->indexed, item->indexed_count,
+                                                     sizeof wanted, ledger_compare_indexed);
         if (found != NULL)
             return found;
     }

@@ -73,6 +73,21 @@ struct ledger_drain {
     size_t indexed_done;
 };
 
+struct ledger_leaving;
+
+/* Old blocks on their way out: a group of them; see ledger_prune.c. */
+struct ledger_prune {
+    struct ledger_leaving *blocks; /* consecutive heights from the lowest on */
+    uint32_t block_count;
+    uint32_t blocks_done;
+    struct ledger_indexed *indexed; /* their transactions; ordered once the group is whole */
+    size_t indexed_count;
+    size_t indexed_capacity;
+    size_t indexed_done;
+    bool is_whole;   /* it takes in no more, and leaves */
+    bool has_failed; /* an old block does not read back: nothing leaves until the next start */
+};
+
 struct ledger_heights {
     uint64_t committed;
     uint64_t applied;
@@ -86,13 +101,18 @@ struct ledger {
     uint32_t apply_blocks_max;
     size_t apply_bytes_max;
     uint32_t apply_puts_min;
+    uint64_t retain_blocks;
+    uint32_t prune_blocks_min;
+    bool has_index; /* the index may have something: it is kept, or was in an earlier run */
 
     struct ledger_drain drain;
+    struct ledger_prune prune;
     struct ledger_heights heights;          /* durable */
     struct ledger_unapplied_list unapplied; /* durable */
 
     struct ingot_store_batch *batch; /* NULL: nothing to make durable */
     uint64_t batch_committed;        /* the committed height once the batch is durable */
+    size_t batch_block_bytes;        /* of the blocks that it commits */
     struct ledger_unapplied_list batch_unapplied;
     struct ingot_buffer batch_safety; /* the last record given, sealed; empty: none */
 
@@ -171,5 +191,19 @@ void ledger_unapplied_drop(struct ledger_unapplied_list *list, uint64_t height);
  */
 uint64_t ledger_apply(struct ledger *ledger);
 void ledger_drain_deinit(struct ledger_drain *drain);
+/* By sha256, for qsort and bsearch. */
+int ledger_compare_indexed(const void *a, const void *b);
+
+/* --- ledger_prune.c: old blocks on their way out. --- */
+
+/*
+ * Puts a part of what is to leave into the open batch, which commits something, before what
+ * ledger_apply puts there: a transaction that is committed again has its entry of the index
+ * replaced, not deleted. Returns the lowest height once the batch is durable.
+ */
+uint64_t ledger_prune(struct ledger *ledger);
+void ledger_prune_deinit(struct ledger_prune *prune);
+/* Is there anything in the transaction index? */
+INGOT_MUST_USE enum ingot_error ledger_find_index(struct ledger *ledger, bool *has_index);
 
 #endif

@@ -59,12 +59,29 @@ enum ingot_error ledger_read_entry(struct ledger *ledger, uint64_t height,
                        (unsigned long long)height, wrong);
 }
 
+/* Of pruned heights only those that proofs need have a block. */
+static enum ingot_error find_kept(struct ledger *ledger, uint64_t height)
+{
+    enum ingot_error error = INGOT_OK;
+    struct ingot_store_snapshot *snapshot = ledger_snapshot(ledger, &error);
+    uint8_t key[LEDGER_HEIGHT_KEY_BYTES];
+    ledger_height_key(height, key);
+    struct ingot_slice hash;
+    return snapshot == NULL ? error
+                            : ingot_store_snapshot_get(snapshot, LEDGER_CHAIN,
+                                                       ingot_slice_of(key, sizeof key), &hash);
+}
+
 enum ingot_error ledger_read_block(struct ledger *ledger, uint64_t height,
                                    struct ledger_entry *entry)
 {
     *entry = (struct ledger_entry){0};
-    if (height > ledger->heights.committed || height < ledger->heights.lowest)
+    if (height > ledger->heights.committed)
         return INGOT_ERROR_NOT_FOUND;
+    const enum ingot_error kept =
+        height < ledger->heights.lowest ? find_kept(ledger, height) : INGOT_OK;
+    if (kept != INGOT_OK)
+        return kept;
     char text[160];
     struct ledger_why why = {.text = text, .size = sizeof text};
     const enum ingot_error error = ledger_read_entry(ledger, height, entry, why);

@@ -128,7 +128,9 @@ static struct qc *qc_of(const struct world *world, const struct block *block)
 {
     if (block->height == 0)
         return wire_genesis_qc(&block->chain);
-    return samples_qc(&world->samples, 7, block->view, block->view, &block->hash, PHASE_GENERIC);
+    const bool changes_set = block_changes_set(block);
+    return samples_qc(&world->samples, 7, block->view + (changes_set ? 2 : 0), block->view,
+                      &block->hash, changes_set ? PHASE_COMMIT : PHASE_GENERIC);
 }
 
 /* Results, and one update for each "key=value" or "key" (deleted); keys in order. */
