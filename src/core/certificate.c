@@ -37,9 +37,15 @@ bool qc_is_genesis(const struct qc *qc)
 struct position qc_position(const struct qc *qc)
 {
     if (qc->phase == PHASE_COMMIT) {
-        return (struct position){qc->epoch + 1, qc->block_view + 2};
+        return (struct position){qc->epoch + 1, epoch_first_view(qc->block_view) - 1};
     }
     return (struct position){qc->epoch, qc->view};
+}
+
+/* Past the three views that the block's phases take when none of them fails. */
+uint64_t epoch_first_view(uint64_t block_view)
+{
+    return block_view + 3;
 }
 
 enum phase nudge_phase(const struct qc *justify, uint64_t view)

@@ -27,6 +27,7 @@ struct validator_set {
     uint32_t references;
     uint32_t count;
     uint64_t epoch;
+    uint64_t first_view; /* of the epoch */
     uint64_t total_power;
     uint64_t quorum_power;
     uint64_t one_honest_power;
@@ -37,7 +38,8 @@ struct validator_set {
 #define VALIDATOR_NONE UINT32_MAX
 
 /*
- * Makes a set of `count` members in any order; the caller fills `hash`. Returns NULL and a static
+ * Makes a set of `count` members in any order; the caller fills `hash`, and `first_view` in any
+ * epoch but the first, where it is 1. Returns NULL and a static
  * sentence in `*why` when the set breaks a rule: empty, more than INGOT_VALIDATORS_MAX, zero power,
  * duplicate key, total above INGOT_TOTAL_POWER_MAX.
  */
@@ -85,6 +87,9 @@ bool qc_is_genesis(const struct qc *qc);
  * (epoch + 1, B.view + 2) whatever view it was formed in: it opens the next epoch.
  */
 struct position qc_position(const struct qc *qc);
+/* The first view of the epoch that a set-changing block opens which was proposed in `block_view`.
+ */
+uint64_t epoch_first_view(uint64_t block_view);
 /*
  * The phase that a nudge of `view` asks votes for, standing on a Prepare or Precommit QC of an
  * earlier view: phases that follow one another do so in adjacent views, else the block is prepared

@@ -69,6 +69,7 @@ struct validator_set *validator_set_new(uint64_t epoch, const struct ingot_valid
     }
     set->references = 1;
     set->epoch = epoch;
+    set->first_view = 1;
     set->count = count;
     set->quorum_power = ingot_quorum_power(set->total_power) - MUTANT(SMALL_QUORUM);
     set->one_honest_power = ingot_one_honest_power(set->total_power);

@@ -329,8 +329,8 @@ enum ingot_error ingot_execution_set_validators(struct ingot_execution *executio
 
 /* --- The end. --- */
 
-struct execution *builder_finish(const struct ingot_execution *builder, uint64_t **hashes,
-                                 struct validator_set **next_set)
+struct execution *builder_finish(const struct ingot_execution *builder, uint64_t block_view,
+                                 uint64_t **hashes, struct validator_set **next_set)
 {
     const struct ingot_slice all = {0};
     uint32_t count = 0;
@@ -343,7 +343,8 @@ struct execution *builder_finish(const struct ingot_execution *builder, uint64_t
     }
     struct ingot_validator validators[MEMBERS_UPDATES_MAX];
     const uint32_t validator_count = members_updates(&builder->members, builder->set, validators);
-    *next_set = validator_count > 0 ? members_set_after(&builder->members, builder->set) : NULL;
+    *next_set =
+        validator_count > 0 ? members_set_after(&builder->members, builder->set, block_view) : NULL;
     struct execution *execution = execution_new(builder->results, builder->result_count, updates,
                                                 count, validators, validator_count);
     free(updates);

@@ -137,9 +137,12 @@ enum ingot_error members_change(struct members *members, const struct crypto_sch
 /* What makes them of a set, ordered by key: nothing of what stays as it is. Returns the count. */
 uint32_t members_updates(const struct members *members, const struct validator_set *set,
                          struct ingot_validator updates[MEMBERS_UPDATES_MAX]);
-/* Them as the set of the epoch after that of `set`, sealed. The caller owns the reference. */
+/*
+ * Them as the set of the epoch after that of `set`, sealed, opened by a block of `block_view`. The
+ * caller owns the reference.
+ */
 struct validator_set *members_set_after(const struct members *members,
-                                        const struct validator_set *set);
+                                        const struct validator_set *set, uint64_t block_view);
 
 /* --- executor_builder.c: `struct ingot_execution`, filled by the App. --- */
 
@@ -189,11 +192,11 @@ bool builder_find(const struct ingot_execution *builder, uint64_t hash, struct i
 struct state_update *builder_range(const struct ingot_execution *builder, struct ingot_slice first,
                                    struct ingot_slice end, uint32_t *count);
 /*
- * Makes the execution, the hashes of its keys in order (free() them), and where the App changed the
- * block's set the next one, an owned reference; else NULL.
+ * Makes the execution of a block of `block_view`, the hashes of its keys in order (free() them),
+ * and where the App changed the block's set the next one, an owned reference; else NULL.
  */
-struct execution *builder_finish(const struct ingot_execution *builder, uint64_t **hashes,
-                                 struct validator_set **next_set);
+struct execution *builder_finish(const struct ingot_execution *builder, uint64_t block_view,
+                                 uint64_t **hashes, struct validator_set **next_set);
 
 /* --- executor_snapshot.c --- */
 

@@ -129,12 +129,13 @@ uint32_t members_updates(const struct members *members, const struct validator_s
 }
 
 struct validator_set *members_set_after(const struct members *members,
-                                        const struct validator_set *set)
+                                        const struct validator_set *set, uint64_t block_view)
 {
     const char *why = NULL;
     struct validator_set *next =
         validator_set_new(set->epoch + 1, members->list, members->count, &why);
     INGOT_ASSERT(next != NULL);
+    next->first_view = epoch_first_view(block_view);
     wire_seal_set(next);
     return next;
 }

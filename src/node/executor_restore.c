@@ -108,14 +108,14 @@ static enum ingot_error restore_committed(struct executor *executor,
 
 /* The set that stored updates make of the current one. NULL: they do not fit it. */
 static struct validator_set *make_next_set(const struct executor *executor,
-                                           const struct execution *execution)
+                                           const struct execution *execution, uint64_t block_view)
 {
     struct members members;
     members_begin(&members, executor->set);
     if (members_change(&members, executor->options.scheme, execution->validator_updates,
                        execution->validator_update_count) != INGOT_OK)
         return NULL;
-    return members_set_after(&members, executor->set);
+    return members_set_after(&members, executor->set, block_view);
 }
 
 static enum ingot_error restore_next_set(const struct executor *executor,
@@ -126,7 +126,7 @@ static enum ingot_error restore_next_set(const struct executor *executor,
     if (!crypto_hash_equal(&block->validators_hash, &executor->set->hash))
         return INGOT_ERROR_CORRUPT;
     if (entry->execution->validator_update_count > 0) {
-        executed->next_set = make_next_set(executor, entry->execution);
+        executed->next_set = make_next_set(executor, entry->execution, block->view);
         if (executed->next_set == NULL)
             return INGOT_ERROR_CORRUPT;
     }

@@ -119,7 +119,8 @@ static void finish_build(struct build *build)
     struct block *block = build->block;
     struct executed *executed = build->executed;
     uint64_t *hashes = NULL;
-    struct execution *execution = builder_finish(&executor->builder, &hashes, &executed->next_set);
+    struct execution *execution =
+        builder_finish(&executor->builder, block->view, &hashes, &executed->next_set);
     block->transaction_count = executed->digest_count;
     block->updates_hash = execution->updates_hash;
     block->next_validators_hash = *next_validators_hash(block, executed);
@@ -270,7 +271,8 @@ static enum ingot_error execute(struct executor *executor, const struct block *b
         return error;
 
     uint64_t *hashes = NULL;
-    struct execution *execution = builder_finish(&executor->builder, &hashes, &executed->next_set);
+    struct execution *execution =
+        builder_finish(&executor->builder, block->view, &hashes, &executed->next_set);
     if (!crypto_hash_equal(&execution->updates_hash, &block->updates_hash)) {
         *why = "the updates hash differs from our execution";
         executor->has_differed = true;

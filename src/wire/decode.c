@@ -533,8 +533,8 @@ static enum reject set_from(const Ingot__Wire__ValidatorSet *from, struct valida
 {
     struct ingot_validator members[INGOT_VALIDATORS_MAX];
     const size_t count = from->members.len / MEMBER_BYTES;
-    if (!number_ok(from->epoch) || from->members.len % MEMBER_BYTES != 0 ||
-        count > INGOT_VALIDATORS_MAX) {
+    if (!number_ok(from->epoch) || !view_ok(from->first_view) ||
+        from->members.len % MEMBER_BYTES != 0 || count > INGOT_VALIDATORS_MAX) {
         return REJECT_MALFORMED;
     }
     struct ingot_slice rest = ingot_slice_of(from->members.data, from->members.len);
@@ -554,6 +554,7 @@ static enum reject set_from(const Ingot__Wire__ValidatorSet *from, struct valida
     if (*set == NULL) {
         return REJECT_MALFORMED;
     }
+    (*set)->first_view = from->first_view;
     wire_seal_set(*set);
     return REJECT_NONE;
 }

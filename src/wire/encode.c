@@ -357,5 +357,6 @@ void wire_encode_validator_set(const struct validator_set *set, struct ingot_buf
     }
     pb.epoch = set->epoch;
     pb.members = borrow(members, (size_t)set->count * MEMBER_BYTES);
+    pb.first_view = set->first_view;
     append(&pb.base, out);
 }

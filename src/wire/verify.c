@@ -125,6 +125,20 @@ static bool view_fits_phase(const struct qc *qc)
 }
 
 /*
+ * The signatures do not cover block_view, which gives a Commit QC its position. So once the epoch
+ * that it opened is known, only the position that this epoch began after will do; until then it is
+ * proven when the block is there.
+ */
+static bool opens_its_epoch(const struct verifier *verifier, const struct qc *qc)
+{
+    if (qc->phase != PHASE_COMMIT) {
+        return true;
+    }
+    const struct validator_set *next = verifier->find_set(verifier->context, qc->epoch + 1);
+    return next == NULL || next->first_view == epoch_first_view(qc->block_view);
+}
+
+/*
  * Whatever looks like the genesis block's certificate in any respect has to be it in all: it has
  * no signatures, so nothing but its exact bytes makes it genuine.
  */
@@ -158,7 +172,7 @@ enum reject verify_qc(struct verifier *verifier, const struct qc *qc)
         return crypto_hash_equal(&digest, &verifier->genesis_qc_digest) ? REJECT_NONE
                                                                         : REJECT_BAD_GENESIS_QC;
     }
-    if (!view_fits_phase(qc)) {
+    if (!view_fits_phase(qc) || !opens_its_epoch(verifier, qc)) {
         return REJECT_BINDING;
     }
     const struct validator_set *set = verifier->find_set(verifier->context, qc->epoch);

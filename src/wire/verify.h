@@ -39,6 +39,10 @@ void verifier_init(struct verifier *verifier, const struct ingot_hash *chain,
 void verifier_remember_qc(struct verifier *verifier, const struct qc *qc);
 void verifier_remember_tc(struct verifier *verifier, const struct tc *tc);
 
+/*
+ * A Commit QC that passes stands where it says (qc_position) if the set of the epoch that it opens
+ * is known. If not, its block_view is unproven until it is compared with the block.
+ */
 enum reject verify_qc(struct verifier *verifier, const struct qc *qc);
 /* With its high_qc. */
 enum reject verify_tc(struct verifier *verifier, const struct tc *tc);

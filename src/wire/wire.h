@@ -46,7 +46,7 @@ INGOT_MUST_USE enum reject wire_decode_tc(struct ingot_slice bytes, struct tc **
 /* A saved vote: `voter` may be any number and the signature may be zero. */
 void wire_encode_vote(const struct vote *vote, struct ingot_buffer *out);
 INGOT_MUST_USE enum reject wire_decode_vote(struct ingot_slice bytes, struct vote *vote);
-/* Epoch, keys and powers; the hash is computed when decoding. */
+/* Epoch, first view, keys and powers; the hash is computed when decoding. */
 void wire_encode_validator_set(const struct validator_set *set, struct ingot_buffer *out);
 INGOT_MUST_USE enum reject wire_decode_validator_set(struct ingot_slice bytes,
                                                      struct validator_set **set);

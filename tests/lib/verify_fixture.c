@@ -23,6 +23,7 @@ int verify_fixture_set_up(void **state)
     fixture->epochs_known = 2;
     samples_init(&fixture->samples, &crypto_ed25519, 4, 0, 1);
     samples_init(&fixture->next, &crypto_ed25519, 4, 1, 1);
+    fixture->next.set->first_view = epoch_first_view(8);
     samples_init(&fixture->others, &crypto_ed25519, 4, 0, 2);
     verifier_init(&fixture->verifier, &fixture->samples.chain, &crypto_ed25519,
                   verify_fixture_find_set, fixture);

@@ -12,7 +12,7 @@
 
 struct verify_fixture {
     struct samples samples; /* epoch 0 */
-    struct samples next;    /* the same members in epoch 1 */
+    struct samples next;    /* the same members in epoch 1, opened by a block of view 8 */
     struct samples others;  /* other keys, epoch 0, unknown to the verifier */
     uint64_t epochs_known;  /* 2; a test may lower it */
     struct verifier verifier;

@@ -217,6 +217,7 @@ static void a_block_that_changes_the_set_opens_the_next_epoch_for_its_children(v
     assert_null(executor_next_set(pair.node[0].executor, &before->hash));
     for (int i = 0; i < 2; i++) {
         struct validator_set *next = executor_next_set(pair.node[i].executor, &change->hash);
+        assert_int_equal(next->first_view, epoch_first_view(change->view));
         assert_non_null(next);
         assert_int_equal(next->epoch, 1);
         assert_int_equal(next->count, 4);

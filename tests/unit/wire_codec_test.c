@@ -344,11 +344,13 @@ static void a_stored_set_comes_back(void **state)
     (void)state;
     struct samples others;
     samples_init(&others, &fast_crypto, 7, 3, 9);
+    others.set->first_view = 55;
     struct ingot_buffer bytes = {0};
     struct validator_set *back;
     wire_encode_validator_set(others.set, &bytes);
     assert_int_equal(wire_decode_validator_set(ingot_buffer_slice(&bytes), &back), REJECT_NONE);
     assert_int_equal(back->epoch, 3);
+    assert_int_equal(back->first_view, 55);
     assert_int_equal(back->count, others.set->count);
     assert_true(crypto_hash_equal(&back->hash, &others.set->hash));
     validator_set_unref(back);

@@ -99,7 +99,8 @@ static struct message *changing_chain(const struct verify_fixture *fixture)
     const struct samples *samples = &fixture->samples;
     struct qc *justify = wire_genesis_qc(&samples->chain);
     for (uint32_t i = 0; i < CHAIN_LENGTH; i++) {
-        const uint64_t view = qc_position(justify).view + 1;
+        const uint64_t view =
+            i == 0 ? 6 : qc_position(justify).view + 1; /* the third is of view 8 */
         struct block *block = samples_block(samples, justify, i + 1, view, 1, 40);
         response->blocks[i] = block;
         if (i == CHANGES_AT) {

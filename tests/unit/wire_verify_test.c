@@ -335,19 +335,41 @@ static void claims_are_covered_by_their_signatures(void **state)
     assert_int_equal(verify_and_drop(fixture, tc), REJECT_BAD_SIGNATURE);
 }
 
-/* Nobody's signature covers the view of a QC's block, but the position that it gives is claimed. */
+static struct qc *commit_qc(const struct verify_fixture *fixture, uint64_t block_view)
+{
+    const struct ingot_hash block = samples_hash(0xB1);
+    return samples_qc(&fixture->samples, QUORUM, 14, block_view, &block, PHASE_COMMIT);
+}
+
+/* Anybody can write another view of the block into a Commit QC: nobody's signature covers it. */
+static void a_commit_qc_stands_right_before_the_epoch_that_it_opened(void **state)
+{
+    struct verify_fixture *fixture = *state;
+    for (uint64_t block_view = 7; block_view <= 9; block_view++) {
+        struct qc *qc = commit_qc(fixture, block_view);
+        fixture->epochs_known = 1; /* where the next begins is not known yet */
+        assert_int_equal(verify_qc(&fixture->verifier, qc), REJECT_NONE);
+        fixture->epochs_known = 2; /* now it is, and having passed before does not help */
+        assert_int_equal(verify_qc(&fixture->verifier, qc),
+                         block_view == 8 ? REJECT_NONE : REJECT_BINDING);
+        qc_unref(qc);
+    }
+}
+
 static void a_tc_binds_the_position_of_a_commit_qc(void **state)
 {
     struct verify_fixture *fixture = *state;
-    const struct ingot_hash block = samples_hash(0xB1);
     for (uint64_t block_view = 7; block_view <= 9; block_view++) {
-        struct qc *commit = samples_qc(&fixture->samples, QUORUM, 14, 8, &block, PHASE_COMMIT);
-        struct tc *tc = samples_tc(&fixture->next, QUORUM, 12, 10, commit);
-        commit->block_view = block_view;
+        /* Changed by somebody who passes it on. */
+        struct tc *tc = samples_tc(&fixture->next, QUORUM, 12, 10, commit_qc(fixture, 8));
+        tc->high_qc->block_view = block_view;
         wire_seal_tc(tc);
-        assert_int_equal(verify_qc(&fixture->verifier, commit), REJECT_NONE);
         assert_int_equal(verify_and_drop(fixture, tc),
                          block_view == 8 ? REJECT_NONE : REJECT_BAD_CLAIM);
+        /* Changed by those who claim it. */
+        tc = samples_tc(&fixture->next, QUORUM, 12, 9, commit_qc(fixture, block_view));
+        assert_int_equal(verify_and_drop(fixture, tc),
+                         block_view == 8 ? REJECT_NONE : REJECT_BINDING);
     }
 }
 
@@ -394,6 +416,7 @@ int main(void)
         TEST(a_tc_of_a_quorum_is_valid),
         TEST(a_tc_whose_high_qc_is_not_its_highest_claim_is_refused),
         TEST(claims_are_covered_by_their_signatures),
+        TEST(a_commit_qc_stands_right_before_the_epoch_that_it_opened),
         TEST(a_tc_binds_the_position_of_a_commit_qc),
         TEST(a_spoiled_tc_is_refused),
 #undef TEST
