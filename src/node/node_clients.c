@@ -76,12 +76,10 @@ static enum ingot_error query(void *context, struct ingot_slice path, struct ing
     return INGOT_OK;
 }
 
-/* The set does not change yet, so one set certifies every height. */
-static const struct validator_set *get_validators(void *context, uint64_t height)
+static const struct validator_set *get_validators(void *context, uint64_t epoch)
 {
     struct ingot_node *node = context;
-    const uint64_t committed = ledger_committed_height(replica_ledger(node->replica));
-    return height > committed + 1 ? NULL : core_find_set(replica_core(node->replica), 0);
+    return core_find_set(replica_core(node->replica), epoch);
 }
 
 static void name_of(const struct peer_entry *entry, char *name, size_t size)

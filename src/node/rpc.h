@@ -109,11 +109,9 @@ struct rpc_backend {
     enum ingot_error (*query)(void *context, struct ingot_slice path, struct ingot_slice data,
                               struct ingot_query_response *response, uint64_t *height);
 
-    /*
-     * The set that certifies the block of a height, 1 to the committed height plus one, or NULL
-     * when it is not known any more. Borrowed until control returns to the loop.
-     */
-    const struct validator_set *(*validators)(void *context, uint64_t height);
+    /* The set of an epoch, or NULL when there is none or it is not known any more. Borrowed until
+     * control returns to the loop. */
+    const struct validator_set *(*validators)(void *context, uint64_t epoch);
 
     /* Fills up to `peers_max` and returns how many. */
     uint32_t (*peers)(void *context, struct rpc_peer *peers, uint32_t peers_max);

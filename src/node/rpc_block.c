@@ -106,7 +106,8 @@ static json_t *commit_signatures(const struct block *block, const struct validat
 static json_t *last_commit(const struct rpc *rpc, const struct block *block)
 {
     const struct validator_set *set =
-        block->height > 1 ? rpc->backend.validators(rpc->backend.context, block->height - 1) : NULL;
+        block->height > 1 ? rpc->backend.validators(rpc->backend.context, block->justify->epoch)
+                          : NULL;
     json_t *object = rpc_json(json_object());
     rpc_json_set(object, "height", rpc_json_u64(block->height > 1 ? block->height - 1 : 0));
     rpc_json_set(object, "round", rpc_json(json_integer(0)));

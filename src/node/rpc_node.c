@@ -307,25 +307,76 @@ static uint32_t page_size(const struct rpc_argument *argument)
     return argument->integer > PER_PAGE_MAX ? PER_PAGE_MAX : (uint32_t)argument->integer;
 }
 
+/*
+ * The epoch of the block at a height, up to the one after `latest`: what certified a block is read
+ * off its justify, and a block that changes the set opens the next epoch for its child.
+ */
+static enum ingot_error epoch_of(const struct rpc *rpc, uint64_t height, uint64_t latest,
+                                 uint64_t *epoch)
+{
+    struct ledger_entry entry = {0};
+    *epoch = 0;
+    if (height > latest && latest == 0) {
+        return INGOT_OK; /* genesis changes nothing */
+    }
+    const uint64_t read = height > latest ? latest : height;
+    const enum ingot_error error = rpc->backend.read_block(rpc->backend.context, read, &entry);
+    if (error == INGOT_OK) {
+        *epoch = block_epoch(entry.block) + (height > latest && block_changes_set(entry.block));
+    }
+    block_unref(entry.block);
+    execution_unref(entry.execution);
+    return error;
+}
+
+static json_t *validators_page(const struct validator_set *set, uint32_t first, uint32_t end)
+{
+    json_t *list = rpc_json(json_array());
+    for (uint32_t i = first; i < end; i++) {
+        json_t *validator = rpc_json(json_object());
+        rpc_json_set(validator, "address", rpc_json_address(&set->validators[i].key));
+        rpc_json_set(validator, "pub_key", rpc_json_public_key(&set->validators[i].key));
+        rpc_json_set(validator, "voting_power", rpc_json_u64(set->validators[i].power));
+        rpc_json_set(validator, "proposer_priority", rpc_json_u64(0));
+        rpc_json_append(list, validator);
+    }
+    return list;
+}
+
+static json_t *set_info(const struct validator_set *set)
+{
+    json_t *info = rpc_json(json_object());
+    rpc_json_set(info, "epoch", rpc_json_u64(set->epoch));
+    rpc_json_set(info, "validators_hash", rpc_json_hash(&set->hash));
+    rpc_json_set(info, "total_power", rpc_json_u64(set->total_power));
+    return info;
+}
+
 void rpc_method_validators(struct rpc_call *call, const struct rpc_argument *arguments)
 {
     const struct rpc *rpc = call->exchange->rpc;
     struct rpc_status status;
     uint64_t height;
+    uint64_t epoch;
     rpc->backend.status(rpc->backend.context, &status);
     /* The set of the block that is being agreed on is known too. */
     if (!rpc_call_height(call, &arguments[VALIDATORS_HEIGHT], status.height + 1,
                          status.height_lowest, &height)) {
         return;
     }
-    const struct validator_set *set = rpc->backend.validators(rpc->backend.context, height);
+    const enum ingot_error error = epoch_of(rpc, height, status.height, &epoch);
+    if (error != INGOT_OK) {
+        rpc_call_store_error(call, error);
+        return;
+    }
+    const struct validator_set *set = rpc->backend.validators(rpc->backend.context, epoch);
     if (set == NULL) {
         rpc_call_error_format(call, RPC_ERROR_INTERNAL,
                               "could not find validator set for height #%" PRIu64, height);
         return;
     }
     uint32_t per_page = page_size(&arguments[VALIDATORS_PER_PAGE]);
-    uint32_t pages = set->count == 0 ? 1 : (set->count - 1) / per_page + 1;
+    uint32_t pages = (set->count - 1) / per_page + 1;
     int64_t page = arguments[VALIDATORS_PAGE].is_given ? arguments[VALIDATORS_PAGE].integer : 1;
     if (page < 1 || page > pages) {
         rpc_call_error_format(call, RPC_ERROR_INTERNAL,
@@ -335,19 +386,11 @@ void rpc_method_validators(struct rpc_call *call, const struct rpc_argument *arg
     }
     uint32_t first = (uint32_t)(page - 1) * per_page;
     uint32_t end = set->count - first < per_page ? set->count : first + per_page;
-    json_t *list = rpc_json(json_array());
     json_t *result = rpc_json(json_object());
-    for (uint32_t i = first; i < end; i++) {
-        json_t *validator = rpc_json(json_object());
-        rpc_json_set(validator, "address", rpc_json_address(&set->validators[i].key));
-        rpc_json_set(validator, "pub_key", rpc_json_public_key(&set->validators[i].key));
-        rpc_json_set(validator, "voting_power", rpc_json_u64(set->validators[i].power));
-        rpc_json_set(validator, "proposer_priority", rpc_json_u64(0));
-        rpc_json_append(list, validator);
-    }
     rpc_json_set(result, "block_height", rpc_json_u64(height));
-    rpc_json_set(result, "validators", list);
+    rpc_json_set(result, "validators", validators_page(set, first, end));
     rpc_json_set(result, "count", rpc_json_u64(end - first));
     rpc_json_set(result, "total", rpc_json_u64(set->count));
+    rpc_json_set(result, "ingot", set_info(set));
     rpc_call_result(call, result);
 }

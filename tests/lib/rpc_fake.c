@@ -156,10 +156,10 @@ static enum ingot_error query(void *context, struct ingot_slice path, struct ing
     return INGOT_OK;
 }
 
-static const struct validator_set *get_validators(void *context, uint64_t height)
+static const struct validator_set *get_validators(void *context, uint64_t epoch)
 {
     struct rpc_fake *fake = context;
-    return height <= fake->status.height + 1 ? fake->set : NULL;
+    return epoch < RPC_FAKE_EPOCHS_MAX ? fake->sets[epoch] : NULL;
 }
 
 static uint32_t get_peers(void *context, struct rpc_peer *peers, uint32_t peers_max)
@@ -200,17 +200,20 @@ static void hash_text(const char *text, uint64_t number, struct ingot_hash *hash
 /* A QC of the parent by all but one validator; nobody checks these signatures. */
 static struct qc *certify(const struct rpc_fake *fake, const struct block *block)
 {
-    struct qc *qc = qc_new(block->height == 0 ? 0 : RPC_FAKE_VALIDATORS - 1);
-    qc->view = block->view;
+    const struct validator_set *set = fake->sets[block_epoch(block)];
+    struct qc *qc = qc_new(block->height == 0 ? 0 : set->count - 1);
+    qc->epoch = set->epoch;
+    qc->phase = block_changes_set(block) ? PHASE_COMMIT : PHASE_GENERIC;
+    qc->view = block->view + (block_changes_set(block) ? 2 : 0);
     qc->block_view = block->view;
     qc->block = block->hash;
     hash_text("qc", block->height, &qc->digest);
     if (block->height == 0) {
         return qc;
     }
-    qc->validator_count = fake->set->count;
-    for (uint32_t i = 0, next = 0; i < fake->set->count; i++) {
-        if (i != block->height % RPC_FAKE_VALIDATORS) {
+    qc->validator_count = set->count;
+    for (uint32_t i = 0, next = 0; i < set->count; i++) {
+        if (i != block->height % set->count) {
             signers_add(&qc->signers, i);
             memset(qc->signatures[next].bytes, (int)i + 1, sizeof qc->signatures[next].bytes);
             next++;
@@ -239,7 +242,8 @@ static struct execution *execute(uint32_t count)
     return execution;
 }
 
-void rpc_fake_commit(struct rpc_fake *fake)
+/* `next_set` may be NULL: the block does not change the set. */
+static void commit(struct rpc_fake *fake, const struct validator_set *next_set)
 {
     uint64_t height = fake->status.height + 1;
     const struct block *parent = height == 1 ? fake->genesis_block : fake->blocks[height - 1].block;
@@ -249,12 +253,13 @@ void rpc_fake_commit(struct rpc_fake *fake)
     block->chain = fake->genesis_block->hash;
     block->parent = parent->hash;
     block->height = height;
-    block->view = height;
+    block->view = parent->view + (block_changes_set(parent) ? 3 : 1);
     block->time_ms = TIME_MS + height * 1000;
     block->justify = certify(fake, parent);
-    block->proposer = fake->set->validators[height % RPC_FAKE_VALIDATORS].key;
-    block->validators_hash = fake->set->hash;
-    block->next_validators_hash = fake->set->hash;
+    const struct validator_set *set = fake->sets[block_epoch(block)];
+    block->proposer = set->validators[height % set->count].key;
+    block->validators_hash = set->hash;
+    block->next_validators_hash = next_set != NULL ? next_set->hash : set->hash;
     hash_text("block", height, &block->hash);
     hash_text("transactions", height, &block->transactions_root);
     hash_text("updates", height, &block->updates_hash);
@@ -271,6 +276,29 @@ void rpc_fake_commit(struct rpc_fake *fake)
     fake->status.view = height + 3;
     fake->status.committed_transactions += block->transaction_count;
     rpc_committed(fake->rpc, block, fake->blocks[height].execution);
+}
+
+void rpc_fake_commit(struct rpc_fake *fake)
+{
+    commit(fake, NULL);
+}
+
+void rpc_fake_commit_set_change(struct rpc_fake *fake, uint32_t count, uint64_t power)
+{
+    struct ingot_validator members[RPC_FAKE_VALIDATORS];
+    const char *why = NULL;
+    const uint64_t epoch = fake->status.epoch + 1;
+    assert_in_range(epoch, 1, RPC_FAKE_EPOCHS_MAX - 1);
+    assert_in_range(count, 1, RPC_FAKE_VALIDATORS);
+    for (uint32_t i = 0; i < count; i++) {
+        members[i] = fake->sets[0]->validators[i];
+        members[i].power = power;
+    }
+    fake->sets[epoch] = validator_set_new(epoch, members, count, &why);
+    assert_non_null(fake->sets[epoch]);
+    hash_text("set", epoch, &fake->sets[epoch]->hash);
+    commit(fake, fake->sets[epoch]);
+    fake->status.epoch = epoch;
 }
 
 void rpc_fake_submit(struct rpc_fake *fake, const char *transaction)
@@ -299,15 +327,15 @@ static void init_genesis(struct rpc_fake *fake)
         crypto_ed25519.key_from_seed(seed, &secret, &members[i].key);
         members[i].power = 10;
     }
-    fake->set = validator_set_new(0, members, RPC_FAKE_VALIDATORS, &why);
-    assert_non_null(fake->set);
-    hash_text("set", 0, &fake->set->hash);
+    fake->sets[0] = validator_set_new(0, members, RPC_FAKE_VALIDATORS, &why);
+    assert_non_null(fake->sets[0]);
+    hash_text("set", 0, &fake->sets[0]->hash);
     for (uint32_t i = 0; i < RPC_FAKE_VALIDATORS; i++) {
-        genesis->validators[i].validator = fake->set->validators[i];
+        genesis->validators[i].validator = fake->sets[0]->validators[i];
         (void)snprintf(genesis->validators[i].name, sizeof genesis->validators[i].name, "node%u",
                        (unsigned)i);
     }
-    genesis->total_power = fake->set->total_power;
+    genesis->total_power = fake->sets[0]->total_power;
     hash_text("genesis", 0, &genesis->hash);
     fake->genesis_block = block_new();
     fake->genesis_block->hash = genesis->hash;
@@ -331,7 +359,7 @@ void rpc_fake_init(struct rpc_fake *fake)
                                            .genesis = &fake->genesis,
                                            .genesis_block = fake->genesis_block,
                                            .has_key = true,
-                                           .key = fake->set->validators[0].key,
+                                           .key = fake->sets[0]->validators[0].key,
                                            .durable = true,
                                            .index_transactions = true};
     memset(fake->identity.transport_key.bytes, 0x77, INGOT_PUBLIC_KEY_BYTES);
@@ -339,7 +367,7 @@ void rpc_fake_init(struct rpc_fake *fake)
                                        .updates_hash = fake->genesis_block->updates_hash,
                                        .time_ms = TIME_MS,
                                        .view = 1,
-                                       .leader = fake->set->validators[1].key,
+                                       .leader = fake->sets[0]->validators[1].key,
                                        .is_member = true,
                                        .power = 10,
                                        .peers = 3,
@@ -389,7 +417,9 @@ void rpc_fake_deinit(struct rpc_fake *fake)
         execution_unref(fake->blocks[height].execution);
     }
     block_unref(fake->genesis_block);
-    validator_set_unref(fake->set);
+    for (uint32_t i = 0; i < RPC_FAKE_EPOCHS_MAX; i++) {
+        validator_set_unref(fake->sets[i]);
+    }
     genesis_deinit(&fake->genesis);
     ingot_buffer_deinit(&fake->pending);
     event_base_free(fake->base);

@@ -1,7 +1,8 @@
 /*
- * A node that exists only for the client listener: a chain in memory, four validators whose keys
- * never change, and an App for which a transaction is `key=value`. Blocks are committed when the
- * test says so. With it a client that speaks raw HTTP over loopback on the same event loop.
+ * A node that exists only for the client listener: a chain in memory, four validators of which
+ * a block may leave some, and an App for which a transaction is `key=value`. Blocks are committed
+ * when the test says so. With it a client that speaks raw HTTP over loopback on the same event
+ * loop.
  */
 #ifndef INGOT_TESTS_RPC_FAKE_H
 #define INGOT_TESTS_RPC_FAKE_H
@@ -14,6 +15,7 @@
 
 #define RPC_FAKE_VALIDATORS 4
 #define RPC_FAKE_BLOCKS_MAX 4096
+#define RPC_FAKE_EPOCHS_MAX 4
 
 struct rpc_fake {
     struct event_base *base;
@@ -24,7 +26,7 @@ struct rpc_fake {
     struct metrics metrics;
     struct genesis genesis;
     struct block *genesis_block;
-    struct validator_set *set;
+    struct validator_set *sets[RPC_FAKE_EPOCHS_MAX]; /* by epoch */
     struct ledger_entry blocks[RPC_FAKE_BLOCKS_MAX]; /* by height; [0] is unused */
     struct ingot_buffer pending;                     /* the next block's payload */
     uint32_t pending_count;
@@ -45,6 +47,9 @@ void rpc_fake_deinit(struct rpc_fake *fake);
 
 /* Commits what is pending, as a block that three of four validators certify. */
 void rpc_fake_commit(struct rpc_fake *fake);
+/* The same with a block that leaves the first `count` of genesis' validators, of this power each.
+ */
+void rpc_fake_commit_set_change(struct rpc_fake *fake, uint32_t count, uint64_t power);
 void rpc_fake_submit(struct rpc_fake *fake, const char *transaction);
 
 /* A connection of a client, non-blocking, or -1. */

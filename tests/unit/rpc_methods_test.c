@@ -358,6 +358,54 @@ static void the_chain_can_be_seen_before_its_first_block(void **state)
     expect_text(fake, "/status", "result.sync_info.latest_block_height", "1");
 }
 
+static void expect_set(struct rpc_fake *fake, const char *target, const char *height,
+                       const char *epoch, const char *total, const char *power)
+{
+    json_t *answer = rpc_fake_get_ok(fake, target);
+    print_message("%s\n", target);
+    assert_string_equal(rpc_fake_text_at(answer, "result.block_height"), height);
+    assert_string_equal(rpc_fake_text_at(answer, "result.ingot.epoch"), epoch);
+    assert_string_equal(rpc_fake_text_at(answer, "result.total"), total);
+    assert_string_equal(rpc_fake_text_at(answer, "result.validators.0.voting_power"), power);
+    json_decref(answer);
+}
+
+static void the_set_of_a_height_is_that_of_its_epoch(void **state)
+{
+    struct rpc_fake *fake = *state; /* no block yet */
+    expect_set(fake, "/validators", "1", "0", "4", "10");
+    rpc_fake_commit(fake);
+    rpc_fake_commit_set_change(fake, 3, 20);
+    /* Block 2 changed the set: it is of the old one itself, and its child of the new one. */
+    expect_set(fake, "/validators?height=2", "2", "0", "4", "10");
+    expect_set(fake, "/validators", "3", "1", "3", "20");
+    rpc_fake_commit(fake);
+    rpc_fake_commit_set_change(fake, 1, 5);
+    rpc_fake_commit(fake);
+    expect_set(fake, "/validators?height=1", "1", "0", "4", "10");
+    expect_set(fake, "/validators?height=3", "3", "1", "3", "20");
+    expect_set(fake, "/validators?height=4", "4", "1", "3", "20");
+    expect_set(fake, "/validators?height=5", "5", "2", "1", "5");
+    expect_set(fake, "/validators", "6", "2", "1", "5");
+    expect_text(fake, "/validators", "result.ingot.total_power", "5");
+
+    json_t *second = rpc_fake_get_ok(fake, "/block?height=2");
+    json_t *third = rpc_fake_get_ok(fake, "/block?height=3");
+    assert_string_equal(rpc_fake_text_at(second, "result.block.header.next_validators_hash"),
+                        rpc_fake_text_at(third, "result.block.header.validators_hash"));
+    assert_string_not_equal(rpc_fake_text_at(second, "result.block.header.validators_hash"),
+                            rpc_fake_text_at(third, "result.block.header.validators_hash"));
+    /* Those who certified block 2 are the old set's. */
+    assert_int_equal(json_array_size(rpc_fake_find(third, "result.block.last_commit.signatures")),
+                     4);
+    json_decref(second);
+    json_decref(third);
+    json_t *last = rpc_fake_get_ok(fake, "/block?height=4");
+    assert_int_equal(json_array_size(rpc_fake_find(last, "result.block.last_commit.signatures")),
+                     3);
+    json_decref(last);
+}
+
 static void an_observer_has_no_power(void **state)
 {
     struct rpc_fake fake;
@@ -398,6 +446,7 @@ int main(void)
         WITH(set_up, a_store_that_fails_is_an_error_and_not_an_answer),
         WITH(set_up, pruned_heights_name_the_lowest_one),
         WITH(set_up_at_genesis, the_chain_can_be_seen_before_its_first_block),
+        WITH(set_up_at_genesis, the_set_of_a_height_is_that_of_its_epoch),
         cmocka_unit_test(an_observer_has_no_power),
         WITH(set_up, status_tells_truthfully_whether_it_catches_up),
     };
