@@ -275,6 +275,13 @@ static enum ingot_exit open_replica(struct ingot_node *node, char *why, size_t w
     return home_ledger_exit(error);
 }
 
+static void catch_signal(struct ingot_node *node, struct event **event, int number,
+                         event_callback_fn due)
+{
+    *event = evsignal_new(node->base, number, due, node);
+    (void)evsignal_add(*event, NULL);
+}
+
 static enum ingot_exit open_loop(struct ingot_node *node, char *why, size_t why_size)
 {
     node->base = event_base_new();
@@ -287,6 +294,10 @@ static enum ingot_exit open_loop(struct ingot_node *node, char *why, size_t why_
     node->flush = event_new(node->base, -1, EV_PERSIST, flush_due, node);
     node->wake = event_new(node->base, node->wake_fd, EV_READ, stop_due, node);
     (void)event_add(node->wake, NULL);
+    /* Opening the store may take its time, and must not be ended by what asks for a reload. */
+    if (node->options.handle_signals) {
+        catch_signal(node, &node->reload_signal, SIGHUP, reload_due);
+    }
     return INGOT_EXIT_OK;
 }
 
@@ -345,13 +356,9 @@ static enum ingot_exit open_clients(struct ingot_node *node, char *why, size_t w
 
 static void open_signals(struct ingot_node *node)
 {
-    static const struct {
-        int number;
-        event_callback_fn due;
-    } handled[NODE_SIGNALS] = {{SIGTERM, stop_due}, {SIGINT, stop_due}, {SIGHUP, reload_due}};
-    for (size_t i = 0; node->options.handle_signals && i < NODE_SIGNALS; i++) {
-        node->signals[i] = evsignal_new(node->base, handled[i].number, handled[i].due, node);
-        (void)evsignal_add(node->signals[i], NULL);
+    if (node->options.handle_signals) {
+        catch_signal(node, &node->stop_signals[0], SIGTERM, stop_due);
+        catch_signal(node, &node->stop_signals[1], SIGINT, stop_due);
     }
 }
 
@@ -359,7 +366,7 @@ enum ingot_exit ingot_node_open(const struct ingot_node_options *options, struct
                                 char *why, size_t why_size)
 {
     static enum ingot_exit (*const steps[])(struct ingot_node *, char *, size_t) = {
-        open_app, open_genesis, open_loop, open_store, open_replica, open_network, open_clients};
+        open_loop, open_app, open_genesis, open_store, open_replica, open_network, open_clients};
     *node = NULL;
     if (!crypto_init()) {
         (void)snprintf(why, why_size, "libsodium cannot be used on this machine");
@@ -468,9 +475,9 @@ void ingot_node_free(struct ingot_node *node)
     free_event(node->timer);
     free_event(node->flush);
     free_event(node->wake);
-    for (size_t i = 0; i < NODE_SIGNALS; i++) {
-        free_event(node->signals[i]);
-    }
+    free_event(node->stop_signals[0]);
+    free_event(node->stop_signals[1]);
+    free_event(node->reload_signal);
     if (node->base != NULL) {
         /* Connections that ended just now still have callbacks queued, which hold them; nothing
          * of ours is left on the loop, so this turn only lets them go. */

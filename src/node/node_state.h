@@ -13,9 +13,6 @@
 #include "node/replica.h"
 #include "node/rpc.h"
 
-/* SIGTERM, SIGINT, SIGHUP. */
-#define NODE_SIGNALS 3
-
 struct ingot_node {
     struct ingot_node_options options;
     struct node_home home;
@@ -34,7 +31,8 @@ struct ingot_node {
     struct event *timer; /* the replica's deadline */
     struct event *flush; /* performs effects once the events at hand are taken */
     struct event *wake;  /* ingot_node_stop, from anywhere */
-    struct event *signals[NODE_SIGNALS];
+    struct event *stop_signals[2];
+    struct event *reload_signal;
     int wake_fd;
     enum ingot_exit exit;
 
