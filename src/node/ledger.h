@@ -115,6 +115,25 @@ INGOT_MUST_USE enum ingot_error ledger_read_block(struct ledger *ledger, uint64_
                                                   struct ledger_entry *entry);
 void ledger_entry_deinit(struct ledger_entry *entry);
 
+/*
+ * Committed blocks as they are stored, for whoever passes them on, as of the last ledger_sync. Not
+ * checked: whoever gets them checks their hashes. It holds a snapshot of the store, so it is to be
+ * ended soon. INGOT_OK, INGOT_ERROR_FULL or _IO.
+ */
+struct ledger_reader;
+INGOT_MUST_USE enum ingot_error ledger_reader_begin(struct ledger *ledger,
+                                                    struct ledger_reader **reader);
+/* NULL is fine. */
+void ledger_reader_end(struct ledger_reader *reader);
+uint64_t ledger_reader_committed_height(const struct ledger_reader *reader);
+uint64_t ledger_reader_lowest_height(const struct ledger_reader *reader);
+/* INGOT_OK, INGOT_ERROR_NOT_FOUND (not committed, or pruned), _IO, _CORRUPT. */
+INGOT_MUST_USE enum ingot_error ledger_reader_hash(struct ledger_reader *reader, uint64_t height,
+                                                   struct ingot_hash *hash);
+/* The bytes of wire_encode_block, borrowed until the reader ends. Errors as above. */
+INGOT_MUST_USE enum ingot_error ledger_reader_block(struct ledger_reader *reader, uint64_t height,
+                                                    struct ingot_slice *bytes);
+
 /* Where a transaction was committed, by its SHA-256 (the hash clients know). */
 struct ledger_location {
     uint64_t height;

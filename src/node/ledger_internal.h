@@ -166,6 +166,9 @@ void ledger_encode_entry(const struct block *block, const struct execution *exec
 const char *ledger_decode_entry(const struct ingot_hash *chain, struct ingot_slice key,
                                 struct ingot_slice value, struct ledger_entry *entry);
 
+/* The block's own bytes inside a stored value, as wire_encode_block made them. Borrowed. */
+bool ledger_entry_block_bytes(struct ingot_slice value, struct ingot_slice *bytes);
+
 /* --- ledger_start.c: what a start reads. --- */
 
 struct ingot_store_snapshot *ledger_snapshot(struct ledger *ledger, enum ingot_error *error);

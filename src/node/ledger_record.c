@@ -202,6 +202,11 @@ const char *ledger_decode_entry(const struct ingot_hash *chain, struct ingot_sli
     return wrong;
 }
 
+bool ledger_entry_block_bytes(struct ingot_slice value, struct ingot_slice *bytes)
+{
+    return take_part(&value, bytes);
+}
+
 void ledger_entry_deinit(struct ledger_entry *entry)
 {
     block_unref(entry->block);
