@@ -4,6 +4,7 @@
  */
 #include "config/home.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -118,6 +119,21 @@ static void check_own_line(const struct node_home *home, const struct peer_list 
     }
 }
 
+/*
+ * Whoever lacks a block of the replay window cannot tell a repeated transaction, and so cannot
+ * vote.
+ */
+static void check_retention(const struct node_home *home, struct report *report)
+{
+    const uint64_t retain_blocks = home->settings.storage_retain_blocks;
+    const uint64_t least = (uint64_t)home->genesis.replay_window_blocks + 2;
+    if (retain_blocks > 0 && retain_blocks < least)
+        report_add(report,
+                   "%s/%s: [storage] retain_blocks: expected 0 (all), or at least %" PRIu64
+                   ", which is replay_window_blocks in %s and 2 more, found '%" PRIu64 "'",
+                   home->folder, HOME_CONFIG_FILE, least, HOME_GENESIS_FILE, retain_blocks);
+}
+
 static enum ingot_error check_together(struct node_home *home, struct report *report)
 {
     uint32_t count_before = report->count;
@@ -132,6 +148,7 @@ static enum ingot_error check_together(struct node_home *home, struct report *re
                    HOME_VALIDATOR_KEY_FILE, HOME_TRANSPORT_KEY_FILE);
     }
     check_own_line(home, &home->peers, report);
+    check_retention(home, report);
     for (uint32_t i = 0; home->has_validator_key && i < home->genesis.validator_count; i++)
         if (public_key_equal(&home->genesis.validators[i].validator.key,
                              &home->validator_key.public_key))

@@ -66,6 +66,7 @@ struct settings {
     /* [storage] */
     uint64_t storage_map_size_initial;
     uint64_t storage_map_size_max;
+    uint64_t storage_retain_blocks; /* 0: all */
 };
 
 enum setting_kind { SETTING_NUMBER, SETTING_FLAG, SETTING_CHOICE, SETTING_TEXT, SETTING_ENDPOINT };

@@ -89,6 +89,11 @@ const struct setting settings_table[] = {
      .fallback = "1099511627776",
      .meaning = "The size beyond which the store's file does not grow, in bytes. That much "
                 "address space is reserved."},
+    {"storage", "retain_blocks", NUMBER(storage_retain_blocks, 0, UINT64_C(1000000000000)),
+     .fallback = "0",
+     .meaning = "How many of the newest blocks are kept; older ones are deleted while the node "
+                "runs. 0 keeps all. Otherwise at least the genesis file's replay_window_blocks + "
+                "2."},
 };
 
 const size_t settings_table_count = sizeof settings_table / sizeof settings_table[0];

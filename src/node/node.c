@@ -253,7 +253,8 @@ static struct replica_options replica_options_of(struct ingot_node *node)
         .advertise_interval_ms = (uint32_t)settings->advertise_interval_ms,
         .fetch_timeout_ms = (uint32_t)settings->fetch_timeout_ms,
         .mempool_bytes_max = settings->mempool_bytes_max,
-        .index_transactions = settings->rpc_index_tx};
+        .index_transactions = settings->rpc_index_tx,
+        .retain_blocks = settings->storage_retain_blocks};
     if (options.has_key) {
         crypto_ed25519.key_from_seed(node->home.validator_key.seed, &options.secret, &options.key);
     }

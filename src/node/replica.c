@@ -92,8 +92,10 @@ static enum ingot_error open_parts(struct replica *replica, char *why, size_t wh
     const struct replica_options *options = &replica->options;
     const struct ledger_options ledger_options = {.genesis = options->genesis,
                                                   .genesis_set = options->genesis_set,
-                                                  .index_transactions =
-                                                      options->index_transactions};
+                                                  .index_transactions = options->index_transactions,
+                                                  .retain_blocks = options->retain_blocks};
+    INGOT_ASSERT(options->retain_blocks == 0 ||
+                 options->retain_blocks > options->replay_window_blocks);
     enum ingot_error error =
         ledger_open(options->store, &ledger_options, &replica->ledger, why, why_size);
     if (error != INGOT_OK) {

@@ -73,6 +73,7 @@ struct replica_options {
     uint32_t fetch_timeout_ms;
     size_t mempool_bytes_max;
     bool index_transactions;
+    uint64_t retain_blocks; /* 0: all; else more than the replay window */
 };
 
 /*

@@ -138,7 +138,8 @@ void rpc_method_block(struct rpc_call *call, const struct rpc_argument *argument
     struct ledger_entry entry = {0};
     uint64_t height;
     rpc->backend.status(rpc->backend.context, &status);
-    if (!rpc_call_height(call, &arguments[0], status.height, status.height_lowest, &height)) {
+    /* Some blocks below the lowest height are kept, for proofs: the store knows which. */
+    if (!rpc_call_height(call, &arguments[0], status.height, 0, &height)) {
         return;
     }
     if (height == 0) { /* nothing but genesis, which is no block to a client */
@@ -149,6 +150,10 @@ void rpc_method_block(struct rpc_call *call, const struct rpc_argument *argument
         return;
     }
     enum ingot_error error = rpc->backend.read_block(rpc->backend.context, height, &entry);
+    if (error == INGOT_ERROR_NOT_FOUND) {
+        rpc_call_pruned(call, height, status.height_lowest);
+        return;
+    }
     if (error != INGOT_OK) {
         rpc_call_store_error(call, error);
         return;

@@ -171,6 +171,8 @@ const struct rpc_method *rpc_method_find(struct ingot_slice name);
 json_t *rpc_json_outcome(uint32_t code, struct ingot_slice data, struct ingot_slice log);
 /* Says that the store failed. */
 void rpc_call_store_error(struct rpc_call *call, enum ingot_error error);
+/* Says that a block of this height was pruned. */
+void rpc_call_pruned(struct rpc_call *call, uint64_t height, uint64_t lowest);
 /*
  * The height that was asked for, or the latest; ends the call with CometBFT's words and returns
  * false when there is no such block.

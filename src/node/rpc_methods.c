@@ -31,6 +31,14 @@ void rpc_call_store_error(struct rpc_call *call, enum ingot_error error)
                           ingot_error_text(error));
 }
 
+void rpc_call_pruned(struct rpc_call *call, uint64_t height, uint64_t lowest)
+{
+    rpc_call_error_format(call, RPC_ERROR_INTERNAL,
+                          "height %" PRIu64 " is not available, lowest height is %" PRIu64
+                          ": this node keeps no older blocks",
+                          height, lowest);
+}
+
 bool rpc_call_height(struct rpc_call *call, const struct rpc_argument *argument, uint64_t latest,
                      uint64_t lowest, uint64_t *height)
 {
@@ -52,9 +60,7 @@ bool rpc_call_height(struct rpc_call *call, const struct rpc_argument *argument,
         return false;
     }
     if (*height < lowest) {
-        rpc_call_error_format(call, RPC_ERROR_INTERNAL,
-                              "height %" PRIu64 " is not available, lowest height is %" PRIu64,
-                              *height, lowest);
+        rpc_call_pruned(call, *height, lowest);
         return false;
     }
     return true;
@@ -349,13 +355,30 @@ static void call_transaction(struct rpc_call *call, const struct ledger_entry *e
     rpc_call_result(call, result);
 }
 
+/* The index does not tell what was pruned from what never was. */
+static void call_missing_transaction(struct rpc_call *call, const uint8_t sha256[32])
+{
+    const struct rpc *rpc = call->exchange->rpc;
+    struct rpc_status status;
+    char hex[65];
+    hex_encode_upper(sha256, 32, hex);
+    rpc->backend.status(rpc->backend.context, &status);
+    if (status.height_lowest > 1) {
+        rpc_call_error_format(call, RPC_ERROR_INTERNAL,
+                              "tx (%s) not found, lowest height is %" PRIu64
+                              ": this node keeps no older blocks",
+                              hex, status.height_lowest);
+    } else {
+        rpc_call_error_format(call, RPC_ERROR_INTERNAL, "tx (%s) not found", hex);
+    }
+}
+
 static void run_tx(struct rpc_call *call, const struct rpc_argument *arguments)
 {
     const struct rpc *rpc = call->exchange->rpc;
     const struct rpc_backend *backend = &rpc->backend;
     struct ledger_location location = {0};
     struct ledger_entry entry = {0};
-    char hex[65];
     if (!rpc->identity.index_transactions) {
         rpc_call_error(call, RPC_ERROR_INTERNAL, "transaction indexing is disabled");
         return;
@@ -370,8 +393,7 @@ static void run_tx(struct rpc_call *call, const struct rpc_argument *arguments)
         error = backend->read_block(backend->context, location.height, &entry);
     }
     if (error == INGOT_ERROR_NOT_FOUND) {
-        hex_encode_upper(sha256, 32, hex);
-        rpc_call_error_format(call, RPC_ERROR_INTERNAL, "tx (%s) not found", hex);
+        call_missing_transaction(call, sha256);
     } else if (error != INGOT_OK) {
         rpc_call_store_error(call, error);
     } else {

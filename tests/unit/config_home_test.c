@@ -168,6 +168,19 @@ static void files_that_do_not_fit_together_are_refused(void **state)
     expect_refusal(INGOT_ERROR_INVALID, "[node] app: expected 'kv' as in genesis.json, found");
 
     make_home();
+    put(HOME_CONFIG_FILE, "[storage]\nretain_blocks = 257\n");
+    expect_refusal(INGOT_ERROR_INVALID,
+                   "config.ini: [storage] retain_blocks: expected 0 (all), or at least 258, which "
+                   "is replay_window_blocks in genesis.json and 2 more, found '257'");
+
+    make_home();
+    put(HOME_CONFIG_FILE, "[storage]\nretain_blocks = 258\n");
+    struct node_home home;
+    assert_int_equal(config_load_home(folder, &home, complaints, sizeof complaints), INGOT_OK);
+    assert_int_equal(home.settings.storage_retain_blocks, 258);
+    node_home_deinit(&home);
+
+    make_home();
     write_peers(&stranger, &validator);
     expect_refusal(INGOT_ERROR_INVALID, "peers:1: expected another node's validator key");
 

@@ -333,7 +333,15 @@ static void pruned_heights_name_the_lowest_one(void **state)
     fake->status.height_lowest = 2;
     json_t *answer = rpc_fake_get(fake, "/block?height=1", &status);
     assert_string_equal(rpc_fake_text_at(answer, "error.data"),
-                        "height 1 is not available, lowest height is 2");
+                        "height 1 is not available, lowest height is 2: this node keeps no "
+                        "older blocks");
+    json_decref(answer);
+    answer = rpc_fake_get(
+        fake, "/tx?hash=0x0000000000000000000000000000000000000000000000000000000000000000",
+        &status);
+    assert_string_equal(rpc_fake_text_at(answer, "error.data"),
+                        "tx (0000000000000000000000000000000000000000000000000000000000000000) not "
+                        "found, lowest height is 2: this node keeps no older blocks");
     json_decref(answer);
     expect_text(fake, "/status", "result.sync_info.earliest_block_height", "2");
 }
