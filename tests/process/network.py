@@ -436,9 +436,9 @@ class Network:
         it a validator; its validator key is node.public_key."""
         node, line = self.init_home()
         others = self.running()
-        for other in self.nodes:
-            other.write_peer(line)
         self.nodes.append(node)
+        for each in self.nodes:  # itself too: the next one's home takes after its file
+            each.write_peer(line)
         self.reload_peers(*others)
         node.start()
         self.ready(node)

@@ -5,6 +5,7 @@ files again on SIGHUP. It follows the chain, answers clients and passes their tr
 peers file with a mistake changes nothing.
 """
 
+import re
 import time
 
 from checks import check_equal, check_no_evidence
@@ -100,6 +101,25 @@ def last_line(node, text):
     return lines[-1] if lines else ""
 
 
+def one_observer_takes_the_place_of_another():
+    """Everybody gives the newcomer the number that the one before it had."""
+    with Network(validators=1) as network:
+        network.start()
+        validator = network.nodes[0]
+        first = network.add_observer()
+        number = re.search("peer=[0-9]+", last_line(validator, "peer added")).group()
+        second = network.add_observer()
+        network.remove_peer(first)
+        first.stop()
+        third = network.add_observer()
+        expect(number + " " in last_line(validator, "peer added"),
+               f"expected {number} in {last_line(validator, 'peer added')}")
+        height, why = third.commit(b"through=third")
+        expect(height is not None, f"the third one does not pass a transaction on: {why}")
+        follows(network, second, [third])
+        check_equal(network)
+
+
 def a_peers_file_with_a_mistake_changes_nothing():
     with Network() as network:
         network.start()
@@ -136,4 +156,5 @@ def a_peers_file_with_a_mistake_changes_nothing():
 
 
 if __name__ == "__main__":
-    main(an_observer_joins_follows_and_leaves, a_peers_file_with_a_mistake_changes_nothing)
+    main(an_observer_joins_follows_and_leaves, one_observer_takes_the_place_of_another,
+         a_peers_file_with_a_mistake_changes_nothing)
