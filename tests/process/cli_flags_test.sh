@@ -43,7 +43,7 @@ expect 0 'usage: ingot COMMAND' help
 expect 0 'usage: ingot testnet' help testnet
 expect 2 "unknown command 'nod'" nod
 expect 0 'ingot 0.' --version
-for command in testnet init node local kv status keygen version; do
+for command in testnet init node local kv validator status keygen version; do
     expect 0 "usage: ingot $command" "$command" --help
     expect 0 "usage: ingot $command" "$command" -h
     expect 2 "unrecognized option '--no-such-flag'" "$command" --no-such-flag
@@ -218,6 +218,39 @@ expect 1 'no-file: cannot be read: No such file' kv import no-file --node "$url"
 expect 0 '0 keys: 0 committed' kv import - --node "$url"
 printf 'a\t1\n' >good.tsv
 expect 1 'no progress (Connection refused)' kv import good.tsv --node "$url"
+
+# validator
+key=$(sed -n 's/^public //p' validator.key)
+other=$(sed -n 's/^public //p' before.key)
+admin=(--admin administrator.key --node "$url")
+expect 1 "127.0.0.1:$free_port: cannot be reached: Connection refused" validator list --node "$url"
+expect 1 "127.0.0.1:$free_port: cannot be reached: Connection refused" validator set "$key" 1 \
+    "${admin[@]}"
+expect 2 'expected list or set' validator
+expect 2 "expected list or set, found 'add'" validator add
+expect 2 "list: unexpected argument 'x'" validator list x
+expect 2 "--node: expected http://host:port, found 'x'" validator list --node x
+expect 2 'set: expected KEY and POWER, once or more often' validator set "${admin[@]}"
+expect 2 'set: expected KEY and POWER, once or more often' validator set "$key" 1 "$other" "${admin[@]}"
+expect 2 "44 characters of base64, found '12ab'" validator set 12ab 1 "${admin[@]}"
+expect 2 "44 characters of base64, found '0000" \
+    validator set 0000000000000000000000000000000000000000000000000000000000000000 1 "${admin[@]}"
+for bad in -1 1x '' 1152921504606846977 18446744073709551617; do
+    expect 2 "expected a power of 0 (removes) to 1152921504606846976, found '$bad'" \
+        validator set "${admin[@]}" -- "$key" "$bad"
+done
+expect 2 "set: expected each key once, found '$key' again" \
+    validator set "$key" 1 "$other" 2 "$key" 3 "${admin[@]}"
+expect 2 'set: --admin is missing' validator set "$key" 1 --node "$url"
+expect 2 'no-file: cannot be read: No such file' validator set "$key" 1 --admin no-file --node "$url"
+expect 2 'validator.key:1: expected an administrator key, found a validator key' \
+    validator set "$key" 1 --admin validator.key --node "$url"
+for bad in 0 3601 x; do
+    expect 2 "--timeout: expected 1 to 3600, found '$bad'" \
+        validator set "$key" 1 "${admin[@]}" --timeout "$bad"
+done
+chmod 644 administrator.key
+expect 2 'type: chmod 600 administrator.key' validator set "$key" 1 "${admin[@]}"
 
 # local
 expect 2 "--validators: expected 1 to 256, found 'x'" local --validators x

@@ -1,0 +1,163 @@
+/*
+ * `ingot validator`: shows the validator set and changes it. Making the change is in
+ * validator_set.c.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/hex.h"
+#include "cli/validators.h"
+#include "config/public_key.h"
+#include "wire/crypto.h"
+
+#define TIMEOUT_S_DEFAULT 60
+#define TIMEOUT_S_MAX 3600
+
+enum { OPTION_NODE = COMMAND_OPTION_OWN, OPTION_ADMIN, OPTION_TIMEOUT };
+
+static void print_member(const struct validators *validators, const struct ingot_validator *member)
+{
+    char key[2 * INGOT_PUBLIC_KEY_BYTES + 1];
+    char address[2 * INGOT_ADDRESS_BYTES + 1];
+    uint8_t address_bytes[INGOT_ADDRESS_BYTES];
+    hex_encode_lower(member->key.bytes, sizeof member->key.bytes, key);
+    crypto_address(&member->key, address_bytes);
+    hex_encode_upper(address_bytes, sizeof address_bytes, address);
+    (void)printf("%s  %20" PRIu64 "  %5.1f%%  %s\n", key, member->power,
+                 100.0 * (double)member->power / (double)validators->total_power, address);
+}
+
+static enum ingot_exit list(const struct endpoint *endpoint)
+{
+    struct client client;
+    struct validators validators;
+    enum ingot_exit code = INGOT_EXIT_OK;
+    if (!client_init(&client, endpoint) || validators_read(&client, 0, &validators) != CLIENT_OK) {
+        code = command_fail(INGOT_EXIT_FAILURE, "%s", client.why);
+    } else {
+        (void)printf("epoch        %" PRIu64 "\n", validators.epoch);
+        (void)printf("height       %" PRIu64 "\n", validators.height - 1);
+        (void)printf("validators   %" PRIu32 "\n", validators.count);
+        (void)printf("total power  %" PRIu64 "\n\n", validators.total_power);
+        (void)printf("%-64s  %20s  %6s  %s\n", "key", "power", "share", "address");
+        for (uint32_t i = 0; i < validators.count; i++)
+            print_member(&validators, &validators.list[i]);
+    }
+    client_deinit(&client);
+    return code;
+}
+
+static enum ingot_exit take_changes(const struct command *command, char **words, int count,
+                                    struct validator_change_options *options)
+{
+    if (count == 0 || count % 2 != 0)
+        return command_usage(command, "set: expected KEY and POWER, once or more often");
+    if (count / 2 > INGOT_VALIDATORS_MAX)
+        return command_usage(command, "set: expected at most %d changes, found %d",
+                             INGOT_VALIDATORS_MAX, count / 2);
+    for (int i = 0; i < count; i += 2) {
+        struct ingot_validator change;
+        if (!public_key_parse(ingot_slice_of_text(words[i]), &change.key))
+            return command_usage(command,
+                                 "set: expected a validator's ed25519 public key, 64 hex digits or "
+                                 "44 characters of base64, found '%s'",
+                                 words[i]);
+        if (!command_number(words[i + 1], 0, INGOT_TOTAL_POWER_MAX, &change.power))
+            return command_usage(command,
+                                 "set: expected a power of 0 (removes) to %" PRIu64 ", found '%s'",
+                                 INGOT_TOTAL_POWER_MAX, words[i + 1]);
+        for (uint32_t j = 0; j < options->change_count; j++) {
+            if (public_key_equal(&options->changes[j].key, &change.key))
+                return command_usage(command, "set: expected each key once, found '%s' again",
+                                     words[i]);
+        }
+        options->changes[options->change_count++] = change;
+    }
+    return INGOT_EXIT_OK;
+}
+
+static enum ingot_exit take_option(const struct command *command, int option,
+                                   struct validator_change_options *options)
+{
+    uint64_t number = 0;
+    enum ingot_exit code = INGOT_EXIT_OK;
+    switch (option) {
+    case OPTION_NODE:
+        if (!command_url(optarg, &options->node))
+            code = command_usage(command, "--node: expected http://host:port, found '%s'", optarg);
+        return code;
+    case OPTION_ADMIN:
+        options->administrator = optarg;
+        return code;
+    case OPTION_TIMEOUT:
+        code = command_option_number(command, "timeout", 1, TIMEOUT_S_MAX, &number);
+        options->timeout_ms = (uint32_t)number * 1000;
+        return code;
+    default:
+        return command_usage_seen(command);
+    }
+}
+
+static enum ingot_exit run(const struct command *command, int argc, char **argv)
+{
+    static const struct option known[] = {COMMAND_HELP_OPTION,
+                                          {"node", required_argument, NULL, OPTION_NODE},
+                                          {"admin", required_argument, NULL, OPTION_ADMIN},
+                                          {"timeout", required_argument, NULL, OPTION_TIMEOUT},
+                                          {NULL, 0, NULL, 0}};
+    struct validator_change_options options = {.timeout_ms = TIMEOUT_S_DEFAULT * 1000};
+    (void)command_url(COMMAND_NODE_URL_DEFAULT, &options.node);
+    int option;
+    while ((option = getopt_long(argc, argv, "h", known, NULL)) != -1) {
+        if (option == 'h' || option == COMMAND_OPTION_HELP)
+            return command_print_help(command);
+        enum ingot_exit code = take_option(command, option, &options);
+        if (code != INGOT_EXIT_OK)
+            return code;
+    }
+    const char *operation = optind < argc ? argv[optind] : "";
+    if (strcmp(operation, "list") == 0) {
+        if (optind + 1 < argc)
+            return command_usage(command, "list: unexpected argument '%s'", argv[optind + 1]);
+        return list(&options.node);
+    }
+    if (strcmp(operation, "set") != 0)
+        return command_usage(command, "expected list or set%s%s%s",
+                             optind < argc ? ", found '" : "", operation, optind < argc ? "'" : "");
+    enum ingot_exit code = take_changes(command, argv + optind + 1, argc - optind - 1, &options);
+    if (code != INGOT_EXIT_OK)
+        return code;
+    if (options.administrator == NULL)
+        return command_usage(command, "set: --admin is missing");
+    return validator_change(&options);
+}
+
+const struct command command_validator = {
+    .name = "validator",
+    .summary = "show and change the validator set",
+    .help =
+        "usage: ingot validator list [--node URL]\n"
+        "       ingot validator set KEY POWER [KEY POWER]... --admin FILE [--node URL]\n"
+        "                           [--timeout SECONDS]\n"
+        "\n"
+        "list   prints the current set, that of the next block: for each member its public\n"
+        "       key, power, share of the power, and address\n"
+        "set    gives validators new powers, all at once; 0 removes one, and a key that is no\n"
+        "       member yet joins. Returns when the change is committed and in force. It takes\n"
+        "       the kv App and the key of the administrator that genesis names. A power that a\n"
+        "       validator has already changes nothing.\n"
+        "\n"
+        "  --admin FILE        the administrator's key file\n"
+        "  --node URL          a node's address for clients (" COMMAND_NODE_URL_DEFAULT ");\n"
+        "                      it says which chain it is and what is in force: ask your own\n"
+        "  --timeout SECONDS   how long to wait until it is in force (60)\n"
+        "\n"
+        "A new validator's node should run and have caught up before it gets power: more than\n"
+        "two thirds of the power of the new set must vote, or the chain stands still. See\n"
+        "docs/operations.md.\n"
+        "\n"
+        "Exit status: 0 in force, or so already; 1 refused, or not known to be in force in\n"
+        "time; 2 usage, or another key than the administrator's.\n",
+    .run = run,
+};
