@@ -90,6 +90,8 @@ static void open_node(struct test_node *node)
         .genesis_set = node->chain->set,
         .apply_blocks_max = options->apply_blocks_max,
         .apply_puts_min = options->apply_puts_min,
+        .retain_blocks = options->retain_blocks,
+        .prune_blocks_min = 1,
     };
     char why[256] = "";
     enum ingot_error error =

@@ -28,6 +28,7 @@ struct test_node_options {
     uint32_t transaction_bytes_max;
     uint32_t apply_blocks_max;
     uint32_t apply_puts_min;
+    uint64_t retain_blocks; /* 0: all; older ones leave one by one */
 };
 
 struct test_node {

@@ -77,12 +77,16 @@ static void the_257th_member_is_refused_until_another_leaves(void **state)
     struct block *overfull = forge(&pair, pair.chain.genesis, 2, "crowd 50 253");
     (void)test_node_validate(&pair.node[0], overfull, &why);
     assert_int_equal(pair.script[0].last_member, INGOT_ERROR_FULL);
+    struct block *stronger = forge(&pair, pair.chain.genesis, 2, "crowd 50 252;member 1 7");
+    (void)test_node_validate(&pair.node[0], stronger, &why);
+    assert_int_equal(pair.script[0].last_member, INGOT_OK);
     struct block *swapped =
         forge(&pair, pair.chain.genesis, 3, "crowd 50 252;member 1 7;member 2 0;member 60 1");
     (void)test_node_validate(&pair.node[0], swapped, &why);
     assert_int_equal(pair.script[0].last_member, INGOT_OK);
     block_unref(full);
     block_unref(overfull);
+    block_unref(stronger);
     block_unref(swapped);
     pair_deinit(&pair);
 }

@@ -221,6 +221,40 @@ static void a_window_of_full_blocks_is_bounded_in_transactions(void **state)
     test_chain_deinit(&chain);
 }
 
+/* With the fewest blocks that an operator may keep: two more than the window. */
+static void a_node_that_keeps_the_window_alone_judges_as_one_that_keeps_all(void **state)
+{
+    (void)state;
+    enum { WINDOW = 3, HEIGHTS = 30 };
+    struct pair pair;
+    pair_init(&pair, &(struct test_node_options){.replay_window_blocks = WINDOW,
+                                                 .apply_blocks_max = 1,
+                                                 .retain_blocks = WINDOW + 2});
+    pair.node[1].options.retain_blocks = 0;
+    test_node_restart(&pair.node[1]);
+    struct block *tip = block_ref(pair.chain.genesis);
+    for (int i = 1; i <= HEIGHTS; i++) {
+        char line[32];
+        snprintf(line, sizeof line, "set a %d", i);
+        struct block *next = grow(&pair, tip, (uint64_t)i, line);
+        block_unref(tip);
+        tip = next;
+        test_node_restart(&pair.node[0]);
+        for (int j = 1; j <= i; j++) {
+            struct ingot_hash digest;
+            snprintf(line, sizeof line, "set a %d", j);
+            wire_transaction_digest(ingot_slice_of_text(line), &digest);
+            const bool is_replay = executor_is_replay(pair.node[0].executor, &digest);
+            assert_int_equal(is_replay, j >= i - WINDOW);
+            assert_int_equal(is_replay, executor_is_replay(pair.node[1].executor, &digest));
+        }
+    }
+    assert_true(ledger_lowest_height(pair.node[0].ledger) >= HEIGHTS - WINDOW - 3);
+    assert_int_equal(ledger_lowest_height(pair.node[1].ledger), 0);
+    block_unref(tip);
+    pair_deinit(&pair);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -228,6 +262,7 @@ int main(void)
         cmocka_unit_test(a_repeat_of_an_uncommitted_ancestor_is_refused_but_not_of_another_branch),
         cmocka_unit_test(a_repeat_within_the_window_is_refused_and_just_outside_it_is_not),
         cmocka_unit_test(nodes_that_committed_differently_judge_a_block_alike),
+        cmocka_unit_test(a_node_that_keeps_the_window_alone_judges_as_one_that_keeps_all),
         cmocka_unit_test(a_window_of_full_blocks_is_bounded_in_transactions),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
