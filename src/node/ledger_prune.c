@@ -113,7 +113,7 @@ static void look(struct ledger *ledger, uint64_t end, size_t bytes)
     }
     prune->is_whole =
         is_full(prune) || (height >= end && prune->block_count >= ledger->prune_blocks_min);
-    if (prune->is_whole)
+    if (prune->is_whole && prune->indexed_count > 0)
         qsort(prune->indexed, prune->indexed_count, sizeof *prune->indexed, ledger_compare_indexed);
 }
 
