@@ -82,8 +82,8 @@ foreach(label unit scenario)
     endforeach()
 endforeach()
 
-# The simulator: tests/sim/*.c is one program, and ctest runs INGOT_SIM_SEEDS of its seeds in
-# portions, so that they use all processors.
+# The simulator: tests/sim/*.c is one program, and ctest runs INGOT_SIM_SEEDS of its seeds, and
+# INGOT_SIM_CHANGES_SEEDS with sets that change, in portions, so that they use all processors.
 file(GLOB sim_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/sim/*.c)
 if(sim_sources)
     add_executable(ingot_sim ${sim_sources})
@@ -100,19 +100,35 @@ if(sim_sources)
             ${first} ${last} 4)
         math(EXPR first "${last} + 1")
     endwhile()
-    # The long form: 2,000 seeds with four validators and 300 with seven.
+    set(first 1)
+    while(first LESS_EQUAL INGOT_SIM_CHANGES_SEEDS)
+        math(EXPR last "${first} + 49")
+        if(last GREATER INGOT_SIM_CHANGES_SEEDS)
+            set(last ${INGOT_SIM_CHANGES_SEEDS})
+        endif()
+        ingot_add_test(sim_changes_${first}_to_${last}_test sim 900
+            ${CMAKE_SOURCE_DIR}/tests/checks/sim_seeds.sh $<TARGET_FILE:ingot_sim>
+            ${first} ${last} changes)
+        math(EXPR first "${last} + 1")
+    endwhile()
+    # The long form: 2,000 seeds with four validators and 300 with seven, and 2,000 with sets that
+    # change.
     ingot_add_test(sim_seeds_four_validators_long_test sim 7200
         ${CMAKE_SOURCE_DIR}/tests/checks/sim_seeds.sh $<TARGET_FILE:ingot_sim> 1 2000 4)
     ingot_add_test(sim_seeds_seven_validators_long_test sim 7200
         ${CMAKE_SOURCE_DIR}/tests/checks/sim_seeds.sh $<TARGET_FILE:ingot_sim> 1 300 7)
+    ingot_add_test(sim_seeds_changes_long_test sim 7200
+        ${CMAKE_SOURCE_DIR}/tests/checks/sim_seeds.sh $<TARGET_FILE:ingot_sim> 1 2000 changes)
 endif()
 
 # tests/mutants: the simulator over a core with deliberate mistakes. The core's sources are part of
 # the program, so that its archive is not taken; no assertion may come before the checkers.
 file(GLOB core_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/core/*.c)
 if(sim_sources)
+    set(swarm_sources ${sim_sources})
+    list(FILTER swarm_sources EXCLUDE REGEX "/main\\.c$")
     add_executable(mutants_test ${CMAKE_SOURCE_DIR}/tests/mutants/mutants_test.c
-        ${CMAKE_SOURCE_DIR}/tests/sim/swarm.c ${core_sources})
+        ${swarm_sources} ${core_sources})
     ingot_test_program(mutants_test)
     target_compile_definitions(mutants_test PRIVATE INGOT_MUTANTS=1)
     target_compile_options(mutants_test PRIVATE -UINGOT_DEBUG_CHECKS)

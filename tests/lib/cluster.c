@@ -508,6 +508,21 @@ uint64_t cluster_frames(const struct cluster *cluster)
     return cluster->frames;
 }
 
+uint64_t cluster_lost(const struct cluster *cluster)
+{
+    return cluster->lost;
+}
+
+uint64_t cluster_cut(const struct cluster *cluster)
+{
+    return cluster->cut;
+}
+
+uint64_t cluster_joined(const struct cluster *cluster)
+{
+    return cluster->joined;
+}
+
 static bool state_is_models(struct cluster *cluster, uint32_t node)
 {
     for (uint32_t i = 0; i < KV_MODEL_KEYS; i++) {

@@ -140,6 +140,11 @@ struct wire_signer *cluster_signer(struct cluster *cluster, uint32_t node);
 /* For what the test draws: another stream than that of the network. */
 struct prng *cluster_prng(struct cluster *cluster);
 uint64_t cluster_frames(const struct cluster *cluster);
+/* Frames that chance has taken, and that links which were cut have. */
+uint64_t cluster_lost(const struct cluster *cluster);
+uint64_t cluster_cut(const struct cluster *cluster);
+/* Nodes that were started with an empty disk when others had committed something. */
+uint64_t cluster_joined(const struct cluster *cluster);
 /* Of all that has happened so far. */
 void cluster_trace_hash(const struct cluster *cluster, struct ingot_hash *hash);
 /* The kv state of each node that is up is the model's; only once all have committed the same. */

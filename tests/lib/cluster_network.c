@@ -89,7 +89,12 @@ void network_transmit(struct cluster *cluster, uint32_t from, uint32_t to, uint6
 {
     const struct cluster_link *link = &cluster->links[from][to];
     struct prng *prng = &cluster->network_prng;
-    if (link->is_cut || prng_chance(prng, link->loss)) {
+    if (link->is_cut) {
+        cluster->cut++;
+        return;
+    }
+    if (prng_chance(prng, link->loss)) {
+        cluster->lost++;
         return;
     }
     const uint32_t copies = prng_chance(prng, link->duplicate) ? 2 : 1;

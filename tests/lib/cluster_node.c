@@ -352,6 +352,7 @@ void node_open(struct cluster_node *node)
     const bool is_restart = node->store != NULL;
     if (!is_restart) {
         node->store = ingot_store_memory_new(ledger_table_count);
+        cluster->joined += cluster->checks->committed_count > 1;
     }
     set_app_init(&node->app, &cluster->keys);
     node->commits_seen = NEVER;

@@ -71,6 +71,9 @@ struct cluster {
     uint64_t now_us;
     uint64_t sequence;
     uint64_t frames;
+    uint64_t lost;
+    uint64_t cut;
+    uint64_t joined;
     struct position frontier;  /* the highest that any replica has entered */
     uint64_t frontier_entered; /* how often that rose */
     struct delivery *queue;    /* a binary heap */

@@ -14,8 +14,8 @@
 #include "sim/swarm.h"
 
 static const char usage[] =
-    "usage: ingot_sim [--seed N | --seeds A..B [--jobs N]] [--validators N] [--views V]\n"
-    "                 [--dead K] [--no-faults] [--no-byzantine] [--trace]\n"
+    "usage: ingot_sim [--seed N | --seeds A..B [--jobs N]] [--changes] [--validators N]\n"
+    "                 [--views V] [--dead K] [--no-faults] [--no-byzantine] [--trace]\n"
     "\n"
     "Runs a cluster of real replicas in simulated time. Faults, loads and timing follow from the\n"
     "seed. Checks safety after every step and progress after healing.\n"
@@ -23,7 +23,9 @@ static const char usage[] =
     "  --seed N        one run (default 1)\n"
     "  --seeds A..B    all of these\n"
     "  --jobs N        in so many processes (default 1)\n"
-    "  --validators N  4 to 16 (default 4)\n"
+    "  --changes       the validator set changes all the time, nodes join with empty disks; loss\n"
+    "                  and partition are among the faults of every seed\n"
+    "  --validators N  1 to 16 in genesis (default 4; with --changes drawn, 1 to 10)\n"
     "  --views V       the faults last about so many views (default 100)\n"
     "  --dead K        K validators never run\n"
     "  --no-faults     no faults but those dead\n"
@@ -47,12 +49,32 @@ struct share {
     uint64_t transactions;
     uint64_t crashes;
     uint64_t views_after_healing_max;
+    uint64_t lost;
+    uint64_t cut;
+    uint64_t joined;
+    uint64_t changes[SWARM_CHANGES];
+    uint64_t interrupted[SWARM_STEPS];
+    uint64_t members_min;
+    uint64_t members_max;
 };
+
+static uint64_t minimum(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+static uint64_t maximum(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
 
 static void print_command(const struct swarm_options *options)
 {
-    printf("to see it again: ./dev sim --seed %" PRIu64 " --validators %u --views %" PRIu64,
-           options->seed, options->validators, options->views);
+    printf("to see it again: ./dev sim --seed %" PRIu64 " --views %" PRIu64 "%s", options->seed,
+           options->views, options->changes ? " --changes" : "");
+    if (options->validators != 0) {
+        printf(" --validators %u", options->validators);
+    }
     if (options->dead != SWARM_DEAD_DRAWN) {
         printf(" --dead %u", options->dead);
     }
@@ -72,9 +94,17 @@ static void print_result(const struct swarm_options *options, const struct swarm
            ", height %" PRIu64 ", transactions %" PRIu64 ", frames %" PRIu64 ", timeouts %" PRIu64
            ", crashes %" PRIu64 ", %" PRIu64 " ms, new block %" PRIu64
            " views after healing (at most %" PRIu64 ")\n",
-           options->seed, options->validators, result->dead, result->byzantine, result->views,
+           options->seed, result->validators, result->dead, result->byzantine, result->views,
            result->height, result->transactions, result->frames, result->timeouts, result->crashes,
            result->simulated_ms, result->views_after_healing, result->views_bound);
+    if (options->changes) {
+        uint64_t changes = 0;
+        for (uint32_t i = 0; i < SWARM_RETURNS; i++) {
+            changes += result->changes[i];
+        }
+        printf("  %" PRIu64 " changes of the set, %u to %u members, %u observers at first\n",
+               changes, result->members_min, result->members_max, result->observers);
+    }
     printf("trace %s\n", hash);
     if (result->violated != CHECK_NONE) {
         print_command(options);
@@ -82,29 +112,44 @@ static void print_result(const struct swarm_options *options, const struct swarm
     (void)fflush(stdout);
 }
 
+static void add_result(struct share *share, const struct swarm_result *result)
+{
+    share->seeds++;
+    share->failures += result->violated != CHECK_NONE;
+    share->views += result->views;
+    share->blocks += result->height;
+    share->transactions += result->transactions;
+    share->crashes += result->crashes;
+    share->lost += result->lost;
+    share->cut += result->cut;
+    share->joined += result->joined;
+    for (uint32_t i = 0; i < SWARM_CHANGES; i++) {
+        share->changes[i] += result->changes[i];
+    }
+    for (uint32_t i = 0; i < SWARM_STEPS; i++) {
+        share->interrupted[i] += result->interrupted[i];
+    }
+    share->views_after_healing_max =
+        maximum(share->views_after_healing_max, result->views_after_healing);
+    share->members_min = minimum(share->members_min, result->members_min);
+    share->members_max = maximum(share->members_max, result->members_max);
+}
+
 /* Every jobs-th seed from the first on. A failure is printed and ends the share. */
 static struct share run_share(const struct arguments *arguments, uint64_t worker)
 {
-    struct share share = {0};
+    struct share share = {.members_min = CHECKS_NODES_MAX};
     struct swarm_options options = arguments->swarm;
     for (uint64_t seed = arguments->seed_first + worker; seed <= arguments->seed_last;
          seed += arguments->jobs) {
         struct swarm_result result;
         options.seed = seed;
         const bool is_right = swarm_run(&options, &result);
-        share.seeds++;
-        share.views += result.views;
-        share.blocks += result.height;
-        share.transactions += result.transactions;
-        share.crashes += result.crashes;
-        if (result.views_after_healing > share.views_after_healing_max) {
-            share.views_after_healing_max = result.views_after_healing;
-        }
+        add_result(&share, &result);
         if (!is_right || arguments->is_single) {
             print_result(&options, &result);
         }
         if (!is_right) {
-            share.failures++;
             break;
         }
     }
@@ -119,9 +164,19 @@ static void add_share(struct share *sum, const struct share *share)
     sum->blocks += share->blocks;
     sum->transactions += share->transactions;
     sum->crashes += share->crashes;
-    if (share->views_after_healing_max > sum->views_after_healing_max) {
-        sum->views_after_healing_max = share->views_after_healing_max;
+    sum->lost += share->lost;
+    sum->cut += share->cut;
+    sum->joined += share->joined;
+    for (uint32_t i = 0; i < SWARM_CHANGES; i++) {
+        sum->changes[i] += share->changes[i];
     }
+    for (uint32_t i = 0; i < SWARM_STEPS; i++) {
+        sum->interrupted[i] += share->interrupted[i];
+    }
+    sum->views_after_healing_max =
+        maximum(sum->views_after_healing_max, share->views_after_healing_max);
+    sum->members_min = minimum(sum->members_min, share->members_min);
+    sum->members_max = maximum(sum->members_max, share->members_max);
 }
 
 /* False if the worker could not be started. Its report comes through the pipe. */
@@ -175,9 +230,42 @@ static double seconds_now(void)
     return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
+static void print_changes(const struct share *sum)
+{
+    uint64_t changes = 0;
+    for (uint32_t i = 0; i < SWARM_RETURNS; i++) {
+        changes += sum->changes[i];
+    }
+    printf("%" PRIu64 " changes of the set committed, %" PRIu64 " to %" PRIu64 " members:", changes,
+           sum->members_min, sum->members_max);
+    for (uint32_t i = 0; i < SWARM_CHANGES; i++) {
+        printf("%s %s %" PRIu64, i == 0 ? "" : ",", swarm_change_texts[i], sum->changes[i]);
+    }
+    printf("\n%" PRIu64 " nodes joined with empty disks; %" PRIu64 " frames lost, %" PRIu64
+           " on cut links; interrupted at:",
+           sum->joined, sum->lost, sum->cut);
+    for (uint32_t i = 0; i < SWARM_STEPS; i++) {
+        printf("%s %s %" PRIu64, i == 0 ? "" : ",", swarm_step_texts[i], sum->interrupted[i]);
+    }
+    printf("\n");
+}
+
+static void print_sum(const struct arguments *arguments, const struct share *sum, double took)
+{
+    printf("%" PRIu64 " seeds, %" PRIu64 " to %" PRIu64 " validators, %" PRIu64 " failed: %" PRIu64
+           " views, %" PRIu64 " blocks and %" PRIu64 " transactions committed, %" PRIu64
+           " crashes; a new block at most %" PRIu64 " views after healing; %.1f s, %.0f views/s\n",
+           sum->seeds, sum->members_min, sum->members_max, sum->failures, sum->views, sum->blocks,
+           sum->transactions, sum->crashes, sum->views_after_healing_max, took,
+           (double)sum->views / took);
+    if (arguments->swarm.changes) {
+        print_changes(sum);
+    }
+}
+
 static int run(const struct arguments *arguments)
 {
-    struct share sum = {0};
+    struct share sum = {.members_min = CHECKS_NODES_MAX};
     const double begin = seconds_now();
     bool is_complete = true;
     if (arguments->is_single || arguments->jobs == 1) {
@@ -187,13 +275,7 @@ static int run(const struct arguments *arguments)
     }
     const double took = seconds_now() - begin;
     if (!arguments->is_single) {
-        printf("%" PRIu64 " seeds with %u validators, %" PRIu64 " failed: %" PRIu64
-               " views, %" PRIu64 " blocks and %" PRIu64 " transactions committed, %" PRIu64
-               " crashes; a new block at most %" PRIu64
-               " views after healing; %.1f s, %.0f views/s\n",
-               sum.seeds, arguments->swarm.validators, sum.failures, sum.views, sum.blocks,
-               sum.transactions, sum.crashes, sum.views_after_healing_max, took,
-               (double)sum.views / took);
+        print_sum(arguments, &sum, took);
     }
     return is_complete && sum.failures == 0 ? 0 : 1;
 }
@@ -257,6 +339,8 @@ static bool parse(int count, char **words, struct arguments *arguments)
             arguments->swarm.no_faults = true;
         } else if (strcmp(words[i], "--no-byzantine") == 0) {
             arguments->swarm.no_byzantine = true;
+        } else if (strcmp(words[i], "--changes") == 0) {
+            arguments->swarm.changes = true;
         } else if (strcmp(words[i], "--trace") == 0) {
             arguments->swarm.trace = stdout;
         } else if (i + 1 == count || !parse_value(words[i], words[i + 1], arguments)) {
@@ -272,12 +356,11 @@ static bool parse(int count, char **words, struct arguments *arguments)
 
 int main(int argc, char **argv)
 {
-    struct arguments arguments = {
-        .swarm = {.validators = 4, .views = 100, .dead = SWARM_DEAD_DRAWN},
-        .seed_first = 1,
-        .seed_last = 1,
-        .jobs = 1,
-        .is_single = true};
+    struct arguments arguments = {.swarm = {.views = 100, .dead = SWARM_DEAD_DRAWN},
+                                  .seed_first = 1,
+                                  .seed_last = 1,
+                                  .jobs = 1,
+                                  .is_single = true};
     if (argc == 2 && strcmp(argv[1], "--help") == 0) {
         (void)fputs(usage, stdout);
         return 0;

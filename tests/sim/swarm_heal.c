@@ -1,0 +1,140 @@
+/*
+ * The end of a run: the faults stop, the network has to commit something new within so many views,
+ * and then comes to rest with all at one height.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "sim/swarm_state.h"
+
+static void heal(struct swarm *swarm)
+{
+    /* All see a broadcast at the same time, so that there are moments at which all are alike. */
+    static const struct cluster_link good = {.delay_min_us = 1000, .delay_max_us = 1000};
+    swarm_set_links(swarm, &good);
+    for (uint32_t i = 0; i < cluster_count(swarm->cluster); i++) {
+        cluster_set_disk(swarm->cluster, i, 0, 0);
+        cluster_cancel_faults(swarm->cluster, i);
+        if (swarm->plan.is_dead[i]) {
+            cluster_crash(swarm->cluster, i);
+        } else if (!cluster_is_up(swarm->cluster, i)) {
+            cluster_start(swarm->cluster, i);
+        }
+    }
+}
+
+static bool has_new_commit(void *context, struct cluster *cluster)
+{
+    const uint64_t *height = context;
+    return cluster_checks(cluster)->committed_count - 1 > *height;
+}
+
+/* Everything that was admitted is committed, and all are at the same height. */
+static bool is_level(void *context, struct cluster *cluster)
+{
+    (void)context;
+    const uint64_t height = cluster_checks(cluster)->committed_count - 1;
+    for (uint32_t i = 0; i < cluster_count(cluster); i++) {
+        if (cluster_is_up(cluster, i) && cluster_is_honest(cluster, i) &&
+            (cluster_committed(cluster, i) != height ||
+             replica_mempool_count(cluster_replica(cluster, i)) > 0)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void say_stuck(struct swarm *swarm, const char *what)
+{
+    struct cluster *cluster = swarm->cluster;
+    char text[256] = "";
+    size_t size = 0;
+    for (uint32_t i = 0; i < cluster_count(cluster) && size < sizeof text; i++) {
+        if (cluster_is_up(cluster, i)) {
+            const struct core_status status = cluster_status(cluster, i);
+            const int added =
+                snprintf(text + size, sizeof text - size,
+                         "; %u: view %" PRIu64 ", QC %" PRIu64 ", height %" PRIu64 ", pool %u", i,
+                         status.current.view, status.high.view, cluster_committed(cluster, i),
+                         replica_mempool_count(cluster_replica(cluster, i)));
+            size += added > 0 ? (size_t)added : 0;
+        }
+    }
+    checks_fail(cluster_checks(cluster), CHECK_LIVENESS, "%s%s", what, text);
+}
+
+/*
+ * Views that may pass after healing until a block commits that is higher than all that were
+ * proposed before. With nothing but dead replicas: two views at the end of a tenure that are too
+ * few for a commit, a view for each dead leader, three for the block and the two on it, one in
+ * which that is learnt, and the one in which the healing fell. After partitions and restarts some
+ * replicas first have to learn where the others are: each may sit through a view that the others
+ * have left.
+ */
+static uint64_t views_bound(const struct swarm *swarm)
+{
+    const uint32_t count = checks_last_set(cluster_checks(swarm->cluster))->count;
+    const uint32_t faulty = (count - 1) / 3;
+    if (swarm->plan.byzantine_count > 0) {
+        return 6 * faulty + 20;
+    }
+    return swarm->options->no_faults ? faulty + 7 : 2 * faulty + 12;
+}
+
+static bool has_opened(void *context, struct cluster *cluster)
+{
+    const uint64_t *epoch = context;
+    return cluster_epoch(cluster) > *epoch;
+}
+
+/* Where sets change, they do so after the healing too, and the new set goes on. */
+static bool changes_once_more(struct swarm *swarm, uint64_t limit_ms)
+{
+    uint64_t epoch = cluster_epoch(swarm->cluster);
+    if (swarm->plan.change_interval_ms == 0 || !changes_submit(swarm)) {
+        return true;
+    }
+    if (!cluster_run_while_not(swarm->cluster, limit_ms, has_opened, &epoch)) {
+        say_stuck(swarm, "a change of the validator set is not committed");
+        return false;
+    }
+    return true;
+}
+
+bool heal_and_recover(struct swarm *swarm)
+{
+    struct cluster *cluster = swarm->cluster;
+    struct swarm_result *result = swarm->result;
+    heal(swarm);
+    const uint64_t views_before = cluster_views_passed(cluster);
+    const struct cluster_options *options = &swarm->plan.cluster;
+    const uint64_t view_ms = INGOT_TIMEOUT_FACTOR_MAX * (uint64_t)options->base_timeout_ms +
+                             options->empty_block_interval_ms;
+    uint64_t height = cluster_checks(cluster)->highest_block;
+    result->views_bound = views_bound(swarm);
+    if (!cluster_run_while_not(cluster, view_ms * 2 * result->views_bound, has_new_commit,
+                               &height)) {
+        say_stuck(swarm, "no new block was committed");
+        return false;
+    }
+    result->views_after_healing = cluster_views_passed(cluster) - views_before;
+    if (result->views_after_healing > result->views_bound) {
+        checks_fail(cluster_checks(cluster), CHECK_LIVENESS,
+                    "%" PRIu64 " views passed before a new block was committed, more than %" PRIu64,
+                    result->views_after_healing, result->views_bound);
+        return false;
+    }
+    /* What was lost on its way to the others waits until its own node leads. */
+    const uint64_t turns = 8 * (uint64_t)cluster_count(cluster) * options->leader_tenure;
+    if (!changes_once_more(swarm, turns * view_ms)) {
+        return false;
+    }
+    for (uint32_t i = 0; i < 5; i++) {
+        swarm_submit(swarm);
+    }
+    if (!cluster_run_while_not(cluster, turns * view_ms, is_level, NULL)) {
+        say_stuck(swarm, "the replicas do not come to rest at one height with empty mempools");
+        return false;
+    }
+    return cluster_states_are_equal(cluster);
+}

@@ -1,0 +1,91 @@
+/*
+ * A run's own state, shared by its files.
+ */
+#ifndef INGOT_SIM_SWARM_STATE_H
+#define INGOT_SIM_SWARM_STATE_H
+
+#include "lib/cluster.h"
+#include "sim/swarm.h"
+
+#define MILLION 1000000u
+#define NEVER UINT64_MAX
+
+/* What a seed stands for. */
+struct plan {
+    uint64_t powers[CHECKS_NODES_MAX];
+    bool has_unequal_powers;
+    struct cluster_options cluster;
+    bool is_dead[CHECKS_NODES_MAX]; /* for good: from the start or from the healing on */
+    uint32_t dead_count;
+    bool dies_at_start;
+    uint32_t habits[CHECKS_NODES_MAX]; /* not 0: Byzantine */
+    uint32_t byzantine_count;
+    struct cluster_link link;
+    uint32_t fault_interval_ms; /* 0: none */
+    uint32_t down_ms_max;
+    uint32_t transaction_interval_ms; /* 0: none */
+    uint32_t burst_max;
+    /* How likely each class is, when something happens; parts of a million. */
+    uint32_t partition;
+    uint32_t asymmetric;
+    uint32_t crash;
+    uint32_t crash_in_send;
+    uint32_t crash_all;
+    uint32_t fail_write;
+    uint32_t slow_disk;
+    uint32_t pause;
+    uint32_t wall_jump;
+    uint32_t submit_again;
+    /* Where sets change. */
+    uint32_t change_interval_ms; /* 0: they do not */
+    uint32_t interrupt;          /* for each message of a change */
+    bool joins_at_healing[CHECKS_NODES_MAX];
+};
+
+struct swarm {
+    const struct swarm_options *options;
+    struct swarm_result *result;
+    struct plan plan;
+    struct prng prng;
+    struct cluster *cluster;
+    int64_t wall_ms[CHECKS_NODES_MAX];      /* how far each calendar has been shifted */
+    uint64_t start_at_us[CHECKS_NODES_MAX]; /* UINT64_MAX: not planned */
+    uint64_t heal_at_us;
+    uint64_t fault_at_us;
+    uint64_t transaction_at_us;
+    uint64_t change_at_us;
+};
+
+/* Mind that two draws never stand in one expression: compilers differ in which comes first. */
+static inline uint32_t draw(struct prng *prng, uint64_t low, uint64_t high)
+{
+    return (uint32_t)prng_between(prng, low, high);
+}
+
+/* A class of faults is off in half of the seeds. */
+static inline uint32_t draw_class(struct prng *prng, uint64_t low, uint64_t high)
+{
+    const uint32_t value = draw(prng, low, high);
+    return prng_chance(prng, MILLION / 2) ? value : 0;
+}
+
+/* swarm_plan.c: what the seed stands for. */
+void plan_before_cluster(struct swarm *swarm);
+void plan_with_cluster(struct swarm *swarm);
+
+/* swarm.c */
+void swarm_set_links(struct swarm *swarm, const struct cluster_link *link);
+void swarm_submit(struct swarm *swarm);
+void swarm_cut(struct swarm *swarm, const bool side[CHECKS_NODES_MAX]);
+
+/* swarm_changes.c: changes of the validator set, and what interrupts them. */
+void changes_plan(struct swarm *swarm);
+/* Asks for one; false if none can be asked for. */
+bool changes_submit(struct swarm *swarm);
+void changes_watch(struct swarm *swarm, bool is_watched);
+void changes_summarize(struct swarm *swarm);
+
+/* swarm_heal.c: the faults end, and the network has to go on. */
+bool heal_and_recover(struct swarm *swarm);
+
+#endif
