@@ -88,6 +88,20 @@ static void decoding_fills_in_hashes_and_digests(void **state)
     message_unref(message);
 }
 
+static void an_answer_says_how_far_back_it_could_go(void **state)
+{
+    (void)state;
+    struct message *message = samples_message(&samples, MESSAGE_SYNC_RESPONSE, 1);
+    message->sync_response.lowest_height = 44;
+    struct ingot_buffer bytes = encoded(message);
+    struct message *back;
+    assert_int_equal(wire_decode(ingot_buffer_slice(&bytes), &back), REJECT_NONE);
+    assert_int_equal(back->sync_response.lowest_height, 44);
+    ingot_buffer_deinit(&bytes);
+    message_unref(back);
+    message_unref(message);
+}
+
 static void a_large_block_survives_the_way(void **state)
 {
     (void)state;
@@ -370,6 +384,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_message_decodes_to_what_was_encoded),
         cmocka_unit_test(decoding_fills_in_hashes_and_digests),
+        cmocka_unit_test(an_answer_says_how_far_back_it_could_go),
         cmocka_unit_test(a_large_block_survives_the_way),
         cmocka_unit_test(a_mangled_message_is_refused_or_is_another_canonical_one),
         cmocka_unit_test(a_bit_flipped_in_a_payload_breaks_the_root),

@@ -254,6 +254,38 @@ static void a_nudge_that_cannot_be_is_refused(void **state)
     assert_null(message);
 }
 
+static void an_answer_with_impossible_heights_is_refused(void **state)
+{
+    (void)state;
+    for (unsigned field = 0; field < 2; field++) {
+        struct message *message = samples_message(&samples, MESSAGE_SYNC_RESPONSE, 1);
+        uint64_t *const fields[] = {&message->sync_response.committed_height,
+                                    &message->sync_response.lowest_height};
+        *fields[field] = WIRE_NUMBER_MAX + 1;
+        struct ingot_buffer bytes = encoded(message);
+        struct message *back;
+        assert_int_equal(wire_decode(ingot_buffer_slice(&bytes), &back), REJECT_MALFORMED);
+        message_unref(message);
+        ingot_buffer_deinit(&bytes);
+    }
+}
+
+static void a_set_of_an_epoch_without_a_first_view_is_refused(void **state)
+{
+    (void)state;
+    struct samples others;
+    samples_init(&others, &fast_crypto, 4, 1, 9);
+    others.set->first_view = 0;
+    struct ingot_buffer bytes = {0};
+    struct validator_set *back;
+    wire_encode_validator_set(others.set, &bytes);
+    assert_int_equal(wire_decode_validator_set(ingot_buffer_slice(&bytes), &back),
+                     REJECT_MALFORMED);
+    assert_null(back);
+    ingot_buffer_deinit(&bytes);
+    samples_deinit(&others);
+}
+
 static void a_frame_above_the_cap_is_not_looked_at(void **state)
 {
     (void)state;
@@ -271,6 +303,8 @@ int main(void)
         cmocka_unit_test(a_qc_that_cannot_be_is_refused),
         cmocka_unit_test(a_block_that_cannot_be_is_refused),
         cmocka_unit_test(a_nudge_that_cannot_be_is_refused),
+        cmocka_unit_test(an_answer_with_impossible_heights_is_refused),
+        cmocka_unit_test(a_set_of_an_epoch_without_a_first_view_is_refused),
         cmocka_unit_test(a_frame_above_the_cap_is_not_looked_at),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -359,8 +359,9 @@ static void a_nudge_must_be_bound_to_its_leaders_vote(void **state)
     assert_int_equal(verify_and_drop_message(fixture, good_nudge(fixture)), REJECT_NONE);
     fixture->verifier.counters.verifications = 0;
 
-    struct message *message = good_nudge(fixture);
-    message->nudge.view = 11; /* the vote is for the view before */
+    struct message *message = samples_nudge(&fixture->samples, 1, 11,
+                                            phase_qc(&fixture->samples, PHASE_PREPARE, 9), NULL);
+    message->nudge.view = 12; /* the vote is for the view before, and in the same phase */
     assert_int_equal(verify_and_drop_message(fixture, message), REJECT_BINDING);
 
     message = good_nudge(fixture);
@@ -408,6 +409,43 @@ static void what_a_nudge_carries_is_verified_too(void **state)
 
 /* --- The rest. --- */
 
+static bool needs_a_set(const struct message *message)
+{
+    switch (message->kind) {
+    case MESSAGE_SYNC_REQUEST:
+    case MESSAGE_TRANSACTIONS:
+        return false;
+    case MESSAGE_ADVERTISE:
+        return !qc_is_genesis(message->advertise.high_qc);
+    case MESSAGE_SYNC_RESPONSE:
+        return message->sync_response.block_count > 0;
+    case MESSAGE_PROPOSE:
+    case MESSAGE_VOTE:
+    case MESSAGE_TIMEOUT:
+    case MESSAGE_CERTIFICATE:
+    case MESSAGE_NUDGE:
+        break;
+    }
+    return true;
+}
+
+static void what_needs_an_unknown_set_costs_no_signature_and_is_not_remembered(void **state)
+{
+    struct verify_fixture *fixture = *state;
+    fixture->epochs_known = 0;
+    for (unsigned kind = 0; kind < MESSAGE_KIND_COUNT; kind++) {
+        for (unsigned variant = 0; variant < 2; variant++) {
+            struct message *message =
+                samples_message(&fixture->samples, (enum message_kind)kind, variant);
+            assert_int_equal(verify_message(&fixture->verifier, message),
+                             needs_a_set(message) ? REJECT_UNKNOWN_EPOCH : REJECT_NONE);
+            message_unref(message);
+        }
+    }
+    assert_int_equal(fixture->verifier.counters.verifications, 0);
+    assert_int_equal(fixture->verifier.valid_count, 0);
+}
+
 static void every_sample_of_every_kind_verifies(void **state)
 {
     struct verify_fixture *fixture = *state;
@@ -441,6 +479,7 @@ int main(void)
         TEST(a_nudge_stands_on_a_prepare_or_precommit_qc_of_an_earlier_view),
         TEST(a_nudge_must_be_bound_to_its_leaders_vote),
         TEST(what_a_nudge_carries_is_verified_too),
+        TEST(what_needs_an_unknown_set_costs_no_signature_and_is_not_remembered),
         TEST(every_sample_of_every_kind_verifies),
 #undef TEST
     };

@@ -220,13 +220,25 @@ static void a_set_changes_by_the_commit_qc_alone(void **state)
     message_unref(message);
 
     for (int phase = PHASE_GENERIC; phase <= PHASE_COMMIT; phase++) {
-        message = chain_changed_by(fixture, samples_qc(&fixture->samples, QUORUM, view + 2, view,
-                                                       &hash, (enum phase)phase));
+        message = chain_changed_by(fixture, samples_qc(&fixture->samples, QUORUM,
+                                                       phase == PHASE_GENERIC ? view : view + 2,
+                                                       view, &hash, (enum phase)phase));
         expect_prefix(fixture, message, 0,
                       (enum phase)phase == PHASE_COMMIT ? REJECT_NONE : REJECT_BINDING,
                       (enum phase)phase == PHASE_COMMIT ? CHAIN_LENGTH : CHANGES_AT);
         message_unref(message);
     }
+
+    /* And one that changes nothing is certified by the Generic one alone. */
+    message = samples_sync_response(&fixture->samples, 3);
+    for (int phase = PHASE_PREPARE; phase <= PHASE_COMMIT; phase++) {
+        struct sync_response *response = &message->sync_response;
+        const struct ingot_hash last = response->blocks[2]->hash;
+        qc_unref(response->tail_qc);
+        response->tail_qc = samples_qc(&fixture->samples, QUORUM, 5, 3, &last, (enum phase)phase);
+        expect_prefix(fixture, message, 0, REJECT_BINDING, 2);
+    }
+    message_unref(message);
 
     /* Signed by a quorum of the next set, or of strangers. */
     message = chain_changed_by(
