@@ -403,15 +403,48 @@ static bool hides(struct byzantine *byzantine, uint32_t to, const struct message
     return byzantine->shown_to != to;
 }
 
+/* A made-up block on top of the last, and a certificate of it that bears our name alone. */
+static void invent_tip(struct byzantine *byzantine, struct sync_response *lie)
+{
+    struct block *last = lie->blocks[lie->block_count - 1];
+    struct qc *tail = lie->tail_qc;
+    if (tail == NULL || tail->phase != PHASE_GENERIC) {
+        return;
+    }
+    struct block *block = copy_block(last);
+    qc_unref(block->justify);
+    block->justify = tail;
+    block->parent = last->hash;
+    block->height++;
+    block->view = tail->view + 1;
+    wire_seal_block(block);
+    struct vote vote = {.epoch = tail->epoch, .view = block->view, .block = block->hash};
+    struct qc *forged = qc_new(tail->signature_count);
+    const struct validator_set *set = set_of(byzantine, tail->epoch);
+    forged->epoch = tail->epoch;
+    forged->view = block->view;
+    forged->block_view = block->view;
+    forged->block = block->hash;
+    forged->validator_count = tail->validator_count;
+    forged->signers = tail->signers;
+    if (set != NULL && sign_vote(byzantine, &vote)) {
+        for (uint32_t i = 0; i < forged->signature_count; i++) {
+            forged->signatures[i] = vote.signature;
+        }
+    }
+    lie->blocks[lie->block_count++] = block;
+    lie->tail_qc = forged;
+}
+
 /* What it makes of an answer to one that is behind. The blocks are borrowed from the true one. */
 static void lie_in_sync(struct byzantine *byzantine, uint32_t to,
                         const struct sync_response *response, byzantine_emit *emit, void *context)
 {
     struct message *message = message_new(MESSAGE_SYNC_RESPONSE);
     struct sync_response *lie = &message->sync_response;
-    const uint64_t kind = prng_below(&byzantine->prng, 4);
+    const uint64_t kind = prng_below(&byzantine->prng, 5);
     *lie = *response;
-    lie->blocks = alloc_zeroed((size_t)response->block_count + 1, sizeof(struct block *));
+    lie->blocks = alloc_zeroed((size_t)response->block_count + 2, sizeof(struct block *));
     lie->block_count = 0;
     const uint64_t at = prng_below(&byzantine->prng, response->block_count + UINT64_C(1));
     for (uint32_t i = 0; i < response->block_count; i++) {
@@ -432,6 +465,9 @@ static void lie_in_sync(struct byzantine *byzantine, uint32_t to,
     }
     const bool has_tail = response->tail_qc != NULL && kind != 3;
     lie->tail_qc = has_tail ? qc_ref(response->tail_qc) : NULL;
+    if (kind == 4 && lie->block_count > 0) {
+        invent_tip(byzantine, lie);
+    }
     emit_message(message, to, emit, context);
     message_unref(message);
 }

@@ -152,18 +152,36 @@ static void check_disk_vote(struct checks *checks, uint32_t node, const struct c
     checks_vote(checks, node, &disk->vote, CHECKS_ON_DISK);
 }
 
+/* What stands beside each other in one safety record: view, lock and the certificates for them. */
+static void check_record(struct checks *checks, uint32_t node, const struct core_safety *disk)
+{
+    struct position entered = checks_position(disk->high_qc);
+    entered.view++;
+    if (disk->high_tc != NULL && disk->high_tc->epoch >= entered.epoch) {
+        const uint64_t tenure = checks->leader_tenure;
+        const uint64_t view = (disk->high_tc->view + tenure - 1) / tenure * tenure + 1;
+        entered.view = view > entered.view ? view : entered.view;
+    }
+    if (checks_compare(disk->current, entered) != 0) {
+        checks_fail(checks, CHECK_ENTRY,
+                    "replica %u is in view %" PRIu64 " of epoch %" PRIu64
+                    " where its certificates lead into view %" PRIu64 " of epoch %" PRIu64,
+                    node, disk->current.view, disk->current.epoch, entered.view, entered.epoch);
+    }
+    if (checks_compare(disk->locked, checks_lock_of(checks, disk->high_qc)) < 0) {
+        checks_fail(checks, CHECK_LOCK,
+                    "replica %u holds a QC of view %" PRIu64 " and a lock of view %" PRIu64, node,
+                    disk->high_qc->view, disk->locked.view);
+    }
+}
+
 void checks_disk(struct checks *checks, uint32_t node, const struct core_safety *safety,
                  const struct core *core)
 {
     struct checks_node *known = &checks->nodes[node];
     if (known->is_honest) {
         checks_qc(checks, node, safety->high_qc);
-    }
-    if (checks->violated == CHECK_NONE && known->is_honest &&
-        checks_compare(safety->locked, checks_lock_of(checks, safety->high_qc)) < 0) {
-        checks_fail(checks, CHECK_LOCK,
-                    "replica %u holds a QC of view %" PRIu64 " and a lock of view %" PRIu64, node,
-                    safety->high_qc->view, safety->locked.view);
+        check_record(checks, node, safety);
     }
     if (known->is_honest && safety->has_vote) {
         check_disk_vote(checks, node, safety, core);

@@ -29,6 +29,7 @@
     X(ONE_VOTE, "one vote of a replica for each view")                                             \
     X(VOTE_RULE, "every vote satisfies the vote rule")                                             \
     X(MEMBERS, "only members of an epoch's set vote and give up in it")                            \
+    X(ENTRY, "a view is entered by a certificate of its own epoch alone")                          \
     X(LOCK, "the lock is at least what the highest certificate gives")                             \
     X(DISK_MONOTONIC, "positions on disk never decrease")                                          \
     X(DURABLE_FIRST, "whatever is sent was durable first")                                         \
