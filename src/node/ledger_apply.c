@@ -130,7 +130,7 @@ static size_t collect_updates(const struct ledger_unapplied_list *list, struct c
     return count;
 }
 
-static void gather_updates(struct ledger *ledger)
+void ledger_gather_updates(struct ledger *ledger)
 {
     const size_t total =
         count_updates(&ledger->unapplied) + count_updates(&ledger->batch_unapplied);
@@ -238,7 +238,7 @@ uint64_t ledger_apply(struct ledger *ledger)
 {
     struct ledger_drain *drain = &ledger->drain;
     if (drain->height == 0 && should_begin(ledger)) {
-        gather_updates(ledger);
+        ledger_gather_updates(ledger);
         gather_indexed(ledger);
         drain->height = ledger->batch_committed;
     }

@@ -5,6 +5,7 @@
 #define INGOT_NODE_LEDGER_INTERNAL_H
 
 #include "node/ledger.h"
+#include "node/ledger_transfer.h"
 
 /* storage/FORMAT.md describes keys and values of each. */
 enum ledger_table {
@@ -139,6 +140,8 @@ void ledger_store_set(struct ledger *ledger, const struct validator_set *set);
 #define LEDGER_BLOCK_KEY_BYTES (8 + INGOT_HASH_BYTES)
 
 void ledger_height_key(uint64_t height, uint8_t key[LEDGER_HEIGHT_KEY_BYTES]);
+/* Of a key that begins with one. */
+uint64_t ledger_height_of_key(struct ingot_slice key);
 void ledger_block_key(uint64_t height, const struct ingot_hash *hash,
                       uint8_t key[LEDGER_BLOCK_KEY_BYTES]);
 
@@ -159,10 +162,7 @@ bool ledger_decode_safety(struct ingot_slice content, struct core_safety *safety
 void ledger_encode_heights(const struct ledger_heights *heights, struct ingot_buffer *content);
 bool ledger_decode_heights(struct ingot_slice content, struct ledger_heights *heights);
 
-/* A block is its own seal: its hash is in the key, and covers all but the logs of its results. */
-void ledger_encode_entry(const struct block *block, const struct execution *execution,
-                         struct ingot_buffer *value);
-/* NULL: fine, and `*entry` holds references. Otherwise what is wrong, as static text. */
+/* As ledger_decode_value, for a record of the store: its key must be the one that belongs to it. */
 const char *ledger_decode_entry(const struct ingot_hash *chain, struct ingot_slice key,
                                 struct ingot_slice value, struct ledger_entry *entry);
 
@@ -194,6 +194,8 @@ void ledger_unapplied_drop(struct ledger_unapplied_list *list, uint64_t height);
  */
 uint64_t ledger_apply(struct ledger *ledger);
 void ledger_drain_deinit(struct ledger_drain *drain);
+/* Fills the drain with all that is unapplied: each key once, in order. */
+void ledger_gather_updates(struct ledger *ledger);
 /* By sha256, for qsort and bsearch. */
 int ledger_compare_indexed(const void *a, const void *b);
 

@@ -17,6 +17,14 @@ void ledger_height_key(uint64_t height, uint8_t key[LEDGER_HEIGHT_KEY_BYTES])
         key[i] = (uint8_t)(height >> (56 - 8 * i));
 }
 
+uint64_t ledger_height_of_key(struct ingot_slice key)
+{
+    uint64_t height = 0;
+    for (uint32_t i = 0; i < LEDGER_HEIGHT_KEY_BYTES && i < key.size; i++)
+        height = height << 8 | key.data[i];
+    return height;
+}
+
 void ledger_block_key(uint64_t height, const struct ingot_hash *hash,
                       uint8_t key[LEDGER_BLOCK_KEY_BYTES])
 {
@@ -181,25 +189,35 @@ static const char *decode_execution(struct ingot_slice bytes, const struct block
     return NULL;
 }
 
-const char *ledger_decode_entry(const struct ingot_hash *chain, struct ingot_slice key,
-                                struct ingot_slice value, struct ledger_entry *entry)
+const char *ledger_decode_value(const struct ingot_hash *chain, struct ingot_slice value,
+                                struct ledger_entry *entry)
 {
     *entry = (struct ledger_entry){0};
     struct ingot_slice bytes;
     if (!take_part(&value, &bytes) || wire_decode_block(bytes, &entry->block) != REJECT_NONE)
         return "it does not decode";
-    uint8_t expected_key[LEDGER_BLOCK_KEY_BYTES];
-    ledger_block_key(entry->block->height, &entry->block->hash, expected_key);
     const char *wrong = NULL;
-    if (!ingot_slice_equal(key, ingot_slice_of(expected_key, sizeof expected_key)))
-        wrong = "its bytes do not have the hash it is kept under";
-    else if (!crypto_hash_equal(&entry->block->chain, chain))
+    if (!crypto_hash_equal(&entry->block->chain, chain))
         wrong = "it is of another chain";
     else
         wrong = decode_execution(value, entry->block, &entry->execution);
     if (wrong != NULL)
         ledger_entry_deinit(entry);
     return wrong;
+}
+
+const char *ledger_decode_entry(const struct ingot_hash *chain, struct ingot_slice key,
+                                struct ingot_slice value, struct ledger_entry *entry)
+{
+    const char *wrong = ledger_decode_value(chain, value, entry);
+    if (wrong != NULL)
+        return wrong;
+    uint8_t expected_key[LEDGER_BLOCK_KEY_BYTES];
+    ledger_block_key(entry->block->height, &entry->block->hash, expected_key);
+    if (ingot_slice_equal(key, ingot_slice_of(expected_key, sizeof expected_key)))
+        return NULL;
+    ledger_entry_deinit(entry);
+    return "its bytes do not have the hash it is kept under";
 }
 
 bool ledger_entry_block_bytes(struct ingot_slice value, struct ingot_slice *bytes)
