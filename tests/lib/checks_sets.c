@@ -104,6 +104,7 @@ struct validator_set *checks_next_set(const struct checks *checks, const struct 
     const char *why = NULL;
     struct validator_set *next = validator_set_new(set->epoch + 1, members, count, &why);
     INGOT_ASSERT(next != NULL);
+    next->first_view = block->view + 3;
     wire_seal_set(next);
     return next;
 }
@@ -122,7 +123,8 @@ void checks_open_epoch(struct checks *checks, const struct block *block)
 void checks_same_set(struct checks *checks, uint32_t node, const struct validator_set *set)
 {
     const struct validator_set *known = checks_set(checks, set->epoch);
-    if (known == NULL || memcmp(known->hash.bytes, set->hash.bytes, sizeof set->hash.bytes) != 0) {
+    if (known == NULL || known->first_view != set->first_view ||
+        memcmp(known->hash.bytes, set->hash.bytes, sizeof set->hash.bytes) != 0) {
         checks_fail(checks, CHECK_SAME_SET,
                     "replica %u has a set of %u for epoch %" PRIu64 " where the chain says %u",
                     node, set->count, set->epoch, known == NULL ? 0 : known->count);

@@ -299,8 +299,10 @@ static void a_restart_keeps_the_next_set_of_an_uncommitted_block_and_the_committ
     assert_non_null(next);
     assert_memory_equal(&next->hash, &change->next_validators_hash, INGOT_HASH_BYTES);
     assert_int_equal(next->epoch, 1);
+    assert_int_equal(next->first_view, epoch_first_view(1));
     next = executor_next_set(pair.node[0].executor, &sibling->hash);
     assert_non_null(next);
+    assert_int_equal(next->first_view, epoch_first_view(2));
     assert_memory_equal(&next->hash, &sibling->next_validators_hash, INGOT_HASH_BYTES);
     expect_members(&pair, pair.chain.genesis, "1:1 2:1 3:1 4:1 ");
     test_node_commit(&pair.node[0], change);
