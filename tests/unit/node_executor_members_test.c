@@ -320,6 +320,28 @@ static void a_restart_keeps_the_next_set_of_an_uncommitted_block_and_the_committ
     pair_deinit(&pair);
 }
 
+static void a_restart_reads_changes_that_have_no_order_of_single_steps(void **state)
+{
+    (void)state;
+    /* Stored in the order of keys, each of these would break a rule on its way. */
+    static const char *const lines[] = {
+        "member 9 5;member 1 0;member 2 0;member 3 0;member 4 0",
+        "member 4 0;member 3 0;member 1 1152921504606846975",
+    };
+    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
+        struct pair pair;
+        pair_init(&pair, &plain);
+        struct block *change = build(&pair.node[0], pair.chain.genesis, 1, lines[i]);
+        assert_true(block_changes_set(change));
+        test_node_restart(&pair.node[0]);
+        struct validator_set *next = executor_next_set(pair.node[0].executor, &change->hash);
+        assert_non_null(next);
+        assert_memory_equal(&next->hash, &change->next_validators_hash, INGOT_HASH_BYTES);
+        block_unref(change);
+        pair_deinit(&pair);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -334,6 +356,7 @@ int main(void)
         cmocka_unit_test(a_block_that_names_another_next_set_is_refused),
         cmocka_unit_test(
             a_restart_keeps_the_next_set_of_an_uncommitted_block_and_the_committed_one),
+        cmocka_unit_test(a_restart_reads_changes_that_have_no_order_of_single_steps),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -204,11 +204,16 @@ static void a_recheck_asks_nothing_about_stateless_transactions(void **state)
         assert_int_equal(mempool_add(mempool, transaction, &digest, false, i != 2), INGOT_OK);
     }
     uint32_t asked = 0;
+    remove_text(mempool, "b");
     mempool_recheck(mempool, keep_upper, &asked);
     assert_int_equal(asked, 1);
-    expect_content(mempool, "a,b,d,");
+    expect_content(mempool, "a,d,");
     mempool_recheck(mempool, keep_upper, &asked);
     assert_int_equal(asked, 1);
+    assert_int_equal(add_text(mempool, "e", false), INGOT_OK);
+    mempool_recheck(mempool, keep_upper, &asked);
+    assert_int_equal(asked, 2);
+    expect_content(mempool, "a,d,");
     mempool_free(mempool);
 }
 
