@@ -70,7 +70,8 @@ static void without_a_mutation_nothing_is_found(void **state)
 
 static const struct expectation no_durable_vote = {
     MUTANT_NO_DURABLE_VOTE, 4, {CHECK_DURABLE_FIRST}};
-static const struct expectation lock_lowered = {MUTANT_LOCK_LOWERED, 4, {CHECK_DISK_MONOTONIC}};
+static const struct expectation lock_lowered = {
+    MUTANT_LOCK_LOWERED, 4, {CHECK_DISK_MONOTONIC, CHECK_LOCK}};
 static const struct expectation gap_allowed = {MUTANT_GAP_ALLOWED, 4, {CHECK_COMMIT_CHAIN}};
 static const struct expectation small_quorum = {MUTANT_SMALL_QUORUM, 4, {CHECK_REAL_QUORUM}};
 static const struct expectation duplicate_signer = {

@@ -139,6 +139,31 @@ static void the_newest_blocks_stay_and_older_ones_leave_while_the_chain_grows(vo
     end_history(&history);
 }
 
+/*
+ * Transactions come again 31 blocks later. However that falls together with the deletion of their
+ * first entry, in one batch or in several, the later block is found.
+ */
+static void a_transaction_that_comes_again_while_its_first_block_leaves_is_found(void **state)
+{
+    struct world *world = *state;
+    world->options.retain_blocks = 40;
+    world->options.apply_blocks_max = 3;
+    world_open(world);
+    struct history history;
+    begin_history(&history, world);
+    for (uint32_t retain = 40; retain > 20; retain--) {
+        world->options.retain_blocks = retain;
+        world->options.prune_blocks_min = 1 + retain % 3;
+        world_restart(world);
+        for (int i = 0; i < 15; i++) {
+            grow(&history, world, NULL);
+            world_sync(world);
+        }
+        expect_whole(world->ledger, &history, history.height, retain);
+    }
+    end_history(&history);
+}
+
 /* The replay of what is unapplied needs its blocks, however few are to be kept. */
 static void what_is_unapplied_stays(void **state)
 {
@@ -271,6 +296,36 @@ static void a_restart_may_keep_fewer_blocks_or_more_or_all(void **state)
     end_history(&history);
 }
 
+static void a_long_chain_is_first_pruned_in_many_small_steps(void **state)
+{
+    struct world *world = *state;
+    world->options.apply_blocks_max = 10;
+    world_open(world);
+    struct history history;
+    begin_history(&history, world);
+    while (history.height < 350) {
+        for (int i = 0; i < 10; i++)
+            grow(&history, world, NULL);
+        world_sync(world);
+    }
+    world->options.retain_blocks = 10;
+    world->options.prune_blocks_min = 1;
+    world_restart(world);
+    uint64_t lowest = 0;
+    int syncs = 0;
+    while (lowest < 330) {
+        grow(&history, world, NULL);
+        world_sync(world);
+        /* Half a megabyte of blocks of 5 KiB, as they count. */
+        assert_true(ledger_lowest_height(world->ledger) - lowest <= 120);
+        lowest = ledger_lowest_height(world->ledger);
+        assert_true(++syncs < 40);
+    }
+    assert_true(syncs >= 6);
+    expect_whole(world->ledger, &history, history.height, 10);
+    end_history(&history);
+}
+
 /* What an earlier run indexed leaves with its blocks, or it would point to nothing for ever. */
 static void an_index_that_is_kept_no_more_leaves_with_its_blocks(void **state)
 {
@@ -390,10 +445,12 @@ int main(void)
     log_configure(LOG_PLAIN, LOG_NONE);
     const struct CMUnitTest tests[] = {
         WORLD_MEMORY(the_newest_blocks_stay_and_older_ones_leave_while_the_chain_grows),
+        WORLD_MEMORY(a_transaction_that_comes_again_while_its_first_block_leaves_is_found),
         WORLD_MEMORY(what_is_unapplied_stays),
         WORLD_MEMORY(blocks_that_changed_the_set_and_their_first_children_stay_for_ever),
         WORLD_MEMORY(a_crash_at_any_sync_leaves_a_whole_ledger),
         WORLD_MEMORY(a_restart_may_keep_fewer_blocks_or_more_or_all),
+        WORLD_MEMORY(a_long_chain_is_first_pruned_in_many_small_steps),
         WORLD_MEMORY(an_index_that_is_kept_no_more_leaves_with_its_blocks),
         WORLD_MEMORY(an_old_block_that_does_not_read_back_stops_the_pruning_and_nothing_else),
         WORLD_DISK(the_newest_blocks_stay_and_older_ones_leave_while_the_chain_grows),
