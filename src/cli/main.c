@@ -11,9 +11,9 @@
 #include "wire/crypto.h"
 
 static const struct command *const commands[] = {
-    &command_testnet, &command_init,      &command_node,    &command_local,
-    &command_kv,      &command_validator, &command_status,  &command_bench,
-    &command_backup,  &command_keygen,    &command_version,
+    &command_testnet, &command_init,       &command_node,   &command_local,
+    &command_kv,      &command_validator,  &command_status, &command_bench,
+    &command_backup,  &command_checkpoint, &command_keygen, &command_version,
 };
 
 static void print_help(FILE *stream)
@@ -24,7 +24,7 @@ static void print_help(FILE *stream)
                 "\n",
                 stream);
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
-        (void)fprintf(stream, "  %-9s %s\n", commands[i]->name, commands[i]->summary);
+        (void)fprintf(stream, "  %-10s %s\n", commands[i]->name, commands[i]->summary);
     (void)fputs("\n"
                 "'ingot COMMAND --help' says more about one.\n"
                 "\n"

@@ -224,6 +224,51 @@ enum ingot_error file_write(const char *path, struct ingot_slice content, uint32
     return error;
 }
 
+enum ingot_error file_stream_begin(struct file_stream *stream, const char *path,
+                                   struct report *report)
+{
+    struct stat status;
+    if (lstat(path, &status) == 0) {
+        report_add(report, "%s: there is one already; expected the name of a new file", path);
+        return INGOT_ERROR_EXISTS;
+    }
+    struct ingot_buffer name = {0};
+    ingot_buffer_format(&name, "%s.XXXXXX", path);
+    ingot_buffer_append_u8(&name, 0);
+    *stream = (struct file_stream){.path = path, .temporary = (char *)name.data};
+    stream->file = mkostemp(stream->temporary, O_CLOEXEC);
+    if (stream->file >= 0)
+        return INGOT_OK;
+    const int number = errno;
+    report_add(report, "%s: cannot be written: %s", path, strerror(number));
+    ingot_buffer_deinit(&name);
+    return error_of_errno(number);
+}
+
+enum ingot_error file_stream_write(struct file_stream *stream, struct ingot_slice content)
+{
+    return write_all(stream->file, content) ? INGOT_OK : error_of_errno(errno);
+}
+
+enum ingot_error file_stream_end(struct file_stream *stream, uint32_t mode, struct report *report)
+{
+    enum ingot_error error = INGOT_OK;
+    if (!write_and_name(stream->file, stream->temporary, stream->path, ingot_slice_of(NULL, 0),
+                        mode, FILE_KEEP_EXISTING)) {
+        error = error_of_errno(errno);
+        report_add(report, "%s: cannot be written: %s", stream->path, strerror(errno));
+    }
+    file_stream_abandon(stream);
+    return error;
+}
+
+void file_stream_abandon(struct file_stream *stream)
+{
+    (void)unlink(stream->temporary);
+    (void)close(stream->file);
+    free(stream->temporary);
+}
+
 enum ingot_error folder_make(const char *path, uint32_t mode, struct report *report)
 {
     if (mkdir(path, (mode_t)mode) == 0)

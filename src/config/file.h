@@ -52,6 +52,29 @@ INGOT_MUST_USE enum ingot_error file_write(const char *path, struct ingot_slice 
                                            uint32_t mode, enum file_overwrite overwrite,
                                            struct report *report);
 
+/*
+ * The same for content that is too large to be had at once, for a new file: begin, any number of
+ * writes, then either end. Until it has ended well there is no file of that name.
+ */
+struct file_stream {
+    const char *path; /* borrowed */
+    char *temporary;
+    int file;
+};
+
+/*
+ * Each returns INGOT_OK or an error of file_write. INGOT_ERROR_EXISTS comes at the beginning if it
+ * can. After an error of begin there is nothing to abandon.
+ */
+INGOT_MUST_USE enum ingot_error file_stream_begin(struct file_stream *stream, const char *path,
+                                                  struct report *report);
+INGOT_MUST_USE enum ingot_error file_stream_write(struct file_stream *stream,
+                                                  struct ingot_slice content);
+INGOT_MUST_USE enum ingot_error file_stream_end(struct file_stream *stream, uint32_t mode,
+                                                struct report *report);
+/* Leaves nothing behind. */
+void file_stream_abandon(struct file_stream *stream);
+
 /* Makes a folder if it is not there. Parents must exist. */
 INGOT_MUST_USE enum ingot_error folder_make(const char *path, uint32_t mode, struct report *report);
 
