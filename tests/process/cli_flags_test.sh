@@ -249,6 +249,10 @@ for bad in 0 3601 x; do
     expect 2 "--timeout: expected 1 to 3600, found '$bad'" \
         validator set "$key" 1 "${admin[@]}" --timeout "$bad"
 done
+sample=$source_dir/configuration
+check grep -q "\"administrator\": \"$(sed -n 's/^public //p' "$sample/administrator.key")\"" \
+    "$sample/node0/genesis.json"
+expect 1 'cannot be reached' validator set "$key" 1 --admin "$sample/administrator.key" --node "$url"
 chmod 644 administrator.key
 expect 2 'type: chmod 600 administrator.key' validator set "$key" 1 "${admin[@]}"
 
