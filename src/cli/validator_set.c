@@ -180,9 +180,17 @@ static enum ingot_exit refused(const char *stage, const json_t *outcome)
 }
 
 /*
- * Submits and waits as long as the node does. An answer that does not come is no refusal: the node
- * may have the transaction, so it is followed all the same.
+ * Does this end the matter? When no answer comes, or the node waits no longer, or has the
+ * transaction already, it may still be committed, so it is followed all the same.
  */
+static bool is_final(enum client_outcome outcome, const char *why)
+{
+    return outcome == CLIENT_NOT_UNDERSTOOD ||
+           (outcome == CLIENT_REFUSED && strstr(why, "timed out waiting") == NULL &&
+            strstr(why, "already exists") == NULL);
+}
+
+/* Submits and waits as long as the node does. */
 static enum ingot_exit submit(struct change *change)
 {
     struct ingot_buffer transaction = {0};
@@ -196,10 +204,7 @@ static enum ingot_exit submit(struct change *change)
                     client_tx_params(ingot_buffer_slice(&transaction)), timeout_ms, &result);
     ingot_buffer_deinit(&transaction);
     enum ingot_exit code = INGOT_EXIT_OK;
-    if (outcome == CLIENT_REFUSED && strstr(change->client.why, "timed out waiting") == NULL &&
-        strstr(change->client.why, "already exists") == NULL)
-        code = fail_call(change);
-    else if (outcome == CLIENT_NOT_UNDERSTOOD)
+    if (is_final(outcome, change->client.why))
         code = fail_call(change);
     else if (client_u64(result, "check_tx.code") != 0)
         code = refused("refused", client_member(result, "check_tx"));
