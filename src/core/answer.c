@@ -58,9 +58,7 @@ void answer_connected(struct core *core, uint32_t peer)
     if (core->has_timed_out) {
         core->resend_at_ms = core->now_ms;
     }
-    if (core->safety.has_vote && core_may_sign(core)) {
-        vote_send(core);
-    }
+    vote_resend(core);
 }
 
 void answer_if_due(struct core *core)

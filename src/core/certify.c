@@ -53,19 +53,43 @@ static void apply(struct core *core, struct qc *qc, const struct block *block)
         core->safety_is_dirty = true;
     }
     commit_by(core, qc);
-    if (position_compare(view_next(position), safety->current) > 0) {
+    if (position_compare(view_next(position), safety->current) <= 0) {
+        return;
+    }
+    if (qc->phase == PHASE_COMMIT) {
+        epoch_enter(core, qc);
+    } else {
         view_enter(core, view_next(position), ENTRY_QC);
     }
 }
 
+/*
+ * Orders certificates of unknown blocks. A QC's signatures do not cover the view of its block, and
+ * with it the position of a Commit QC: until the block is here, all that counts of it is its epoch.
+ */
+static struct position waiting_position(const struct qc *qc)
+{
+    return qc->phase == PHASE_COMMIT ? (struct position){qc->epoch + 1, 0} : qc_position(qc);
+}
+
+/* Does `qc` wait instead of the one that waits now? Of two Commit QCs the later word counts, so
+ * that one which lies about its block's view cannot keep the true one out. */
+static bool is_worth_waiting(const struct core *core, const struct qc *qc)
+{
+    if (core->waiting_qc == NULL) {
+        return true;
+    }
+    const int order = position_compare(waiting_position(qc), waiting_position(core->waiting_qc));
+    return order > 0 || (order == 0 && qc->phase == PHASE_COMMIT &&
+                         qc->block_view != core->waiting_qc->block_view);
+}
+
 static enum reject let_wait(struct core *core, uint32_t peer, struct qc *qc)
 {
-    const struct position position = qc_position(qc);
-    if (position_compare(position, qc_position(core->safety.high_qc)) <= 0) {
+    if (position_compare(waiting_position(qc), qc_position(core->safety.high_qc)) <= 0) {
         return REJECT_PAST;
     }
-    if (core->waiting_qc != NULL &&
-        position_compare(position, qc_position(core->waiting_qc)) <= 0) {
+    if (!is_worth_waiting(core, qc)) {
         return REJECT_DUPLICATE;
     }
     qc_unref(core->waiting_qc);
@@ -102,7 +126,7 @@ void certify_waiting(struct core *core)
         core->waiting_qc = NULL;
         (void)certify_qc(core, core->waiting_peer, qc);
         qc_unref(qc);
-    } else if (position_compare(qc_position(qc), qc_position(core->safety.high_qc)) <= 0) {
+    } else if (position_compare(waiting_position(qc), qc_position(core->safety.high_qc)) <= 0) {
         core->waiting_qc = NULL;
         qc_unref(qc);
     }
@@ -114,7 +138,9 @@ enum reject certify_tc(struct core *core, uint32_t peer, struct tc *tc)
     if (tc->epoch != safety->current.epoch) {
         return tc->epoch < safety->current.epoch ? REJECT_PAST : REJECT_UNKNOWN_EPOCH;
     }
-    (void)certify_qc(core, peer, tc->high_qc);
+    if (certify_qc(core, peer, tc->high_qc) == REJECT_BINDING) {
+        return REJECT_BINDING;
+    }
     const struct position entry = view_tc_entry(core, tc);
     if (safety->high_tc == NULL ||
         position_compare(entry, view_tc_entry(core, safety->high_tc)) > 0) {
@@ -126,13 +152,12 @@ enum reject certify_tc(struct core *core, uint32_t peer, struct tc *tc)
         return REJECT_NONE;
     }
     view_enter(core, entry, ENTRY_TC);
-    const uint32_t leader = view_leader(core, entry.view);
     if (position_compare(qc_position(tc->high_qc), qc_position(safety->high_qc)) < 0 &&
-        !core_is_own_key(core, leader)) {
+        !core_is_own_key(core, view_leader(core, entry.view))) {
         /* The new leader may know less than we do, and must not build below our lock. */
         struct message *message = message_new(MESSAGE_CERTIFICATE);
         message->certificate.qc = qc_ref(safety->high_qc);
-        effect_send(core, &leader, 1, message);
+        effect_send(core, view_leader_key(core, entry.view), 1, message);
     }
     return REJECT_NONE;
 }

@@ -17,7 +17,22 @@ static uint64_t power_behind(const struct core *core, const struct vote *choice)
     return power;
 }
 
-static struct qc *form(const struct core *core, const struct vote *choice)
+/* A set-changing block can be voted for in views after its own: only the block itself tells. */
+static bool find_block_view(const struct core *core, const struct vote *choice, uint64_t *view)
+{
+    if (choice->phase == PHASE_GENERIC) {
+        *view = choice->view;
+        return true;
+    }
+    const struct tree_node *node = tree_find(&core->tree, &choice->block);
+    if (node == NULL) {
+        return false;
+    }
+    *view = node->block->view;
+    return true;
+}
+
+static struct qc *form(const struct core *core, const struct vote *choice, uint64_t block_view)
 {
     const struct validator_set *set = core_set(core);
     struct qc *qc = qc_new(set->count);
@@ -31,7 +46,7 @@ static struct qc *form(const struct core *core, const struct vote *choice)
     qc->phase = choice->phase;
     qc->epoch = choice->epoch;
     qc->view = choice->view;
-    qc->block_view = choice->view;
+    qc->block_view = block_view;
     qc->block = choice->block;
     qc->validator_count = set->count;
     return qc;
@@ -68,15 +83,45 @@ static enum reject keep(struct core *core, const struct vote *vote)
     return REJECT_NONE;
 }
 
+/* The choice has a quorum behind it. Its slots may be gone when this returns. */
+static void certify(struct core *core, uint32_t peer, struct vote choice)
+{
+    uint64_t block_view = 0;
+    if (!find_block_view(core, &choice, &block_view)) {
+        return; /* collect_retry comes back to it */
+    }
+    const bool is_next_leader = core_is_own_key(core, view_leader(core, choice.view + 1));
+    struct qc *qc = form(core, &choice, block_view);
+    (void)certify_qc(core, peer, qc);
+    if (!is_next_leader && choice.phase != PHASE_COMMIT) {
+        /* The next leader may have died with its votes; everybody moves on with this. A Commit QC
+         * has been broadcast already, on entering the epoch. */
+        struct message *message = message_new(MESSAGE_CERTIFICATE);
+        message->certificate.qc = qc_ref(qc);
+        effect_broadcast(core, message);
+    }
+    qc_unref(qc);
+}
+
+void collect_retry(struct core *core)
+{
+    const uint64_t epoch = core->safety.current.epoch;
+    for (uint32_t i = 0; core->safety.current.epoch == epoch && i < core_set(core)->count; i++) {
+        const struct slot *slot = &core->slots[i];
+        if (slot->has_vote && slot->vote.phase != PHASE_GENERIC &&
+            core_wants_vote(core, vote_position(&slot->vote)) &&
+            power_behind(core, &slot->vote) >= core_set(core)->quorum_power) {
+            certify(core, CORE_SELF, slot->vote);
+        }
+    }
+}
+
 enum reject collect_vote(struct core *core, uint32_t peer, const struct vote *vote)
 {
     if (vote->epoch != core->safety.current.epoch) {
         return vote->epoch < core->safety.current.epoch ? REJECT_PAST : REJECT_UNKNOWN_EPOCH;
     }
     INGOT_ASSERT(vote->voter < core_set(core)->count);
-    if (vote->phase != PHASE_GENERIC) {
-        return REJECT_SET_CHANGE;
-    }
     if (peer != CORE_SELF && core_is_own_key(core, vote->voter) && is_foreign(core, vote)) {
         effect_stop_signing(core, "a vote signed with our key that we did not cast");
         core->has_stopped_signing = true;
@@ -92,18 +137,9 @@ enum reject collect_vote(struct core *core, uint32_t peer, const struct vote *vo
     } else if (reject != REJECT_NONE) {
         return reject;
     }
-    if (power < core_set(core)->quorum_power) {
-        return REJECT_NONE;
+    if (power >= core_set(core)->quorum_power) {
+        certify(core, peer, *vote);
     }
-    struct qc *qc = form(core, vote);
-    (void)certify_qc(core, peer, qc);
-    if (!core_is_own_key(core, view_leader(core, vote->view + 1))) {
-        /* The next leader may have died with its votes; everybody moves on with this. */
-        struct message *message = message_new(MESSAGE_CERTIFICATE);
-        message->certificate.qc = qc_ref(qc);
-        effect_broadcast(core, message);
-    }
-    qc_unref(qc);
     return REJECT_NONE;
 }
 

@@ -36,7 +36,8 @@ uint32_t core_member(const struct core *core)
 
 bool core_may_sign(const struct core *core)
 {
-    return !core->has_stopped_signing && core_member(core) != VALIDATOR_NONE;
+    return !core->has_stopped_signing && !core->config.withholds_signing &&
+           core_member(core) != VALIDATOR_NONE;
 }
 
 bool core_is_own_key(const struct core *core, uint32_t member)
@@ -56,9 +57,17 @@ struct peer_state *core_peer(struct core *core, uint32_t peer)
     return &core->peers[peer];
 }
 
-static void tree_take(struct core *core, struct block *block)
+struct tree_node *core_high_node(const struct core *core)
 {
-    tree_insert(&core->tree, block);
+    struct tree_node *node = tree_find(&core->tree, &core->safety.high_qc->block);
+    INGOT_ASSERT(node != NULL);
+    return node;
+}
+
+void core_tree_take(struct core *core, struct block *block, struct validator_set *next_set)
+{
+    tree_insert(&core->tree, block, next_set);
+    core->tree_has_grown = true;
     effect_persist_block(core, block);
 }
 
@@ -70,11 +79,10 @@ static void abandon(void *context, struct block *block)
 /* Blocks that lost their view pile up while nothing commits; our own branch always stays. */
 static void tree_bound(struct core *core)
 {
-    const struct tree_node *high = tree_find(&core->tree, &core->safety.high_qc->block);
     const struct tree_node *voted =
         core->safety.has_vote ? tree_find(&core->tree, &core->safety.vote.block) : NULL;
-    tree_evict(&core->tree, INGOT_TREE_BLOCKS_MAX, INGOT_TREE_BYTES_MAX, high, voted, abandon,
-               core);
+    tree_evict(&core->tree, INGOT_TREE_BLOCKS_MAX, INGOT_TREE_BYTES_MAX, core_high_node(core),
+               voted, abandon, core);
 }
 
 static enum reject validated(struct core *core, const struct core_event *event)
@@ -90,7 +98,7 @@ static enum reject validated(struct core *core, const struct core_event *event)
     bool is_in_tree = tree_find(&core->tree, &block->hash) != NULL;
     if (event->valid && !is_in_tree) {
         if (tree_find(&core->tree, &block->parent) != NULL) {
-            tree_take(core, block);
+            core_tree_take(core, block, event->next_set);
             is_in_tree = true;
         } else if (block->height > tree_root(&core->tree)->block->height) {
             effect_abandon(core, block); /* never one that may have been committed meanwhile */
@@ -125,7 +133,7 @@ static enum reject receive(struct core *core, uint32_t peer, struct message *mes
     case MESSAGE_SYNC_RESPONSE:
         return fetch_receive(core, message);
     case MESSAGE_NUDGE:
-        return REJECT_SET_CHANGE;
+        return nudge_receive(core, peer, message);
     case MESSAGE_SYNC_REQUEST: /* the driver's: it has the store */
     case MESSAGE_TRANSACTIONS: /* the driver's: it has the mempool */
         break;
@@ -138,8 +146,19 @@ static enum reject receive(struct core *core, uint32_t peer, struct message *mes
 static void start(struct core *core)
 {
     core->advertise_at_ms = core->now_ms;
-    if (core->safety.has_vote && core_may_sign(core)) {
-        vote_send(core);
+    vote_resend(core);
+}
+
+/* What withheld it has passed `position`; a vote at or below it may have been cast elsewhere. */
+static void allow_signing(struct core *core, struct position position)
+{
+    struct core_safety *safety = &core->safety;
+    INGOT_ASSERT(position_compare(position, safety->current) <= 0);
+    core->config.withholds_signing = false;
+    if (position_compare(position, safety->last_voted) > 0) {
+        safety->last_voted = position;
+        safety->has_vote = false;
+        core->safety_is_dirty = true;
     }
 }
 
@@ -150,10 +169,14 @@ static void settle(struct core *core)
     while (has_changed) {
         const uint64_t views = core->views_entered;
         certify_waiting(core);
-        has_changed = propose_retry_orphans(core);
+        if (core->tree_has_grown) {
+            core->tree_has_grown = false;
+            collect_retry(core);
+        }
+        has_changed = orphan_retry(core);
         has_changed = fetch_advance(core) || has_changed;
         timeout_count(core);
-        has_changed = has_changed || core->views_entered != views;
+        has_changed = has_changed || core->tree_has_grown || core->views_entered != views;
     }
     timeout_if_due(core);
     propose_if_due(core);
@@ -217,6 +240,9 @@ enum reject core_step(struct core *core, const struct core_event *event,
     case CORE_BEHIND:
         answer_with_ours(core, event->peer);
         break;
+    case CORE_ALLOW_SIGNING:
+        allow_signing(core, event->position);
+        break;
     }
     settle(core);
     const uint64_t deadline_ms = next_deadline(core);
@@ -255,7 +281,7 @@ static bool take_blocks(struct core *core, const struct core_restored *restored)
         if (parent == NULL || block->height != parent->block->height + 1) {
             return false;
         }
-        tree_insert(&core->tree, block);
+        tree_insert(&core->tree, block, restored->next_sets[i]);
     }
     return true;
 }
@@ -267,7 +293,10 @@ static enum entry restored_entry(const struct core *core)
     if (qc_is_genesis(core->safety.high_qc)) {
         return ENTRY_FIRST;
     }
-    return position_compare(view_next(high), core->safety.current) == 0 ? ENTRY_QC : ENTRY_TC;
+    if (position_compare(view_next(high), core->safety.current) != 0) {
+        return ENTRY_TC;
+    }
+    return core->safety.high_qc->phase == PHASE_COMMIT ? ENTRY_EPOCH : ENTRY_QC;
 }
 
 struct core *core_new(const struct core_config *config, const struct core_restored *restored,

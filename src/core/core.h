@@ -18,6 +18,7 @@ struct core_config {
     struct block *genesis;       /* height 0; its hash is the chain's name. Borrowed. */
     bool has_key;                /* false: an observer that never signs */
     struct ingot_public_key key; /* ours */
+    bool withholds_signing;      /* until CORE_ALLOW_SIGNING: follows, and signs nothing */
     uint32_t leader_tenure;      /* K: views that one leader keeps, 1 to INGOT_LEADER_TENURE_MAX */
     uint32_t base_timeout_ms;    /* a view's shortest deadline */
     uint32_t empty_block_interval_ms; /* how long an idle leader waits before an empty block */
@@ -45,7 +46,8 @@ void core_safety_deinit(struct core_safety *safety);
 struct core_restored {
     const struct core_safety *safety;
     struct block *last_committed;
-    struct block *const *blocks; /* uncommitted, executed, each after its parent */
+    struct block *const *blocks;            /* uncommitted, executed, each after its parent */
+    struct validator_set *const *next_sets; /* the set that each opens, or NULL */
     uint32_t block_count;
     struct validator_set *const *sets; /* every known epoch's set, in order of epoch */
     uint32_t set_count;
@@ -62,7 +64,8 @@ enum core_event_kind {
     CORE_VALIDATED, /* the App's answer to CORE_ASK_VALIDATE */
     CORE_PAYLOAD,   /* the mempool has become empty or not empty */
     CORE_CONNECTED, /* a channel has come up: what was sent to it before may be lost */
-    CORE_BEHIND /* a channel has brought a leftover (core_is_leftover): its peer may be behind */
+    CORE_BEHIND, /* a channel has brought a leftover (core_is_leftover): its peer may be behind */
+    CORE_ALLOW_SIGNING /* what withheld signing is over; nothing is signed up to `position` */
 };
 
 struct core_event {
@@ -71,9 +74,11 @@ struct core_event {
     uint32_t peer;            /* MESSAGE: the channel it came by, or CORE_SELF; CONNECTED, BEHIND */
     struct message *message;  /* MESSAGE: borrowed */
     struct block *block;      /* BUILT: borrowed, NULL when nothing was built; VALIDATED */
-    struct position position; /* BUILT: as asked */
-    bool valid;               /* VALIDATED */
-    bool available;           /* PAYLOAD */
+    struct position position; /* BUILT: as asked; ALLOW_SIGNING: not above the current one */
+    struct validator_set *next_set; /* BUILT, VALIDATED: the set in the next epoch that the block
+                                       opens, borrowed; NULL when it changes nothing */
+    bool valid;                     /* VALIDATED */
+    bool available;                 /* PAYLOAD */
     uint32_t timeout_floor_ms; /* TICK: no deadline is shorter; the driver knows the disk's pace */
 };
 
@@ -98,14 +103,15 @@ enum core_effect_kind {
 
 struct core_effect {
     enum core_effect_kind kind;
-    struct block *block;       /* owned reference or NULL */
-    struct message *message;   /* owned reference or NULL */
-    struct qc *justify;        /* ASK_PROPOSE: owned reference */
-    struct core_safety safety; /* PERSIST_SAFETY: owned */
-    struct position position;  /* ASK_PROPOSE */
-    uint32_t peer;             /* ANSWER, FETCH */
-    uint32_t attempt;          /* FETCH */
-    uint32_t recipient_count;  /* SEND */
+    struct block *block;            /* owned reference or NULL */
+    struct validator_set *next_set; /* COMMIT: the set that the block opens; owned, or NULL */
+    struct message *message;        /* owned reference or NULL */
+    struct qc *justify;             /* ASK_PROPOSE: owned reference */
+    struct core_safety safety;      /* PERSIST_SAFETY: owned */
+    struct position position;       /* ASK_PROPOSE */
+    uint32_t peer;                  /* ANSWER, FETCH */
+    uint32_t attempt;               /* FETCH */
+    uint32_t recipient_count;       /* SEND */
     struct ingot_public_key recipients[CORE_RECIPIENTS_MAX];
     struct vote evidence[2]; /* EVIDENCE */
     uint64_t deadline_ms;    /* ARM */
@@ -159,6 +165,7 @@ struct core_status {
     bool is_leader;
     bool is_member;
     bool has_stopped_signing; /* somebody else signs with our key */
+    bool withholds_signing;   /* until CORE_ALLOW_SIGNING */
     bool fetching;            /* blocks we need are on their way */
     uint32_t tree_blocks;     /* uncommitted blocks held */
     size_t pending_bytes;     /* messages held for later */
@@ -167,7 +174,7 @@ struct core_status {
 };
 
 void core_get_status(const struct core *core, struct core_status *status);
-/* The set of an epoch, or NULL: for verification by the driver. Borrowed. */
+/* The set of an epoch that has been entered, or NULL: for verification by the driver. Borrowed. */
 struct validator_set *core_find_set(const struct core *core, uint64_t epoch);
 /* A block of the tree (uncommitted, or the last committed one), or NULL. Borrowed. */
 struct block *core_find_block(const struct core *core, const struct ingot_hash *hash);

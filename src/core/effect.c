@@ -3,6 +3,7 @@
  * whatever another party may come to depend on is preceded by the safety state as it now is.
  */
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/alloc.h"
 #include "core/state.h"
@@ -21,6 +22,7 @@ static struct core_effect *append(struct core_effects *effects, enum core_effect
 void core_effect_deinit(struct core_effect *effect)
 {
     block_unref(effect->block);
+    validator_set_unref(effect->next_set);
     message_unref(effect->message);
     qc_unref(effect->justify);
     core_safety_deinit(&effect->safety);
@@ -60,10 +62,12 @@ void effect_persist_block(struct core *core, struct block *block)
     append(core->out, CORE_PERSIST_BLOCK)->block = block_ref(block);
 }
 
-void effect_commit(struct core *core, struct block *block)
+void effect_commit(struct core *core, const struct tree_node *node)
 {
     effect_flush_safety(core);
-    append(core->out, CORE_COMMIT)->block = block_ref(block);
+    struct core_effect *effect = append(core->out, CORE_COMMIT);
+    effect->block = block_ref(node->block);
+    effect->next_set = node->next_set == NULL ? NULL : validator_set_ref(node->next_set);
 }
 
 void effect_abandon(struct core *core, struct block *block)
@@ -85,21 +89,21 @@ void effect_answer(struct core *core, uint32_t peer, struct message *message)
     effect->peer = peer;
 }
 
-void effect_send(struct core *core, const uint32_t *members, uint32_t count,
+void effect_send(struct core *core, const struct ingot_public_key *keys, uint32_t count,
                  struct message *message)
 {
     INGOT_ASSERT(count <= CORE_RECIPIENTS_MAX);
     effect_flush_safety(core);
     struct core_effect *effect = append(core->out, CORE_SEND);
     effect->message = message;
-    const struct validator_set *set = core_set(core);
     for (uint32_t i = 0; i < count; i++) {
         bool is_repeated = false;
-        for (uint32_t j = 0; j < i; j++) {
-            is_repeated = is_repeated || members[j] == members[i];
+        for (uint32_t j = 0; j < effect->recipient_count; j++) {
+            is_repeated =
+                is_repeated || memcmp(&effect->recipients[j], &keys[i], sizeof *keys) == 0;
         }
         if (!is_repeated) {
-            effect->recipients[effect->recipient_count++] = set->validators[members[i]].key;
+            effect->recipients[effect->recipient_count++] = keys[i];
         }
     }
 }

@@ -12,6 +12,8 @@
  *  8  What waits is above the high QC, and its block is unknown.
  *  9  No channel keeps more than its share of bytes.
  * 10  The candidate is a block of the current view.
+ * 11  All sets up to the current epoch's are known, and no later one.
+ * 12  A block that changes the set has the next set with it, and no child.
  */
 #include <string.h>
 
@@ -73,9 +75,7 @@ static bool waiting_is_sound(const struct core *core)
 static bool channels_are_bounded(const struct core *core)
 {
     for (uint32_t i = 0; i < core->peer_count; i++) {
-        const struct message *orphan = core->peers[i].orphan;
-        if (orphan != NULL &&
-            block_size_bytes(orphan->propose.block) > INGOT_PENDING_BYTES_PER_PEER_MAX) {
+        if (orphan_bytes(core->peers[i].orphan) > INGOT_PENDING_BYTES_PER_PEER_MAX) {
             return false;
         }
     }
@@ -93,6 +93,23 @@ static bool candidate_is_current(const struct core *core)
     return core->candidate == NULL ||
            position_compare(block_position(core->candidate->propose.block), core->safety.current) ==
                0;
+}
+
+static bool sets_are_sound(const struct core *core)
+{
+    return core->set_count == core->safety.current.epoch + 1;
+}
+
+static bool set_changes_are_sound(const struct core *core)
+{
+    for (uint32_t i = 1; i < core->tree.count; i++) {
+        const struct tree_node *node = core->tree.nodes[i];
+        if (block_changes_set(node->block) != (node->next_set != NULL) ||
+            (node->parent->parent != NULL && node->parent->next_set != NULL)) {
+            return false;
+        }
+    }
+    return true;
 }
 
 int core_check_invariants(const struct core *core, const char **why)
@@ -115,6 +132,8 @@ int core_check_invariants(const struct core *core, const char **why)
         {waiting_is_sound(core), "a certificate waits without need"},
         {channels_are_bounded(core), "a channel keeps more than its share"},
         {candidate_is_current(core), "the candidate is not of the current view"},
+        {sets_are_sound(core), "the known sets do not end with the current epoch's"},
+        {set_changes_are_sound(core), "a block of another set stands on an uncommitted change"},
     };
     for (size_t i = 0; i < sizeof invariants / sizeof invariants[0]; i++) {
         if (!invariants[i].holds) {

@@ -19,7 +19,7 @@ static bool has_what_entry_needs(const struct core *core)
     return position_compare(high, qc_position(safety->high_tc->high_qc)) >= 0;
 }
 
-static bool may_propose(const struct core *core)
+bool propose_is_due(const struct core *core)
 {
     return core_may_sign(core) &&
            core_is_own_key(core, view_leader(core, core->safety.current.view)) &&
@@ -45,21 +45,24 @@ static void announce(struct core *core)
 
 void propose_if_due(struct core *core)
 {
-    if (!may_propose(core) || core->has_asked) {
+    if (!propose_is_due(core) || core->has_asked) {
         return;
     }
     if (core->now_ms < core->propose_at_ms) {
         announce(core);
         return;
     }
-    const struct tree_node *parent = tree_find(&core->tree, &core->safety.high_qc->block);
-    INGOT_ASSERT(parent != NULL);
+    struct block *block = core_high_node(core)->block;
+    const enum phase phase = core->safety.high_qc->phase;
+    if (phase == PHASE_PREPARE || phase == PHASE_PRECOMMIT) {
+        nudge_propose(core, block);
+        return;
+    }
     core->has_asked = true;
-    effect_ask_propose(core, parent->block);
+    effect_ask_propose(core, block);
 }
 
-/* The TC that proves our entry, or NULL where the justify does. */
-static struct tc *entry_tc(const struct core *core, const struct qc *justify)
+struct tc *propose_entry_tc(const struct core *core, const struct qc *justify)
 {
     if (position_compare(view_next(qc_position(justify)), core->safety.current) == 0) {
         return NULL;
@@ -81,47 +84,43 @@ void propose_built(struct core *core, const struct core_event *event)
     }
     const bool is_on_high_qc =
         position_compare(qc_position(block->justify), qc_position(core->safety.high_qc)) == 0;
-    if (!is_current || !may_propose(core) || !is_on_high_qc ||
+    if (!is_current || !propose_is_due(core) || !is_on_high_qc ||
         !vote_is_allowed(core, block->justify)) {
         effect_abandon(core, block); /* propose_if_due asks again where there is reason to */
         return;
     }
-    tree_insert(&core->tree, block);
-    effect_persist_block(core, block);
+    core_tree_take(core, block, event->next_set);
     core->has_proposed = true;
-    vote_record(core, block, PHASE_GENERIC);
+    vote_record(core, block, block_changes_set(block) ? PHASE_PREPARE : PHASE_GENERIC);
     struct message *message = message_new(MESSAGE_PROPOSE);
     message->propose.block = block_ref(block);
     message->propose.vote = core->safety.vote;
     message->propose.vote.voter = core_member(core);
-    message->propose.tc = entry_tc(core, block->justify);
+    message->propose.tc = propose_entry_tc(core, block->justify);
     core->proposal = message_ref(message); /* the driver signs it in place */
     effect_broadcast(core, message);
 }
 
-/* Does the message itself prove that its view was entered? */
-static bool proves_entry(const struct core *core, const struct propose *propose)
+static bool proves_entry(const struct core *core, struct position position,
+                         const struct qc *justify, const struct tc *tc)
 {
-    const struct position position = block_position(propose->block);
-    const struct position justify = qc_position(propose->block->justify);
-    if (position_compare(view_next(justify), position) == 0) {
+    if (position_compare(view_next(qc_position(justify)), position) == 0) {
         return true;
     }
-    return propose->tc != NULL &&
-           position_compare(view_tc_entry(core, propose->tc), position) == 0 &&
-           position_compare(justify, qc_position(propose->tc->high_qc)) >= 0;
+    return tc != NULL && position_compare(view_tc_entry(core, tc), position) == 0 &&
+           position_compare(qc_position(justify), qc_position(tc->high_qc)) >= 0;
 }
 
-static enum reject check_sender(const struct core *core, const struct propose *propose)
+enum reject propose_check_sender(const struct core *core, struct position position,
+                                 const struct qc *justify, const struct tc *tc, uint32_t voter)
 {
-    const struct block *block = propose->block;
-    if (block_epoch(block) != core->safety.current.epoch) {
+    if (position.epoch != core->safety.current.epoch) {
         return REJECT_UNKNOWN_EPOCH;
     }
-    if (propose->vote.voter != view_leader(core, block->view)) {
+    if (voter != view_leader(core, position.view)) {
         return REJECT_NOT_LEADER;
     }
-    return proves_entry(core, propose) ? REJECT_NONE : REJECT_NO_ENTRY_PROOF;
+    return proves_entry(core, position, justify, tc) ? REJECT_NONE : REJECT_NO_ENTRY_PROOF;
 }
 
 enum reject propose_check_block(const struct core *core, const struct block *block,
@@ -138,27 +137,9 @@ enum reject propose_check_block(const struct core *core, const struct block *blo
         memcmp(block->validators_hash.bytes, core_set(core)->hash.bytes, INGOT_HASH_BYTES) != 0) {
         return REJECT_BAD_VALIDATORS_HASH;
     }
-    return block_changes_set(block) ? REJECT_SET_CHANGE : REJECT_NONE;
-}
-
-/* Keeps a Propose whose parent is on its way: one a channel, the highest. */
-static enum reject keep_orphan(struct core *core, uint32_t peer, struct message *message)
-{
-    struct peer_state *state = core_peer(core, peer);
-    const struct position position = block_position(message->propose.block);
-    if (position_compare(position, core->safety.current) < 0) {
-        return REJECT_PAST;
-    }
-    if (block_size_bytes(message->propose.block) > INGOT_PENDING_BYTES_PER_PEER_MAX) {
-        return REJECT_BUFFER_FULL;
-    }
-    if (state->orphan != NULL &&
-        position_compare(position, block_position(state->orphan->propose.block)) <= 0) {
-        return REJECT_DUPLICATE;
-    }
-    message_unref(state->orphan);
-    state->orphan = message_ref(message);
-    return REJECT_NONE;
+    /* A child of a set-changing block waits until that is committed by its own last phase. */
+    const enum phase phase = block_changes_set(parent) ? PHASE_COMMIT : PHASE_GENERIC;
+    return block->justify->phase == phase ? REJECT_NONE : REJECT_SET_CHANGE;
 }
 
 static bool is_awaited(const struct core *core, const struct block *block)
@@ -167,10 +148,11 @@ static bool is_awaited(const struct core *core, const struct block *block)
            memcmp(core->waiting_qc->block.bytes, block->hash.bytes, INGOT_HASH_BYTES) == 0;
 }
 
-/* The parent is in the tree and the justify has been applied. */
-static enum reject judge(struct core *core, struct message *message, const struct tree_node *parent)
+enum reject propose_judge(struct core *core, struct message *message)
 {
     struct block *block = message->propose.block;
+    const struct tree_node *parent = tree_find(&core->tree, &block->parent);
+    INGOT_ASSERT(parent != NULL);
     const enum reject reject = propose_check_block(core, block, parent->block);
     if (reject != REJECT_NONE) {
         return reject;
@@ -217,45 +199,16 @@ enum reject propose_receive(struct core *core, uint32_t peer, struct message *me
             return REJECT_PAST;
         }
     }
-    const enum reject reject = check_sender(core, propose);
+    const enum reject reject = propose_check_sender(core, block_position(block), block->justify,
+                                                    propose->tc, propose->vote.voter);
     if (reject != REJECT_NONE) {
         return reject;
     }
-    const struct tree_node *parent = tree_find(&core->tree, &block->parent);
-    if (parent != NULL) {
-        return judge(core, message, parent);
+    if (tree_find(&core->tree, &block->parent) != NULL) {
+        return propose_judge(core, message);
     }
     if (block->height <= tree_root(&core->tree)->block->height) {
         return REJECT_CONFLICTS_COMMITTED;
     }
-    return keep_orphan(core, peer, message);
-}
-
-bool propose_retry_orphans(struct core *core)
-{
-    bool has_changed = false;
-    for (uint32_t i = 0; i < core->peer_count; i++) {
-        struct message *orphan = core->peers[i].orphan;
-        if (orphan == NULL) {
-            continue;
-        }
-        const struct block *block = orphan->propose.block;
-        const bool is_past = core_is_past(core, block_position(block));
-        const struct tree_node *parent = tree_find(&core->tree, &block->parent);
-        if (parent == NULL && !is_past) {
-            continue;
-        }
-        core->peers[i].orphan = NULL;
-        if (parent != NULL) {
-            /* Its justify was verified when it came; now it can be applied. */
-            const bool is_applied = certify_qc(core, i, block->justify) == REJECT_NONE;
-            parent = tree_find(&core->tree, &block->parent);
-            if (is_applied && parent != NULL) {
-                (void)judge(core, orphan, parent);
-            }
-        }
-        message_unref(orphan);
-        has_changed = true;
-    }
-    return has_changed;
+    return orphan_keep(core, peer, message);
 }

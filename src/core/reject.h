@@ -33,7 +33,7 @@
     X(BAD_HEIGHT, "bad_height")                                                                    \
     X(BAD_TIME, "bad_time")                                                                        \
     X(BAD_VALIDATORS_HASH, "bad_validators_hash")                                                  \
-    X(SET_CHANGE, "set_change_unsupported")                                                        \
+    X(SET_CHANGE, "set_change_pending")                                                            \
     X(CONFLICTS_COMMITTED, "conflicts_with_committed")                                             \
     X(BELOW_LOCK, "below_lock")                                                                    \
     X(INVALID_BLOCK, "invalid_block")                                                              \

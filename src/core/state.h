@@ -11,7 +11,7 @@
 #include "core/tree.h"
 
 /* How the current view was entered: decides whether its leader may wait when idle. */
-enum entry { ENTRY_FIRST, ENTRY_QC, ENTRY_TC };
+enum entry { ENTRY_FIRST, ENTRY_QC, ENTRY_TC, ENTRY_EPOCH };
 
 /* The highest vote, and the highest timeout, of one member of the current set. */
 struct slot {
@@ -23,7 +23,7 @@ struct slot {
 
 /* What one channel made us keep, and when it was answered last. */
 struct peer_state {
-    struct message *orphan; /* a Propose whose parent is unknown; owned, or NULL */
+    struct message *orphan; /* a Propose or Nudge whose block has no place yet; owned, or NULL */
     uint64_t answered_ms;
     bool was_answered;
 };
@@ -49,13 +49,14 @@ struct fetch {
 
 struct core {
     struct core_config config;
-    struct validator_set **sets; /* by epoch, from 0 */
+    struct validator_set **sets; /* by epoch, from 0 to the current one; core_new, epoch.c */
     uint32_t set_count;
 
     /* Durable before anything that depends on it is sent. */
     struct core_safety safety; /* current: view_enter · last_voted, vote: vote.c, timeout.c ·
                                   locked, high_qc: certify_qc · high_tc: certify_tc */
     bool safety_is_dirty;      /* changed since the last PERSIST_SAFETY (effect.c) */
+    bool tree_has_grown;       /* votes may have waited for the block that came */
     struct tree tree;          /* tree.c; its root is the last committed block */
 
     /* The current view; all of it is set by view_enter. */
@@ -66,7 +67,7 @@ struct core {
     bool has_announced;     /* the waiting leader has shown the QC that it stands on */
     bool has_asked;         /* the App is building our block */
     bool has_proposed;
-    struct message *proposal; /* our Propose of this view, once it is sent; owned */
+    struct message *proposal; /* our Propose or Nudge of this view, once it is sent; owned */
     bool has_timed_out;
     uint64_t resend_at_ms;     /* our Timeout is due again */
     bool has_candidate;        /* a Propose of this view was taken up; a second one is not */
@@ -95,8 +96,10 @@ struct core {
 };
 
 /* core.c */
-struct validator_set *core_set(const struct core *core); /* of the current epoch */
-uint32_t core_member(const struct core *core);           /* our index, or VALIDATOR_NONE */
+struct validator_set *core_set(const struct core *core);   /* of the current epoch */
+uint32_t core_member(const struct core *core);             /* our index, or VALIDATOR_NONE */
+struct tree_node *core_high_node(const struct core *core); /* the high QC's block */
+void core_tree_take(struct core *core, struct block *block, struct validator_set *next_set);
 bool core_may_sign(const struct core *core);
 bool core_is_own_key(const struct core *core, uint32_t member);
 struct peer_state *core_peer(struct core *core, uint32_t peer);
@@ -104,13 +107,13 @@ struct peer_state *core_peer(struct core *core, uint32_t peer);
 /* effect.c: what leaves. Each persists what changed first where the effect depends on it. */
 void effect_flush_safety(struct core *core);
 void effect_persist_block(struct core *core, struct block *block);
-void effect_commit(struct core *core, struct block *block);
+void effect_commit(struct core *core, const struct tree_node *node);
 void effect_abandon(struct core *core, struct block *block);
 /* Takes over the message. */
 void effect_broadcast(struct core *core, struct message *message);
 void effect_answer(struct core *core, uint32_t peer, struct message *message);
-/* To members of the current set, each once; takes over the message. */
-void effect_send(struct core *core, const uint32_t *members, uint32_t count,
+/* Each key once; takes over the message. */
+void effect_send(struct core *core, const struct ingot_public_key *keys, uint32_t count,
                  struct message *message);
 void effect_ask_propose(struct core *core, struct block *parent);
 void effect_ask_validate(struct core *core, struct block *block);
@@ -127,6 +130,7 @@ struct position view_tc_entry(const struct core *core, const struct tc *tc);
 uint32_t view_leader(const struct core *core, uint64_t view);
 uint64_t view_wait_ms(const struct core *core);
 bool view_is_idle(const struct core *core);
+const struct ingot_public_key *view_leader_key(const struct core *core, uint64_t view);
 void view_enter(struct core *core, struct position position, enum entry entry);
 void view_payload(struct core *core, bool available);
 
@@ -136,6 +140,10 @@ enum reject certify_qc(struct core *core, uint32_t peer, struct qc *qc);
 enum reject certify_tc(struct core *core, uint32_t peer, struct tc *tc);
 void certify_waiting(struct core *core);
 
+/* epoch.c */
+void epoch_add_set(struct core *core, struct validator_set *set);
+void epoch_enter(struct core *core, struct qc *commit_qc);
+
 /* commit.c */
 void commit_by(struct core *core, const struct qc *qc);
 
@@ -143,19 +151,42 @@ void commit_by(struct core *core, const struct qc *qc);
 bool vote_is_allowed(const struct core *core, const struct qc *justify);
 void vote_record(struct core *core, const struct block *block, enum phase phase);
 void vote_send(struct core *core);
+/* The saved vote once more, where it can still be of use. */
+void vote_resend(struct core *core);
 enum reject vote_on_candidate(struct core *core, struct block *block);
 
 /* collect.c: from votes to a QC. */
 enum reject collect_vote(struct core *core, uint32_t peer, const struct vote *vote);
+/* Certificates that only waited for their block. */
+void collect_retry(struct core *core);
 
 /* propose.c */
 void propose_if_due(struct core *core);
+/* Are we to speak as the leader of this view, and have not yet? */
+bool propose_is_due(const struct core *core);
+/* The TC that proves our entry into this view, a reference, or NULL where the justify does. */
+struct tc *propose_entry_tc(const struct core *core, const struct qc *justify);
+/* Is it from the leader of `position`, and does it prove that this view was entered? */
+enum reject propose_check_sender(const struct core *core, struct position position,
+                                 const struct qc *justify, const struct tc *tc, uint32_t voter);
 void propose_built(struct core *core, const struct core_event *event);
 enum reject propose_receive(struct core *core, uint32_t peer, struct message *message);
-bool propose_retry_orphans(struct core *core);
+/* The parent is in the tree and the justify has been applied. */
+enum reject propose_judge(struct core *core, struct message *message);
 /* What a block must say of itself, given its parent. */
 enum reject propose_check_block(const struct core *core, const struct block *block,
                                 const struct block *parent);
+
+/* nudge.c */
+void nudge_propose(struct core *core, struct block *block);
+enum reject nudge_receive(struct core *core, uint32_t peer, struct message *message);
+/* The nudge's block is in the tree and its justify has been applied. */
+enum reject nudge_judge(struct core *core, const struct nudge *nudge);
+
+/* orphan.c: one Propose or Nudge for each channel, until what it stands on is here. */
+enum reject orphan_keep(struct core *core, uint32_t peer, struct message *message);
+bool orphan_retry(struct core *core);
+size_t orphan_bytes(const struct message *orphan);
 
 /* timeout.c */
 void timeout_if_due(struct core *core);

@@ -7,8 +7,7 @@ static size_t pending_bytes(const struct core *core)
 {
     size_t bytes = 0;
     for (uint32_t i = 0; i < core->peer_count; i++) {
-        const struct message *orphan = core->peers[i].orphan;
-        bytes += orphan == NULL ? 0 : block_size_bytes(orphan->propose.block);
+        bytes += orphan_bytes(core->peers[i].orphan);
     }
     return bytes;
 }
@@ -30,6 +29,7 @@ void core_get_status(const struct core *core, struct core_status *status)
         .is_leader = core_is_own_key(core, leader),
         .is_member = core_member(core) != VALIDATOR_NONE,
         .has_stopped_signing = core->has_stopped_signing,
+        .withholds_signing = core->config.withholds_signing,
         .fetching = core->fetch.is_active,
         .tree_blocks = core->tree.count - 1,
         .pending_bytes = pending_bytes(core),
@@ -61,6 +61,17 @@ static bool tc_is_of_use(const struct core *core, const struct tc *tc)
            position_compare(view_tc_entry(core, tc), core->safety.current) > 0;
 }
 
+/*
+ * For what a leader says. While its view is not certified, the leader's vote may be the last that
+ * is missing. Once it is, no certificate waits for its block, and its justify is older still.
+ */
+static bool is_certified_past(const struct core *core, struct position position,
+                              const struct tc *tc)
+{
+    return position_compare(position, qc_position(core->safety.high_qc)) <= 0 &&
+           (tc == NULL || !tc_is_of_use(core, tc));
+}
+
 bool core_is_leftover(const struct core *core, const struct message *message)
 {
     if (message->kind == MESSAGE_TIMEOUT) {
@@ -70,12 +81,11 @@ bool core_is_leftover(const struct core *core, const struct message *message)
                (timeout->tc == NULL || !tc_is_of_use(core, timeout->tc));
     }
     if (message->kind == MESSAGE_PROPOSE) {
-        /* While its view is not certified, the proposer's vote may be the last that is missing.
-         * Once it is, no certificate waits for this block, and its justify is older still. */
-        const struct propose *propose = &message->propose;
-        return position_compare(block_position(propose->block),
-                                qc_position(core->safety.high_qc)) <= 0 &&
-               (propose->tc == NULL || !tc_is_of_use(core, propose->tc));
+        return is_certified_past(core, block_position(message->propose.block), message->propose.tc);
+    }
+    if (message->kind == MESSAGE_NUDGE) {
+        const struct nudge *nudge = &message->nudge;
+        return is_certified_past(core, (struct position){nudge->epoch, nudge->view}, nudge->tc);
     }
     return false;
 }

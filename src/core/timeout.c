@@ -89,7 +89,9 @@ enum reject timeout_receive(struct core *core, uint32_t peer, struct message *me
     if (timeout->tc != NULL) {
         (void)certify_tc(core, peer, timeout->tc);
     }
-    (void)certify_qc(core, peer, timeout->high_qc);
+    if (certify_qc(core, peer, timeout->high_qc) == REJECT_BINDING) {
+        return REJECT_BINDING;
+    }
     if (core_is_past(core, position)) {
         if (peer != CORE_SELF) {
             answer_with_ours(core, peer);

@@ -9,10 +9,12 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 
-static struct tree_node *node_new(struct block *block, struct tree_node *parent)
+static struct tree_node *node_new(struct block *block, struct validator_set *next_set,
+                                  struct tree_node *parent)
 {
     struct tree_node *node = alloc_zeroed(1, sizeof *node);
     node->block = block_ref(block);
+    node->next_set = next_set == NULL ? NULL : validator_set_ref(next_set);
     node->parent = parent;
     return node;
 }
@@ -20,6 +22,7 @@ static struct tree_node *node_new(struct block *block, struct tree_node *parent)
 static void node_free(struct tree_node *node)
 {
     block_unref(node->block);
+    validator_set_unref(node->next_set);
     free(node);
 }
 
@@ -36,7 +39,7 @@ static void append(struct tree *tree, struct tree_node *node)
 void tree_init(struct tree *tree, struct block *root)
 {
     *tree = (struct tree){0};
-    append(tree, node_new(root, NULL));
+    append(tree, node_new(root, NULL, NULL));
 }
 
 void tree_deinit(struct tree *tree)
@@ -64,12 +67,14 @@ struct tree_node *tree_find(const struct tree *tree, const struct ingot_hash *ha
     return NULL;
 }
 
-struct tree_node *tree_insert(struct tree *tree, struct block *block)
+struct tree_node *tree_insert(struct tree *tree, struct block *block,
+                              struct validator_set *next_set)
 {
     struct tree_node *parent = tree_find(tree, &block->parent);
     INGOT_ASSERT(parent != NULL);
     INGOT_ASSERT(block->height == parent->block->height + 1);
-    struct tree_node *node = node_new(block, parent);
+    INGOT_ASSERT(block_changes_set(block) == (next_set != NULL));
+    struct tree_node *node = node_new(block, next_set, parent);
     append(tree, node);
     return node;
 }

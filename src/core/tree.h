@@ -8,8 +8,9 @@
 #include "core/types.h"
 
 struct tree_node {
-    struct block *block;      /* owned reference */
-    struct tree_node *parent; /* NULL at the root */
+    struct block *block;            /* owned reference */
+    struct validator_set *next_set; /* owned; the set that it opens, NULL if it changes nothing */
+    struct tree_node *parent;       /* NULL at the root */
 };
 
 struct tree {
@@ -23,8 +24,9 @@ void tree_init(struct tree *tree, struct block *root);
 void tree_deinit(struct tree *tree);
 struct tree_node *tree_root(const struct tree *tree);
 struct tree_node *tree_find(const struct tree *tree, const struct ingot_hash *hash);
-/* Adds a block whose parent is in the tree and which is not. */
-struct tree_node *tree_insert(struct tree *tree, struct block *block);
+/* Adds a block whose parent is in the tree and which is not. Takes references of its own. */
+struct tree_node *tree_insert(struct tree *tree, struct block *block,
+                              struct validator_set *next_set);
 /* Is `ancestor` the node itself or above it on the way to the root? */
 bool tree_is_ancestor(const struct tree_node *ancestor, const struct tree_node *node);
 

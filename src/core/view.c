@@ -29,6 +29,11 @@ uint32_t view_leader(const struct core *core, uint64_t view)
     return leader_of_view(core_set(core), view, core->config.leader_tenure);
 }
 
+const struct ingot_public_key *view_leader_key(const struct core *core, uint64_t view)
+{
+    return &core_set(core)->validators[view_leader(core, view)].key;
+}
+
 /*
  * base * 1.5^k, at most INGOT_TIMEOUT_FACTOR_MAX times base, where k counts whole tenures since
  * the highest QC beyond two: the two that any single crash may cost do not slow the others down.
@@ -56,10 +61,11 @@ bool view_is_idle(const struct core *core)
     if (core->has_payload) {
         return false;
     }
-    const struct tree_node *node = tree_find(&core->tree, &core->safety.high_qc->block);
-    INGOT_ASSERT(node != NULL);
-    for (; node->parent != NULL; node = node->parent) {
-        if (node->block->transaction_count > 0 || block_changes_set(node->block)) {
+    for (const struct tree_node *node = core_high_node(core); node->parent != NULL;
+         node = node->parent) {
+        /* The first block of an epoch commits what opened it for those who lack the Commit QC. */
+        if (node->block->transaction_count > 0 || block_changes_set(node->block) ||
+            node->block->justify->phase == PHASE_COMMIT) {
             return false;
         }
     }

@@ -31,18 +31,50 @@ void vote_record(struct core *core, const struct block *block, enum phase phase)
     core->safety_is_dirty = core->safety_is_dirty || !MUTANT(NO_DURABLE_VOTE);
 }
 
+/* The leader of the first view of the epoch that this block opens; NULL if it is unknown. */
+static const struct ingot_public_key *next_epoch_leader(const struct core *core,
+                                                        const struct ingot_hash *hash)
+{
+    const struct tree_node *node = tree_find(&core->tree, hash);
+    if (node == NULL || node->next_set == NULL) {
+        return NULL;
+    }
+    const uint32_t leader = leader_of_view(node->next_set, epoch_first_view(node->block->view),
+                                           core->config.leader_tenure);
+    return &node->next_set->validators[leader].key;
+}
+
 /*
  * To the next leader, who proposes on the certificate, and where it is another to this one too:
- * if the next leader dies at the hand-over, the certificate is not lost with it.
+ * if the next leader dies at the hand-over, the certificate is not lost with it. Votes to commit a
+ * new set go to its first leader as well, who may be no member yet.
  */
 void vote_send(struct core *core)
 {
-    const uint64_t view = core->safety.vote.view;
-    const uint32_t leaders[] = {view_leader(core, view + 1), view_leader(core, view)};
+    const struct vote *vote = &core->safety.vote;
+    struct ingot_public_key keys[CORE_RECIPIENTS_MAX];
+    uint32_t count = 0;
+    keys[count++] = *view_leader_key(core, vote->view + 1);
+    keys[count++] = *view_leader_key(core, vote->view);
+    if (vote->phase == PHASE_COMMIT) {
+        const struct ingot_public_key *leader = next_epoch_leader(core, &vote->block);
+        if (leader != NULL) {
+            keys[count++] = *leader;
+        }
+    }
     struct message *message = message_new(MESSAGE_VOTE);
-    message->vote = core->safety.vote;
+    message->vote = *vote;
     message->vote.voter = core_member(core);
-    effect_send(core, leaders, 2, message);
+    effect_send(core, keys, count, message);
+}
+
+/* A vote of an epoch that has ended is of no use: whoever could count it needs the Commit QC. */
+void vote_resend(struct core *core)
+{
+    const struct core_safety *safety = &core->safety;
+    if (safety->has_vote && safety->vote.epoch == safety->current.epoch && core_may_sign(core)) {
+        vote_send(core);
+    }
 }
 
 enum reject vote_on_candidate(struct core *core, struct block *block)
@@ -54,7 +86,7 @@ enum reject vote_on_candidate(struct core *core, struct block *block)
         position_compare(qc_position(block->justify), core->safety.locked) < 0) {
         reject = REJECT_BELOW_LOCK;
     } else if (vote_is_allowed(core, block->justify)) {
-        vote_record(core, block, PHASE_GENERIC);
+        vote_record(core, block, block_changes_set(block) ? PHASE_PREPARE : PHASE_GENERIC);
         vote_send(core);
     }
     message_unref(candidate);

@@ -66,20 +66,25 @@ static struct core_config core_config_of(const struct replica_options *options)
 static enum ingot_error open_core(struct replica *replica, const struct ledger_start *start,
                                   char *why, size_t why_size)
 {
-    struct block **blocks = alloc_zeroed(start->uncommitted_count + 1, sizeof(struct block *));
-    for (uint32_t i = 0; i < start->uncommitted_count; i++) {
+    const uint32_t count = start->uncommitted_count;
+    struct block **blocks = alloc_zeroed(count + 1, sizeof(struct block *));
+    struct validator_set **next_sets = alloc_zeroed(count + 1, sizeof(struct validator_set *));
+    for (uint32_t i = 0; i < count; i++) {
         blocks[i] = start->uncommitted[i].block;
+        next_sets[i] = executor_next_set(replica->executor, &blocks[i]->hash);
     }
     const struct core_config config = core_config_of(&replica->options);
     const struct core_restored restored = {.safety = &start->safety,
                                            .last_committed = start->last_committed.block,
                                            .blocks = blocks,
-                                           .block_count = start->uncommitted_count,
+                                           .next_sets = next_sets,
+                                           .block_count = count,
                                            .sets = start->sets,
                                            .set_count = start->set_count};
     const char *reason = NULL;
     replica->core = core_new(&config, &restored, &reason);
     free(blocks);
+    free(next_sets);
     if (replica->core == NULL) {
         (void)snprintf(why, why_size, "the safety record does not fit its chain: %s", reason);
         return INGOT_ERROR_CORRUPT;

@@ -37,8 +37,7 @@ static void take_commit(struct replica *replica, const struct core_effect *effec
 {
     struct execution *execution = executor_find(replica->executor, &effect->block->hash);
     INGOT_ASSERT(execution != NULL);
-    ledger_commit_block(replica->ledger, effect->block, execution,
-                        executor_next_set(replica->executor, &effect->block->hash));
+    ledger_commit_block(replica->ledger, effect->block, execution, effect->next_set);
     executor_committed(replica->executor, effect->block);
     pool_committed(replica, effect->block);
 }
@@ -64,14 +63,23 @@ static void ask_validate(struct replica *replica, struct block *block)
             log_u64("view", block->view), log_text("reason", reason),
             log_hex("proposer", block->proposer.bytes, sizeof block->proposer.bytes));
     }
-    struct core_event event = {.kind = CORE_VALIDATED, .block = block, .valid = error == INGOT_OK};
+    const bool is_valid = error == INGOT_OK;
+    struct core_event event = {
+        .kind = CORE_VALIDATED,
+        .block = block,
+        .valid = is_valid,
+        .next_set = is_valid ? executor_next_set(replica->executor, &block->hash) : NULL};
     (void)replica_step(replica, &event);
 }
 
 static void ask_propose(struct replica *replica, const struct core_effect *effect)
 {
     struct block *block = pool_build(replica, effect);
-    struct core_event event = {.kind = CORE_BUILT, .block = block, .position = effect->position};
+    struct core_event event = {
+        .kind = CORE_BUILT,
+        .block = block,
+        .position = effect->position,
+        .next_set = block != NULL ? executor_next_set(replica->executor, &block->hash) : NULL};
     if (replica->stop == REPLICA_RUNS) {
         (void)replica_step(replica, &event);
     }
@@ -321,7 +329,8 @@ static void broadcast(struct replica *replica, struct core_effect *effect)
     sign(replica, effect->message);
     replica->options.output.broadcast(replica->options.output.context, INGOT_FRAME_CONSENSUS,
                                       encode(replica, effect->message));
-    if (effect->message->kind == MESSAGE_PROPOSE || effect->message->kind == MESSAGE_TIMEOUT) {
+    const enum message_kind kind = effect->message->kind;
+    if (kind == MESSAGE_PROPOSE || kind == MESSAGE_NUDGE || kind == MESSAGE_TIMEOUT) {
         give_back(replica, effect->message);
     }
 }

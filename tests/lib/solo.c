@@ -57,9 +57,12 @@ void solo_restart(struct solo *solo, struct block *const *blocks, uint32_t count
 {
     core_free(solo->core);
     const char *why = NULL;
+    struct validator_set *const next_sets[SOLO_BLOCKS_MAX] = {NULL};
+    INGOT_ASSERT(count <= SOLO_BLOCKS_MAX);
     const struct core_restored restored = {.safety = &solo->safety,
                                            .last_committed = solo->genesis,
                                            .blocks = blocks,
+                                           .next_sets = next_sets,
                                            .block_count = count,
                                            .sets = &solo->set,
                                            .set_count = 1};

@@ -9,6 +9,8 @@
 
 #define SOLO_VALIDATORS 4
 
+#define SOLO_BLOCKS_MAX 64 /* that a restart brings back */
+
 struct solo {
     struct core_config config;
     struct core *core;

@@ -51,7 +51,7 @@ static void plant(struct drawing *drawing)
 static void grow(struct drawing *drawing, uint8_t name, uint8_t parent)
 {
     struct block *block = make(name, parent, find(drawing, parent)->block->height + 1, 100);
-    (void)tree_insert(&drawing->tree, block);
+    (void)tree_insert(&drawing->tree, block, NULL);
     block_unref(block);
 }
 
