@@ -456,6 +456,17 @@ class Network:
         self.until(f"nobody is connected to {node}",
                    lambda: all(node.transport_key not in o.connected_keys() for o in running))
 
+    def set_powers(self, powers, node=None, timeout_s=DEADLINE_S):
+        """`ingot validator set`: (exit status, output). `powers` is a list of (node, power); asked
+        of `node`, or of the first that runs."""
+        arguments = [text for member, power in powers for text in (member.public_key, str(power))]
+        asked = subprocess.run(
+            [PROGRAM, "validator", "set", *arguments, "--node", (node or self.running()[0]).url,
+             "--admin", os.path.join(self.homes, "administrator.key"),
+             "--timeout", str(timeout_s)],
+            capture_output=True, text=True)
+        return asked.returncode, asked.stdout + asked.stderr
+
     def reload_peers(self, *nodes):
         """Lets them read their peers files again (all that run, if none is named), and waits until
         they have; a file that is refused is a failure."""
