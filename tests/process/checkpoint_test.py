@@ -1,0 +1,107 @@
+"""Checkpoints and backups of a network under load.
+
+A node that has nothing but a checkpoint follows the chain, from servers that keep no older blocks
+either. A copy of a validator's data, taken while it ran, takes the place of the original: it signs
+nothing until the chain has passed its watermark, then it signs again, and nobody has voted twice.
+"""
+
+import os
+import re
+import subprocess
+
+from checks import check_acknowledged, check_equal, check_no_evidence, read_ledger
+from network import PROGRAM, Failure, Load, Network, main
+
+RETAIN = 300
+SETTINGS = f"\n[storage]\nretain_blocks = {RETAIN}\n"
+
+
+def expect(condition, what):
+    if not condition:
+        raise Failure(what)
+
+
+def ingot(*arguments, status=0):
+    """The standard output and error of the program, which must end with this status."""
+    done = subprocess.run([PROGRAM, *arguments], capture_output=True, text=True)
+    expect(done.returncode == status,
+           f"ingot {' '.join(arguments)}: {done.returncode}, expected {status}\n{done.stderr}")
+    return done.stdout + done.stderr
+
+
+def checkpoint_of(node, name):
+    """Exports; the file, its hash and its height."""
+    path = os.path.join(os.path.dirname(node.home), name)
+    said = ingot("checkpoint", "export", "--home", node.home, "--out", path)
+    return (path, re.search(r"^hash +(\w{64})$", said, re.M).group(1),
+            int(re.search(r"^height +(\d+)$", said, re.M).group(1)))
+
+
+def join_with_checkpoint(network, path, value):
+    """As Network.add_observer, but the home gets the checkpoint before it is started."""
+    node, line = network.init_home()
+    others = network.running()
+    network.nodes.append(node)
+    for each in network.nodes:
+        each.write_peer(line)
+    network.reload_peers(*others)
+    other = "0" * 64
+    said = ingot("checkpoint", "import", "--home", node.home, "--in", path, "--hash", other,
+                 status=3)
+    expect("another checkpoint" in said and not os.path.exists(node.data), said)
+    said = ingot("checkpoint", "import", "--home", node.home, "--in", path, "--hash", value)
+    expect(value in said, said)
+    said = ingot("checkpoint", "import", "--home", node.home, "--in", path, "--trust", status=1)
+    expect("no data yet" in said, said)
+    network.start(node)
+    network.until_connected(node, *others)
+    return node
+
+
+def follows(network, node, others):
+    goal = max(other.height() for other in others)
+    network.until(f"{node} has reached {goal}", lambda: node.height() >= goal)
+
+
+def a_node_that_has_nothing_but_a_checkpoint_follows():
+    with Network(settings=SETTINGS) as network:
+        network.start()
+        validators = network.nodes[:]
+        with Load(validators, clients_per_node=2) as load:
+            network.until("old blocks have left the servers",
+                          lambda: all(v.metrics()["ingot_height_lowest"] > 1 for v in validators))
+            path, value, height = checkpoint_of(validators[0], "checkpoint")
+            node = join_with_checkpoint(network, path, value)
+            follows(network, node, validators)
+            expect(node.metrics()["ingot_height_lowest"] > 1, f"{node} has the whole history")
+            expect("error" in node.call("block", height=1), f"{node} has the first block")
+
+            # It is a server like the others: what it exports starts a node too.
+            network.until("it has gone on", lambda: node.height() > height + 20)
+            path, value, _ = checkpoint_of(node, "checkpoint-2")
+            second = join_with_checkpoint(network, path, value)
+            follows(network, second, validators)
+
+            node.kill()
+            network.start(node)
+            follows(network, node, validators)
+        expect(not load.failures, f"clients saw failures: {load.failures[:3]}")
+        at, state = check_equal_newest(network)
+        check_acknowledged(load, state)
+        expect(at > height, "the chain did not go on")
+        check_no_evidence(network.nodes)
+
+
+def check_equal_newest(network):
+    """As check_equal, which looks at old blocks too."""
+    def equal():
+        answers = [node.state() for node in network.running()]
+        same = None not in answers and all(a[1] == answers[0][1] for a in answers)
+        return answers if same else None
+
+    answers = network.until("all nodes have one state", equal)
+    return min(height for height, _ in answers), answers[0][1]
+
+
+if __name__ == "__main__":
+    main(a_node_that_has_nothing_but_a_checkpoint_follows)
