@@ -161,6 +161,9 @@ struct core_status {
     struct block *last_committed;
     struct qc *high_qc;
     struct tc *high_tc;        /* or NULL */
+    struct qc *waiting_qc;     /* the highest verified one whose block we lack, or NULL */
+    uint32_t waiting_peer;     /* who showed it */
+    bool taking_blocks;        /* a run of fetched blocks is being executed */
     struct validator_set *set; /* of the current epoch */
     bool is_leader;
     bool is_member;

@@ -70,8 +70,8 @@ void fetch_if_due(struct core *core)
 
 enum reject fetch_receive(struct core *core, struct message *message)
 {
-    if (!core->fetch.is_active || core->fetched.response != NULL) {
-        return REJECT_UNREQUESTED;
+    if (core->fetched.response != NULL) {
+        return REJECT_DUPLICATE;
     }
     core->fetched = (struct fetched){.response = message_ref(message)};
     return REJECT_NONE;

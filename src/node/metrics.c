@@ -128,7 +128,7 @@ static void render_chain(const struct metrics *metrics, struct ingot_buffer *tex
     gauge(text, "ingot_signing_stopped",
           "1 after this node has seen its own key used elsewhere and ended all signing.",
           metrics->has_stopped_signing);
-    gauge(text, "ingot_catching_up", "1 while blocks that others have committed are fetched.",
+    gauge(text, "ingot_catching_up", "1 while others are known to be well ahead of this node.",
           metrics->catching_up);
     gauge(text, "ingot_uncommitted_blocks", "Blocks held above the last committed one.",
           metrics->uncommitted_blocks);
@@ -149,6 +149,33 @@ static void render_chain(const struct metrics *metrics, struct ingot_buffer *tex
     counter(text, "ingot_sync_commits_total", "Durable commits of the store.", metrics->sync.count);
     render_histogram(text, "ingot_sync_seconds", "Time that a durable commit of the store took.",
                      &metrics->sync);
+}
+
+static void render_sync(const struct metrics *metrics, struct ingot_buffer *text)
+{
+    const struct sync_client_status *client = &metrics->sync_client;
+    const struct sync_server_status *server = &metrics->sync_server;
+    gauge(text, "ingot_sync_height", "Height up to which this node has blocks.", client->height);
+    gauge(text, "ingot_sync_target_height", "Height that peers are believed to have.",
+          client->target);
+    gauge(text, "ingot_sync_blocks_per_second", "Blocks fetched and executed, in the last second.",
+          client->blocks_per_second);
+    gauge(text, "ingot_sync_held_bytes", "Bytes of fetched blocks that wait to be executed.",
+          client->held_bytes);
+    counter(text, "ingot_sync_blocks_total", "Blocks fetched and executed.", client->blocks);
+    counter(text, "ingot_sync_requests_total", "Requests for blocks that were sent.",
+            client->requests);
+    describe(text, "ingot_sync_penalties_total", "counter",
+             "Faults of peers that were asked for blocks.");
+    for (int i = 0; i < SYNC_FAULT_COUNT; i++) {
+        ingot_buffer_format(text, "ingot_sync_penalties_total{reason=\"%s\"} %" PRIu64 "\n",
+                            sync_fault_text((enum sync_fault)i), client->penalties[i]);
+    }
+    gauge(text, "ingot_sync_requests_waiting", "Requests of peers that wait for their turn.",
+          server->waiting);
+    counter(text, "ingot_sync_answers_total", "Answers to requests for blocks.", server->answers);
+    counter(text, "ingot_sync_blocks_served_total", "Blocks in these answers.", server->blocks);
+    counter(text, "ingot_sync_bytes_served_total", "Bytes of these answers.", server->bytes);
 }
 
 static void render_mempool(const struct metrics *metrics, struct ingot_buffer *text)
@@ -251,6 +278,7 @@ void metrics_render(const struct metrics *metrics, const struct metrics_rpc *rpc
 {
     render_identity(metrics, text);
     render_chain(metrics, text);
+    render_sync(metrics, text);
     render_mempool(metrics, text);
     render_network(metrics, text);
     render_store(&metrics->store, text);

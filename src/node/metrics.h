@@ -8,6 +8,8 @@
 #include <ingot/network.h>
 
 #include "core/reject.h"
+#include "node/sync_client.h"
+#include "node/sync_server.h"
 #include "storage/lmdb.h"
 
 /* Upper bounds in a 1-2-5 series from 100 us to 50 s; one more bucket takes the rest. */
@@ -58,6 +60,9 @@ struct metrics {
 
     struct ingot_network_stats network; /* as ingot_network_stats fills it */
     struct store_lmdb_stats store;      /* as store_lmdb_get_stats fills it */
+
+    struct sync_client_status sync_client;
+    struct sync_server_status sync_server;
 
     struct metrics_histogram commit_latency; /* from a block's proposal to its commit */
     struct metrics_histogram sync;           /* durable commits of the store */

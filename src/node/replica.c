@@ -148,6 +148,7 @@ enum ingot_error replica_open(const struct replica_options *options, struct repl
         return error;
     }
     verifier_init(&opened->verifier, &options->genesis->hash, options->scheme, find_set, opened);
+    sync_open(opened);
     *replica = opened;
     return INGOT_OK;
 }
@@ -157,6 +158,7 @@ void replica_free(struct replica *replica)
     if (replica == NULL) {
         return;
     }
+    sync_close(replica);
     core_effects_deinit(&replica->effects);
     replica_clear_outbox(replica);
     free(replica->outbox.items);
@@ -198,6 +200,7 @@ void replica_set_connected(struct replica *replica, uint32_t peer, bool is_conne
 {
     peer_at(replica, peer)->is_connected = is_connected;
     peer_at(replica, peer)->was_warned_of = false;
+    sync_connected(replica, peer, is_connected);
     if (is_connected && replica->has_started && replica->stop == REPLICA_RUNS) {
         struct core_event event = {.kind = CORE_CONNECTED, .peer = peer};
         (void)replica_step(replica, &event);
@@ -207,6 +210,7 @@ void replica_set_connected(struct replica *replica, uint32_t peer, bool is_conne
 void replica_remove_peer(struct replica *replica, uint32_t peer)
 {
     replica_set_connected(replica, peer, false);
+    sync_forget(replica, peer);
     *peer_at(replica, peer) = (struct replica_peer){0};
 }
 
@@ -270,14 +274,6 @@ static enum reject filter(struct replica *replica, uint32_t peer, const struct m
                        claims_our_key(replica, message->vote.epoch, message->vote.voter)
                    ? REJECT_NONE
                    : REJECT_PAST;
-    case MESSAGE_SYNC_RESPONSE: {
-        /* One answer to one request: hundreds of certificates are dear to verify. */
-        struct core_status status;
-        core_get_status(replica->core, &status);
-        const bool is_owed = replica->peers[peer].owes_blocks;
-        replica->peers[peer].owes_blocks = false;
-        return status.fetching && is_owed ? REJECT_NONE : REJECT_UNREQUESTED;
-    }
     case MESSAGE_PROPOSE:
         return filter_leftover(replica, peer, message, message->propose.vote.epoch,
                                message->propose.vote.voter);
@@ -290,6 +286,7 @@ static enum reject filter(struct replica *replica, uint32_t peer, const struct m
     case MESSAGE_CERTIFICATE:
     case MESSAGE_ADVERTISE:
     case MESSAGE_SYNC_REQUEST:
+    case MESSAGE_SYNC_RESPONSE:
     case MESSAGE_TRANSACTIONS:
         return REJECT_NONE;
     }
@@ -297,24 +294,50 @@ static enum reject filter(struct replica *replica, uint32_t peer, const struct m
     return REJECT_NONE;
 }
 
-static void receive_message(struct replica *replica, uint32_t peer, struct message *message)
+/* What is not the core's. False: it is. */
+static bool receive_for_others(struct replica *replica, uint32_t peer, struct message *message,
+                               size_t size, enum reject *reject)
 {
+    *reject = REJECT_NONE;
     if (message->kind == MESSAGE_TRANSACTIONS) {
         pool_receive(replica, &message->transactions);
-        return;
+        return true;
     }
     if (message->kind == MESSAGE_SYNC_REQUEST) {
-        sync_serve(replica, peer, &message->sync_request);
-        return;
+        *reject = sync_request(replica, peer, &message->sync_request);
+        return true;
     }
-    enum reject reject = filter(replica, peer, message);
-    if (reject == REJECT_NONE) {
+    if (message->kind == MESSAGE_SYNC_RESPONSE) {
+        *reject = sync_receive(replica, peer, message, size);
+        return true;
+    }
+    if (message->kind == MESSAGE_ADVERTISE) {
+        sync_claim(replica, peer, message->advertise.committed_height);
+    }
+    return false;
+}
+
+static void receive_message(struct replica *replica, uint32_t peer, struct message *message,
+                            size_t size)
+{
+    enum reject reject = REJECT_NONE;
+    const bool is_done = receive_for_others(replica, peer, message, size, &reject);
+    if (!is_done) {
+        reject = filter(replica, peer, message);
+    }
+    if (!is_done && reject == REJECT_NONE) {
         reject = verify_message(&replica->verifier, message);
+    }
+    if (reject == REJECT_UNKNOWN_EPOCH) {
+        sync_hint(replica, peer);
     }
     if (reject != REJECT_NONE) {
         replica->metrics.rejects[reject]++;
         LOG(LOG_DEBUG, "rejected", log_text("kind", message_kind_text(message->kind)),
             log_text("reason", reject_text(reject)), log_u64("peer", peer));
+        return;
+    }
+    if (is_done) {
         return;
     }
     if (message->kind == MESSAGE_PROPOSE) {
@@ -330,6 +353,10 @@ void replica_receive(struct replica *replica, uint32_t peer, struct ingot_slice 
         return;
     }
     INGOT_ASSERT(peer < replica->peer_count);
+    if (!sync_admits(replica, peer, frame)) {
+        replica->metrics.rejects[REJECT_UNREQUESTED]++;
+        return;
+    }
     struct message *message = NULL;
     const enum reject reject = wire_decode(frame, &message);
     if (reject != REJECT_NONE) {
@@ -341,7 +368,7 @@ void replica_receive(struct replica *replica, uint32_t peer, struct ingot_slice 
         replica->peers[peer].was_warned_of = true;
         return;
     }
-    receive_message(replica, peer, message);
+    receive_message(replica, peer, message, frame.size);
     message_unref(message);
 }
 
@@ -352,9 +379,7 @@ void replica_get_status(const struct replica *replica, struct core_status *statu
 
 bool replica_is_catching_up(const struct replica *replica)
 {
-    struct core_status status;
-    core_get_status(replica->core, &status);
-    return status.fetching;
+    return sync_is_catching_up(replica);
 }
 
 struct metrics *replica_metrics(struct replica *replica)
@@ -369,7 +394,7 @@ struct metrics *replica_metrics(struct replica *replica)
     metrics->is_leader = status.is_leader;
     metrics->is_member = status.is_member;
     metrics->has_stopped_signing = status.has_stopped_signing;
-    metrics->catching_up = replica_is_catching_up(replica);
+    sync_metrics(replica, metrics);
     metrics->leader = status.leader;
     metrics->mempool_transactions = mempool_count(replica->mempool);
     metrics->mempool_bytes = mempool_bytes(replica->mempool);

@@ -148,7 +148,7 @@ static bool take(struct replica *replica, const struct core_effect *effect)
         take_evidence(replica, effect);
         return true;
     case CORE_ARM:
-        replica->options.output.arm(replica->options.output.context, effect->deadline_ms);
+        sync_arm_for_core(replica, effect->deadline_ms);
         return true;
     case CORE_STOP_SIGNING:
         LOG(LOG_ERROR, "ALARM: this node signs no more", log_text("reason", effect->reason));
@@ -156,10 +156,11 @@ static bool take(struct replica *replica, const struct core_effect *effect)
     case CORE_HALT:
         halt(replica, effect);
         return true;
+    case CORE_FETCH: /* the sync client asks, by what core_get_status says */
+        return true;
     case CORE_SEND:
     case CORE_BROADCAST:
     case CORE_ANSWER:
-    case CORE_FETCH:
         return false;
     }
     INGOT_ASSERT(false);
@@ -335,27 +336,6 @@ static void broadcast(struct replica *replica, struct core_effect *effect)
     }
 }
 
-/* The attempt-th connected peer, counted from the one that was named. */
-static void fetch(struct replica *replica, const struct core_effect *effect)
-{
-    uint32_t connected = 0;
-    for (uint32_t i = 0; i < replica->peer_count; i++) {
-        connected += replica->peers[i].is_connected;
-    }
-    if (connected == 0) {
-        return;
-    }
-    uint32_t left = effect->attempt % connected;
-    uint32_t peer = effect->peer % replica->peer_count;
-    while (!replica->peers[peer].is_connected || left > 0) {
-        left -= replica->peers[peer].is_connected;
-        peer = (peer + 1) % replica->peer_count;
-    }
-    replica->peers[peer].owes_blocks = true;
-    replica->options.output.send(replica->options.output.context, peer, INGOT_FRAME_CONSENSUS,
-                                 encode(replica, effect->message));
-}
-
 static void report_commit(struct replica *replica, const struct outbox_item *item)
 {
     struct replica_output *output = &replica->options.output;
@@ -393,9 +373,6 @@ static void release(struct replica *replica, struct outbox_item *item)
         replica->options.output.send(replica->options.output.context, effect->peer,
                                      INGOT_FRAME_CONSENSUS, encode(replica, effect->message));
         break;
-    case CORE_FETCH:
-        fetch(replica, effect);
-        break;
     case CORE_PERSIST_BLOCK:
     case CORE_PERSIST_SAFETY:
     case CORE_ABANDON:
@@ -405,6 +382,7 @@ static void release(struct replica *replica, struct outbox_item *item)
     case CORE_ARM:
     case CORE_STOP_SIGNING:
     case CORE_HALT:
+    case CORE_FETCH:
         INGOT_ASSERT(false);
         break;
     }
@@ -429,5 +407,6 @@ void replica_flush(struct replica *replica)
     }
     if (replica->stop == REPLICA_RUNS) {
         pool_forward(replica);
+        sync_turn(replica);
     }
 }

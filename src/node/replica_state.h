@@ -14,11 +14,8 @@
 struct replica_peer {
     bool is_connected;
     bool has_key;
-    bool owes_blocks;   /* it was asked for blocks and has not answered */
     bool was_warned_of; /* the log has named what it sends that does not decode */
     struct ingot_public_key key;
-    uint64_t served_us;   /* when it was last served blocks */
-    int64_t serve_credit; /* bytes it may still ask for; refilled with time */
 };
 
 /* When a block was first seen here, for the time from proposal to commit. */
@@ -51,6 +48,11 @@ struct replica {
     struct metrics metrics;
     enum replica_stop stop;
     bool has_started;
+
+    struct sync_client *sync_client;
+    struct sync_server *sync_server;
+    uint64_t core_deadline_ms;
+    uint64_t armed_ms; /* what the timer was last set to */
 
     struct core_effects effects; /* of the core, not yet taken */
     struct outbox outbox;        /* taken, waiting for the next sync; same order */
@@ -86,7 +88,25 @@ void pool_notice(struct replica *replica);
 /* Builds a block for the core; NULL when there is nothing to show, or the replica had to stop. */
 struct block *pool_build(struct replica *replica, const struct core_effect *ask);
 
-/* replica_sync.c: serving those that are behind. */
-void sync_serve(struct replica *replica, uint32_t peer, const struct sync_request *request);
+/* replica_sync.c: getting blocks that we lack, and serving those who lack them. */
+void sync_open(struct replica *replica);
+void sync_close(struct replica *replica);
+void sync_connected(struct replica *replica, uint32_t peer, bool is_connected);
+void sync_forget(struct replica *replica, uint32_t peer);
+/* Hints: an advertised height, a message of an epoch that we do not know. */
+void sync_claim(struct replica *replica, uint32_t peer, uint64_t height);
+void sync_hint(struct replica *replica, uint32_t peer);
+/* False for an answer that nobody asked for, before it is decoded. */
+bool sync_admits(struct replica *replica, uint32_t peer, struct ingot_slice frame);
+enum reject sync_receive(struct replica *replica, uint32_t peer, struct message *message,
+                         size_t size);
+enum reject sync_request(struct replica *replica, uint32_t peer,
+                         const struct sync_request *request);
+/* The core's own deadline; the timer is armed for the earlier of that and ours. */
+void sync_arm_for_core(struct replica *replica, uint64_t deadline_ms);
+/* Does what is due, once all effects are performed, and arms the timer. */
+void sync_turn(struct replica *replica);
+void sync_metrics(const struct replica *replica, struct metrics *metrics);
+bool sync_is_catching_up(const struct replica *replica);
 
 #endif

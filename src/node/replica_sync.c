@@ -1,154 +1,189 @@
 /*
- * Serving blocks to those that are behind: consecutive blocks above one that the asker has, from
- * the ledger and the tree. What the asker wishes is only ever a lower limit than ours.
+ * The replica and its sync: what the client and the server of blocks see of the core and the
+ * ledger, and when they get their turn. Both run after the effects of a flush, when all that was
+ * committed is durable.
  */
-#include <stdlib.h>
-#include <string.h>
-
-#include "base/alloc.h"
 #include "node/replica_state.h"
+#include "node/sync_client.h"
+#include "node/sync_server.h"
+#include "wire/sync_frame.h"
 
-/* The uncommitted blocks from the last committed one up to a tip, found from the tip down. */
-struct branch {
-    struct block **blocks; /* oldest first; borrowed blocks */
-    uint32_t count;
-    uint64_t committed_height;
-};
-
-static bool hash_equal(const struct ingot_hash *a, const struct ingot_hash *b)
+static struct block *find_block(void *context, const struct ingot_hash *hash)
 {
-    return memcmp(a->bytes, b->bytes, sizeof a->bytes) == 0;
+    const struct replica *replica = context;
+    return core_find_block(replica->core, hash);
 }
 
-static struct branch find_branch(const struct replica *replica, const struct core_status *status,
-                                 const struct ingot_hash *target)
-{
-    struct branch branch = {.committed_height = status->last_committed->height};
-    struct block *tip = core_find_block(replica->core, target);
-    if (tip == NULL) {
-        tip = core_find_block(replica->core, &status->high_qc->block);
-    }
-    branch.count = (uint32_t)(tip->height - branch.committed_height);
-    branch.blocks = alloc_zeroed(branch.count + 1, sizeof(struct block *));
-    for (uint32_t i = branch.count; i > 0; i--) {
-        branch.blocks[i - 1] = tip;
-        tip = core_find_block(replica->core, &tip->parent);
-    }
-    return branch;
-}
+/* --- The client's side. --- */
 
-/* A block of the branch or of the committed chain; a reference for the caller, or NULL. */
-static struct block *block_at(struct replica *replica, const struct branch *branch, uint64_t height)
+static void send_request(void *context, uint32_t peer, const struct sync_request *request)
 {
-    if (height > branch->committed_height) {
-        const uint64_t index = height - branch->committed_height - 1;
-        return index < branch->count ? block_ref(branch->blocks[index]) : NULL;
-    }
-    struct ledger_entry entry = {0};
-    if (ledger_read_block(replica->ledger, height, &entry) != INGOT_OK) {
-        return NULL;
-    }
-    struct block *block = block_ref(entry.block);
-    ledger_entry_deinit(&entry);
-    return block;
-}
-
-static uint64_t first_height(struct replica *replica, const struct branch *branch,
-                             const struct sync_request *request)
-{
-    struct block *base = block_at(replica, branch, request->base_height);
-    const bool is_shared = base != NULL && hash_equal(&base->hash, &request->base);
-    block_unref(base);
-    return (is_shared ? request->base_height : request->committed_height) + 1;
-}
-
-static void fill(struct replica *replica, const struct branch *branch,
-                 const struct sync_request *request, struct sync_response *response)
-{
-    const uint32_t blocks_max =
-        request->blocks_max < INGOT_SYNC_BLOCKS_MAX ? request->blocks_max : INGOT_SYNC_BLOCKS_MAX;
-    const size_t bytes_max =
-        request->bytes_max < INGOT_SYNC_BYTES_MAX ? request->bytes_max : INGOT_SYNC_BYTES_MAX;
-    size_t bytes = 0;
-    response->blocks = alloc_zeroed((size_t)blocks_max + 1, sizeof(struct block *));
-    for (uint64_t height = first_height(replica, branch, request);
-         response->block_count < blocks_max; height++) {
-        struct block *block = block_at(replica, branch, height);
-        if (block == NULL) {
-            break;
-        }
-        bytes += block_size_bytes(block);
-        if (bytes > bytes_max) {
-            block_unref(block);
-            break;
-        }
-        response->blocks[response->block_count++] = block;
-    }
-}
-
-/*
- * What certifies the last block: without it the asker cannot tell it from an invention, and drops
- * it. A reference for the caller, or NULL.
- */
-static struct qc *find_tail_qc(struct replica *replica, const struct branch *branch,
-                               const struct core_status *status,
-                               const struct sync_response *response)
-{
-    if (response->block_count == 0) {
-        return NULL;
-    }
-    const struct block *last = response->blocks[response->block_count - 1];
-    if (hash_equal(&last->hash, &status->high_qc->block)) {
-        return qc_ref(status->high_qc);
-    }
-    struct block *next = block_at(replica, branch, last->height + 1);
-    struct qc *qc = next == NULL ? NULL : qc_ref(next->justify);
-    block_unref(next);
-    return qc;
-}
-
-/*
- * A peer may ask for so much and no more: a bucket of bytes that fills with time. Every request
- * costs something, so that many small ones are no cheaper than one large one.
- */
-#define SERVE_BYTES_PER_US 64
-#define SERVE_CREDIT_MAX (4 * INGOT_SYNC_BYTES_MAX)
-#define SERVE_REQUEST_BYTES (64 * 1024)
-
-static bool may_be_served(struct replica *replica, struct replica_peer *peer)
-{
-    const uint64_t now_us = replica->options.output.monotonic_us(replica->options.output.context);
-    const uint64_t idle_us = now_us - peer->served_us;
-    const uint64_t refill =
-        idle_us < SERVE_CREDIT_MAX ? idle_us * SERVE_BYTES_PER_US : (uint64_t)SERVE_CREDIT_MAX;
-    peer->served_us = now_us;
-    peer->serve_credit += (int64_t)refill;
-    if (peer->serve_credit > SERVE_CREDIT_MAX) {
-        peer->serve_credit = SERVE_CREDIT_MAX;
-    }
-    return peer->serve_credit >= 0;
-}
-
-void sync_serve(struct replica *replica, uint32_t peer, const struct sync_request *request)
-{
-    struct replica_peer *asker = &replica->peers[peer];
-    if (!may_be_served(replica, asker)) {
-        replica->metrics.rejects[REJECT_RATE_LIMITED]++;
-        return;
-    }
-    struct core_status status;
-    core_get_status(replica->core, &status);
-    const struct branch branch = find_branch(replica, &status, &request->target);
-    struct message *message = message_new(MESSAGE_SYNC_RESPONSE);
-    struct sync_response *response = &message->sync_response;
-    response->committed_height = status.last_committed->height;
-    fill(replica, &branch, request, response);
-    response->tail_qc = find_tail_qc(replica, &branch, &status, response);
+    struct replica *replica = context;
+    struct message *message = message_new(MESSAGE_SYNC_REQUEST);
+    message->sync_request = *request;
     ingot_buffer_clear(&replica->frame);
     wire_encode(message, &replica->frame);
-    asker->serve_credit -= (int64_t)replica->frame.size + SERVE_REQUEST_BYTES;
-    replica->options.output.send(replica->options.output.context, peer, INGOT_FRAME_BULK,
+    replica->options.output.send(replica->options.output.context, peer, INGOT_FRAME_CONSENSUS,
                                  ingot_buffer_slice(&replica->frame));
     message_unref(message);
-    free(branch.blocks);
+}
+
+static enum reject verify(void *context, const struct block *parent,
+                          const struct sync_response *response, uint32_t *count)
+{
+    struct replica *replica = context;
+    *count = 0;
+    const enum reject reject = verify_link(parent, response->blocks[0]);
+    return reject == REJECT_NONE ? verify_sync_prefix(&replica->verifier, response, 0, count)
+                                 : reject;
+}
+
+static enum reject take(void *context, uint32_t peer, struct message *message)
+{
+    struct replica *replica = context;
+    enum reject reject = REJECT_NONE;
+    if (message->kind == MESSAGE_CERTIFICATE) {
+        reject = verify_message(&replica->verifier, message);
+    }
+    struct core_event event = {.kind = CORE_MESSAGE, .peer = peer, .message = message};
+    return reject == REJECT_NONE ? replica_step(replica, &event) : reject;
+}
+
+void sync_claim(struct replica *replica, uint32_t peer, uint64_t height)
+{
+    sync_client_claim(replica->sync_client, peer, height);
+}
+
+void sync_hint(struct replica *replica, uint32_t peer)
+{
+    sync_client_hint(replica->sync_client, peer);
+}
+
+bool sync_admits(struct replica *replica, uint32_t peer, struct ingot_slice frame)
+{
+    return !wire_is_sync_response(frame) ||
+           sync_client_admit(replica->sync_client, replica_now_ms(replica), peer) == REJECT_NONE;
+}
+
+enum reject sync_receive(struct replica *replica, uint32_t peer, struct message *message,
+                         size_t size)
+{
+    return sync_client_receive(replica->sync_client, replica_now_ms(replica), peer, message, size);
+}
+
+/* --- The server's side. --- */
+
+static void send_answer(void *context, uint32_t peer, struct ingot_slice frame)
+{
+    struct replica *replica = context;
+    replica->options.output.send(replica->options.output.context, peer, INGOT_FRAME_BULK, frame);
+}
+
+enum reject sync_request(struct replica *replica, uint32_t peer, const struct sync_request *request)
+{
+    return sync_server_request(replica->sync_server, peer, request);
+}
+
+/* --- Both. --- */
+
+void sync_open(struct replica *replica)
+{
+    const struct sync_client_options client = {.request_timeout_ms =
+                                                   replica->options.fetch_timeout_ms,
+                                               .context = replica,
+                                               .request = send_request,
+                                               .find_block = find_block,
+                                               .verify = verify,
+                                               .take = take};
+    const struct sync_server_options server = {.ledger = replica->ledger,
+                                               .context = replica,
+                                               .find_block = find_block,
+                                               .send = send_answer};
+    replica->sync_client = sync_client_new(&client);
+    replica->sync_server = sync_server_new(&server);
+    replica->core_deadline_ms = UINT64_MAX;
+    replica->armed_ms = UINT64_MAX;
+}
+
+void sync_close(struct replica *replica)
+{
+    sync_client_free(replica->sync_client);
+    sync_server_free(replica->sync_server);
+}
+
+void sync_connected(struct replica *replica, uint32_t peer, bool is_connected)
+{
+    sync_client_set_connected(replica->sync_client, peer, is_connected);
+    if (!is_connected) {
+        sync_server_disconnected(replica->sync_server, peer);
+    }
+}
+
+void sync_forget(struct replica *replica, uint32_t peer)
+{
+    sync_client_forget(replica->sync_client, peer);
+    sync_server_forget(replica->sync_server, peer);
+}
+
+void sync_arm_for_core(struct replica *replica, uint64_t deadline_ms)
+{
+    replica->core_deadline_ms = deadline_ms;
+    replica->armed_ms = UINT64_MAX; /* even if it is the same moment: the timer may have run out */
+}
+
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+static void arm(struct replica *replica, uint64_t server_due_us)
+{
+    uint64_t next_ms =
+        earlier(replica->core_deadline_ms, sync_client_deadline_ms(replica->sync_client));
+    if (server_due_us < UINT64_MAX) {
+        next_ms = earlier(next_ms, server_due_us / 1000 + 1);
+    }
+    if (next_ms != replica->armed_ms) {
+        replica->armed_ms = next_ms;
+        replica->options.output.arm(replica->options.output.context, next_ms);
+    }
+}
+
+void sync_turn(struct replica *replica)
+{
+    const struct replica_output *output = &replica->options.output;
+    struct core_status status;
+    core_get_status(replica->core, &status);
+    const struct sync_chain chain = {.now_ms = replica_now_ms(replica),
+                                     .committed = status.last_committed,
+                                     .high = core_find_block(replica->core, &status.high_qc->block),
+                                     .high_position = status.high,
+                                     .waiting_qc = status.waiting_qc,
+                                     .waiting_peer = status.waiting_peer,
+                                     .is_busy = status.taking_blocks};
+    const bool has_run = sync_client_step(replica->sync_client, &chain);
+    const uint64_t now_us = output->monotonic_us(output->context);
+    if (!has_run) {
+        /* Otherwise the core may just have committed what is not durable yet. */
+        sync_server_turn(replica->sync_server, now_us, status.last_committed, status.high_qc);
+    }
+    const uint64_t due_us = sync_server_due_us(replica->sync_server);
+    if (has_run || due_us <= now_us) {
+        output->wake(output->context);
+    }
+    arm(replica, due_us > now_us ? due_us : UINT64_MAX);
+}
+
+void sync_metrics(const struct replica *replica, struct metrics *metrics)
+{
+    sync_client_get_status(replica->sync_client, &metrics->sync_client);
+    sync_server_get_status(replica->sync_server, &metrics->sync_server);
+    metrics->catching_up = metrics->sync_client.is_catching_up;
+}
+
+bool sync_is_catching_up(const struct replica *replica)
+{
+    struct sync_client_status status;
+    sync_client_get_status(replica->sync_client, &status);
+    return status.is_catching_up;
 }

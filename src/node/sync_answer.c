@@ -181,19 +181,19 @@ enum reject sync_client_receive(struct sync_client *client, uint64_t now_ms, uin
 {
     struct sync_peer *from = sync_peer_at(client, peer);
     const struct sync_response *response = &message->sync_response;
+    enum reject reject = sync_client_admit(client, now_ms, peer);
+    if (reject != REJECT_NONE) {
+        return reject;
+    }
     if (is_late(from, response)) {
         from->abandoned--;
         return REJECT_PAST;
-    }
-    if (!from->ask.is_open) {
-        sync_peer_fault(client, now_ms, peer, SYNC_FAULT_UNREQUESTED);
-        return REJECT_UNREQUESTED;
     }
     const struct sync_ask ask = from->ask;
     from->ask.is_open = false;
     from->is_ahead = false;
     release_range(client, peer);
-    const enum reject reject = check_shape(&ask, response, size);
+    reject = check_shape(&ask, response, size);
     if (reject != REJECT_NONE) {
         sync_peer_fault(client, now_ms, peer, SYNC_FAULT_NOT_ASKED);
         return reject;
@@ -212,10 +212,14 @@ enum reject sync_client_receive(struct sync_client *client, uint64_t now_ms, uin
     return hold(client, peer, &ask, message, size);
 }
 
-bool sync_client_expects(const struct sync_client *client, uint32_t peer)
+enum reject sync_client_admit(struct sync_client *client, uint64_t now_ms, uint32_t peer)
 {
-    return peer < client->peer_count &&
-           (client->peers[peer].ask.is_open || client->peers[peer].abandoned > 0);
+    const struct sync_peer *from = sync_peer_at(client, peer);
+    if (from->ask.is_open || from->abandoned > 0) {
+        return REJECT_NONE;
+    }
+    sync_peer_fault(client, now_ms, peer, SYNC_FAULT_UNREQUESTED);
+    return REJECT_UNREQUESTED;
 }
 
 void sync_client_set_connected(struct sync_client *client, uint32_t peer, bool is_connected)
@@ -229,6 +233,12 @@ void sync_client_set_connected(struct sync_client *client, uint32_t peer, bool i
                              .was_warned_of = at->was_warned_of,
                              .paused_ms = at->paused_ms,
                              .served = at->served};
+}
+
+void sync_client_forget(struct sync_client *client, uint32_t peer)
+{
+    release_range(client, peer);
+    *sync_peer_at(client, peer) = (struct sync_peer){0};
 }
 
 void sync_client_claim(struct sync_client *client, uint32_t peer, uint64_t height)

@@ -496,24 +496,33 @@ static uint64_t next_deadline(const struct sync_client *client, const struct syn
     return next > chain->now_ms ? next : chain->now_ms + 1;
 }
 
-bool sync_client_step(struct sync_client *client, const struct sync_chain *chain)
+static void look_and_ask(struct sync_client *client, const struct sync_chain *chain)
 {
-    const uint64_t now_ms = chain->now_ms;
-    settle_run(client, chain);
-    sync_peers_expire(client, now_ms);
-    expire_ranges(client, now_ms);
-    const bool has_handed_over = hand_over(client, chain);
     look_for_gap(client, chain);
-    if (client->is_wanting && now_ms >= client->wanting_ms + SYNC_GRACE_MS) {
+    if (client->is_wanting && chain->now_ms >= client->wanting_ms + SYNC_GRACE_MS) {
         plan_ranges(client);
         ask_peers(client, chain);
     }
     if (!client->is_wanting) {
         client->preferred = SYNC_PEER_NONE;
     }
-    sync_report(client, now_ms);
+}
+
+bool sync_client_step(struct sync_client *client, const struct sync_chain *chain)
+{
+    settle_run(client, chain);
+    sync_peers_expire(client, chain->now_ms);
+    expire_ranges(client, chain->now_ms);
+    /* First of all the next requests: their answers come while this run is executed. */
+    look_and_ask(client, chain);
+    sync_report(client, chain->now_ms);
+    if (hand_over(client, chain)) {
+        client->deadline_ms = chain->now_ms; /* what `chain` points to may be gone */
+        return true;
+    }
+    look_and_ask(client, chain);
     client->deadline_ms = next_deadline(client, chain);
-    return has_handed_over;
+    return false;
 }
 
 uint64_t sync_client_deadline_ms(const struct sync_client *client)

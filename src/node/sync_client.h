@@ -74,22 +74,27 @@ void sync_client_free(struct sync_client *client);
 
 /* What one connection owed or claimed ends with it; what it did wrong does not. */
 void sync_client_set_connected(struct sync_client *client, uint32_t peer, bool is_connected);
+/* A peer has left the table: whoever comes under its number is somebody else. */
+void sync_client_forget(struct sync_client *client, uint32_t peer);
 /* An advertised committed height: a hint. */
 void sync_client_claim(struct sync_client *client, uint32_t peer, uint64_t height);
 /* A message of an epoch that we do not know: a hint that this peer is ahead. */
 void sync_client_hint(struct sync_client *client, uint32_t peer);
-/* Does this peer owe an answer? A test before its frame is decoded. */
-bool sync_client_expects(const struct sync_client *client, uint32_t peer);
+/*
+ * A test before an answer is decoded: REJECT_UNREQUESTED, and the peer is at fault, if it owes
+ * none; REJECT_NONE otherwise.
+ */
+enum reject sync_client_admit(struct sync_client *client, uint64_t now_ms, uint32_t peer);
 /*
  * An answer, of `size` bytes on the wire; kept by reference if it is of use. Returns REJECT_NONE,
- * REJECT_UNREQUESTED, REJECT_OVERSIZE, REJECT_BAD_HEIGHT, or REJECT_PAST (too late to be of use).
+ * REJECT_UNREQUESTED, REJECT_OVERSIZE, REJECT_BAD_HEIGHT, or REJECT_PAST (of no use any more).
  */
 enum reject sync_client_receive(struct sync_client *client, uint64_t now_ms, uint32_t peer,
                                 struct message *message, size_t size);
 
 /*
- * Does what is due. Hands over at most one run; true if it did: the caller performs the effects and
- * calls again.
+ * Does what is due. Hands over at most one run, last of all; true if it did: the caller performs
+ * the effects and calls again.
  */
 bool sync_client_step(struct sync_client *client, const struct sync_chain *chain);
 /* When to call sync_client_step at the latest; UINT64_MAX: nothing is planned. */

@@ -111,6 +111,12 @@ void sync_server_disconnected(struct sync_server *server, uint32_t peer)
     stop_waiting(server, asker_at(server, peer));
 }
 
+void sync_server_forget(struct sync_server *server, uint32_t peer)
+{
+    sync_server_disconnected(server, peer);
+    *asker_at(server, peer) = (struct asker){0};
+}
+
 static void refill(struct asker *asker, uint64_t now_us)
 {
     const uint64_t idle_us = now_us - asker->credited_us;

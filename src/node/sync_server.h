@@ -34,8 +34,10 @@ void sync_server_free(struct sync_server *server);
  */
 enum reject sync_server_request(struct sync_server *server, uint32_t peer,
                                 const struct sync_request *request);
-/* Its request is of no use any more. */
+/* Its request is of no use any more; what it has used up of its credit stays used. */
 void sync_server_disconnected(struct sync_server *server, uint32_t peer);
+/* A peer has left the table: whoever comes under its number is somebody else. */
+void sync_server_forget(struct sync_server *server, uint32_t peer);
 
 /*
  * Answers one request, if one may be answered now.

@@ -100,6 +100,11 @@ void wire_sync_frame_deinit(struct wire_sync_frame *frame)
     ingot_buffer_deinit(&frame->bytes);
 }
 
+bool wire_is_sync_response(struct ingot_slice frame)
+{
+    return frame.size > 0 && frame.data[0] == ENVELOPE_SYNC_RESPONSE;
+}
+
 bool wire_block_justify(struct ingot_slice block, struct ingot_slice *justify)
 {
     while (block.size > 0) {

@@ -24,6 +24,9 @@ struct ingot_slice wire_sync_frame_end(struct wire_sync_frame *frame, struct ing
                                        uint64_t lowest_height);
 void wire_sync_frame_deinit(struct wire_sync_frame *frame);
 
+/* Is this frame's content a SyncResponse, if it is anything? Its first byte says so. */
+bool wire_is_sync_response(struct ingot_slice frame);
+
 /*
  * The encoded justify inside an encoded block, borrowed. False if there is none or the bytes are
  * no block's; nothing else of the block is looked at.

@@ -58,7 +58,16 @@ static void arm(void *context, uint64_t deadline_ms)
 
 static void wake(void *context)
 {
-    (void)context;
+    struct lone *lone = context;
+    lone->is_woken = true;
+}
+
+static void flush(struct lone *lone)
+{
+    do {
+        lone->is_woken = false;
+        replica_flush(lone->replica);
+    } while (lone->is_woken);
 }
 
 static void committed(void *context, struct block *block, struct execution *execution)
@@ -158,7 +167,7 @@ enum ingot_error lone_open(struct lone *lone)
             replica_set_connected(lone->replica, i, true);
         }
     }
-    replica_flush(lone->replica);
+    flush(lone);
     return INGOT_OK;
 }
 
@@ -234,7 +243,7 @@ void lone_receive(struct lone *lone, uint32_t peer, struct message *message)
     struct ingot_buffer bytes = {0};
     wire_encode(message, &bytes);
     replica_receive(lone->replica, peer, ingot_buffer_slice(&bytes));
-    replica_flush(lone->replica);
+    flush(lone);
     ingot_buffer_deinit(&bytes);
     message_unref(message);
 }
@@ -246,7 +255,7 @@ void lone_wait(struct lone *lone, uint64_t ms)
     if (lone->armed_ms <= lone->now_us / 1000) {
         replica_tick(lone->replica);
     }
-    replica_flush(lone->replica);
+    flush(lone);
 }
 
 /* --- Its frames. --- */

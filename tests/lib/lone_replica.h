@@ -36,6 +36,7 @@ struct lone {
     uint64_t commits_seen; /* of the store's counter */
     uint64_t wall_ms;
     uint64_t armed_ms;
+    bool is_woken;                             /* the replica asked for another turn */
     struct lone_frame frames[LONE_FRAMES_MAX]; /* since lone_forget */
     uint32_t frame_count;
     /* A message of this kind gets no further than the call that should send it: that is the moment

@@ -3,7 +3,7 @@
  * have written it: real blocks of the chain's App and real signatures of the validators, in
  * consecutive views without a timeout.
  *
- *     make_chain NETWORK_FOLDER BLOCKS TRANSACTIONS_PER_BLOCK NODE...
+ *     make_chain NETWORK_FOLDER BLOCKS TRANSACTIONS_PER_BLOCK[xBYTES] NODE...
  *
  * The keys are those of NETWORK_FOLDER/node0 and so on; the data folders of the nodes whose
  * numbers are given must be empty. BLOCKS are committed, two more stand on them.
@@ -152,15 +152,25 @@ static struct block *next_block(const struct process_home *home, const struct bl
     return block;
 }
 
-static void build(struct writer *writer, struct block *block, uint32_t transactions)
+/* The transactions of each block, and how long each is at least. */
+struct filling {
+    uint32_t transactions;
+    int bytes;
+};
+
+static void build(struct writer *writer, struct block *block, const struct filling *filling)
 {
+    const uint32_t transactions = filling->transactions;
+    const size_t room = (size_t)filling->bytes + 64;
     struct ingot_slice *candidates = alloc_zeroed((size_t)transactions + 1, sizeof *candidates);
-    char *texts = alloc_zeroed((size_t)transactions + 1, 64);
+    char *texts = alloc_zeroed((size_t)transactions + 1, room);
     for (uint32_t i = 0; i < transactions; i++) {
         const uint64_t number = block->height * transactions + i;
-        (void)snprintf(texts + 64 * (size_t)i, 64, "chain-%" PRIu64 "=%020" PRIu64,
-                       number % VALUE_KEYS, number);
-        candidates[i] = ingot_slice_of_text(texts + 64 * (size_t)i);
+        char *text = texts + room * (size_t)i;
+        const int key = snprintf(text, room, "chain-%" PRIu64 "=", number % VALUE_KEYS);
+        const int digits = filling->bytes - key > 20 ? filling->bytes - key : 20;
+        (void)snprintf(text + key, room - (size_t)key, "%0*" PRIu64, digits, number);
+        candidates[i] = ingot_slice_of_text(text);
     }
     if (executor_build(writer->executor, block, candidates, transactions) != INGOT_OK ||
         block->transaction_count != transactions) {
@@ -199,11 +209,11 @@ static void put(struct writer *writer, const struct branch *branch)
 }
 
 static void grow(struct branch *branch, struct writer *writers, uint32_t writer_count,
-                 struct signatories *all, uint32_t transactions)
+                 struct signatories *all, const struct filling *filling)
 {
     struct process_home *home = &writers[0].home;
     struct block *block = next_block(home, branch->tip, branch->tip_qc);
-    build(&writers[0], block, transactions);
+    build(&writers[0], block, filling);
     for (uint32_t i = 1; i < writer_count; i++) {
         const char *why = "";
         if (executor_validate(writers[i].executor, block, &why) != INGOT_OK) {
@@ -224,10 +234,13 @@ static void grow(struct branch *branch, struct writer *writers, uint32_t writer_
 int main(int argc, char **argv)
 {
     if (argc < 5) {
-        process_fail("usage: make_chain NETWORK_FOLDER BLOCKS TRANSACTIONS_PER_BLOCK NODE...");
+        process_fail(
+            "usage: make_chain NETWORK_FOLDER BLOCKS TRANSACTIONS_PER_BLOCK[xBYTES] NODE...");
     }
     const uint64_t blocks = strtoull(argv[2], NULL, 10);
-    const uint32_t transactions = (uint32_t)strtoul(argv[3], NULL, 10);
+    char *rest;
+    struct filling filling = {.transactions = (uint32_t)strtoul(argv[3], &rest, 10)};
+    filling.bytes = *rest == 'x' ? (int)strtoul(rest + 1, NULL, 10) : 0;
     const uint32_t writer_count = (uint32_t)argc - 4;
     struct writer *writers = alloc_zeroed(writer_count, sizeof *writers);
     struct signatories *all = alloc_zeroed(1, sizeof *all);
@@ -238,9 +251,10 @@ int main(int argc, char **argv)
     struct branch branch = {.tip = block_ref(writers[0].home.genesis),
                             .tip_qc = wire_genesis_qc(&writers[0].home.genesis->hash)};
     for (uint64_t i = 0; i < blocks + 2; i++) {
-        grow(&branch, writers, writer_count, all, transactions);
+        grow(&branch, writers, writer_count, all, &filling);
     }
-    (void)printf("%" PRIu64 " blocks committed, %u transactions each\n", blocks, transactions);
+    (void)printf("%" PRIu64 " blocks committed, %u transactions each\n", blocks,
+                 filling.transactions);
     qc_unref(branch.tip_qc);
     block_unref(branch.tip);
     block_unref(branch.parent);

@@ -289,6 +289,8 @@ static void a_peer_that_asks_without_end_waits_for_its_credit(void **state)
     assert_int_equal(sync_server_request(story->server, 1, &request), REJECT_NONE);
     turn(story, NOW_US);
     assert_int_equal(story->answered_peer, 1);
+    turn(story, due_us - 1);
+    assert_int_equal(story->answered_peer, 1);
     turn(story, due_us);
     assert_int_equal(story->answered_peer, 0);
     end(story);

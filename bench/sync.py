@@ -1,0 +1,163 @@
+#!/usr/bin/env python3
+"""How fast an empty node catches up with a long chain, and what that costs those who serve it.
+
+usage: sync.py INGOT [BLOCKS [ROUNDS]]
+
+What the figures mean, and how they are measured, is in docs/performance.md.
+"""
+
+import ctypes
+import ctypes.util
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+
+if len(sys.argv) < 2 or len(sys.argv) > 4:
+    sys.exit(__doc__)
+os.environ["INGOT_PROGRAM"] = sys.argv[1]
+os.environ.setdefault("INGOT_BUILD_DIR", os.path.dirname(os.path.abspath(sys.argv[1])))
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../tests/process"))
+
+from network import BUILD_FOLDER, PROGRAM, Network  # noqa: E402
+
+TRANSACTIONS = "10x128"
+CORE_SIGNATURES = 3  # of a certificate, with four validators
+LOAD_RATE = 50  # transactions a second
+TICKS_PER_S = os.sysconf("SC_CLK_TCK")
+
+
+def verifications_per_s(seconds=1.0):
+    """ed25519 verifications of libsodium on one processor, of messages as long as a vote's."""
+    sodium = ctypes.CDLL(ctypes.util.find_library("sodium") or "libsodium.so.23")
+    sodium.sodium_init()
+    public, secret = ctypes.create_string_buffer(32), ctypes.create_string_buffer(64)
+    sodium.crypto_sign_keypair(public, secret)
+    message, signature = b"m" * 128, ctypes.create_string_buffer(64)
+    length = ctypes.c_ulonglong(len(message))
+    sodium.crypto_sign_detached(signature, None, message, length, secret)
+    count, began = 0, time.monotonic()
+    while time.monotonic() - began < seconds:
+        for _ in range(100):
+            if sodium.crypto_sign_verify_detached(signature, message, length, public) != 0:
+                sys.exit("libsodium does not verify its own signature")
+        count += 100
+    return count / (time.monotonic() - began)
+
+
+def make_chain(network, blocks):
+    tool = os.path.join(BUILD_FOLDER, "make_chain")
+    first = network.nodes[0]
+    subprocess.run([tool, network.homes, str(blocks), TRANSACTIONS, "0"], check=True,
+                   stdout=subprocess.DEVNULL)
+    for node in network.nodes[1:]:
+        shutil.rmtree(node.data, ignore_errors=True)
+        shutil.copytree(first.data, node.data)
+
+
+def cpu_s(process):
+    """Processor time that a process has used."""
+    with open(f"/proc/{process.pid}/stat") as file:
+        fields = file.read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS_PER_S
+
+
+def start_load(nodes, seconds):
+    command = [PROGRAM, "bench", "--json", "--rate", str(LOAD_RATE), "--clients", "8",
+               "--seconds", str(max(5, round(seconds)))]
+    for node in nodes:
+        command += ["--node", node.url]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+
+def end_load(load):
+    output, errors = load.communicate()
+    if load.returncode != 0:
+        sys.exit(f"ingot bench: exit status {load.returncode}\n{errors.decode()}")
+    return json.loads(output)["latency_ms"]
+
+
+def one_sync(network, blocks, load_seconds):
+    """An empty observer until it has the chain: seconds, its processor time, bytes, latencies."""
+    load = start_load(network.nodes[:4], load_seconds) if load_seconds else None
+    if load:
+        time.sleep(1.5)  # the load's own warm-up
+    node, line = network.init_home()
+    for other in network.nodes[:4]:
+        other.write_peer(line)
+    network.reload_peers(*network.nodes[:4])
+    network.nodes.append(node)
+    node.start()
+    began = time.monotonic()
+    network.until("the observer answers", lambda: node.height() >= 0, interval_s=0.01)
+    network.until("it has caught up", lambda: node.height() >= blocks, seconds=1200,
+                  interval_s=0.05)
+    took = time.monotonic() - began
+    used = cpu_s(node.process)
+    received = node.metrics()["ingot_peer_bytes_received_total"]
+    memory = node.rss_anon_kib()
+    latencies = end_load(load) if load else None
+    node.stop()
+    network.remove_peer(node)
+    network.nodes.remove(node)
+    shutil.rmtree(node.home)
+    return took, used, received, memory, latencies
+
+
+BURN = """
+import sys, time
+share, seconds = float(sys.argv[1]), float(sys.argv[2])
+end = time.monotonic() + seconds
+while time.monotonic() < end:
+    begin, used = time.monotonic(), time.process_time()
+    while time.process_time() - used < 0.02 * share:
+        pass
+    time.sleep(max(0, 0.02 - (time.monotonic() - begin)))
+"""
+
+
+def one_control(network, share, seconds):
+    """The same load beside a process that only burns as much processor time."""
+    load = start_load(network.nodes[:4], seconds)
+    time.sleep(1.5)
+    burner = subprocess.Popen([sys.executable, "-c", BURN, str(share), str(seconds)])
+    latencies = end_load(load)
+    burner.kill()
+    burner.wait()
+    return latencies
+
+
+def main():
+    blocks = int(sys.argv[2]) if len(sys.argv) > 2 else 100_000
+    rounds = int(sys.argv[3]) if len(sys.argv) > 3 else 3
+    with Network() as network:
+        make_chain(network, blocks)
+        network.start()
+        network.until("a block is committed", lambda: network.nodes[0].height() > blocks)
+        print(f"{blocks} blocks of {TRANSACTIONS} bytes of kv transactions, 4 validators, durable")
+        print(f"{'':8} {'blocks/s':>9} {'MB/s':>6} {'bound':>7} {'share':>6} {'CPU':>5} {'MiB':>5}"
+              f"   commit latency p50 p99 ms", flush=True)
+        ratios = []
+        for number in range(rounds + 1):
+            bound = verifications_per_s() / CORE_SIGNATURES
+            seconds = 0 if number == 0 else took
+            took, used, received, memory, latencies = one_sync(network, blocks, seconds)
+            rate = blocks / took
+            row = (f"{rate:9.0f} {received / took / 1e6:6.1f} {bound:7.0f} {rate / bound:6.2f}"
+                   f" {used / took:5.2f} {memory / 1024:5.0f}")
+            if latencies is None:
+                print(f"{'alone':8} {row}", flush=True)
+                continue
+            print(f"{'loaded':8} {row}   {latencies['p50']:8.1f} {latencies['p99']:8.1f}")
+            control = one_control(network, used / took, took)
+            ratios.append(latencies["p99"] / control["p99"])
+            print(f"{'control':8} {'':43}   {control['p50']:8.1f} {control['p99']:8.1f}"
+                  f"   p99 ratio {ratios[-1]:.2f}", flush=True)
+        if ratios:
+            print(f"median p99 ratio {statistics.median(ratios):.2f}")
+
+
+main()
