@@ -170,6 +170,9 @@ void replica_free(struct replica *replica)
     block_unref(replica->options.genesis);
     validator_set_unref(replica->options.genesis_set);
     crypto_wipe(&replica->options.secret, sizeof replica->options.secret);
+    for (uint32_t i = 0; i < replica->peer_count; i++) {
+        held_clear(&replica->peers[i]);
+    }
     free(replica->peers);
     free(replica);
 }
@@ -211,6 +214,7 @@ void replica_remove_peer(struct replica *replica, uint32_t peer)
 {
     replica_set_connected(replica, peer, false);
     sync_forget(replica, peer);
+    held_clear(peer_at(replica, peer));
     *peer_at(replica, peer) = (struct replica_peer){0};
 }
 
@@ -294,21 +298,30 @@ static enum reject filter(struct replica *replica, uint32_t peer, const struct m
     return REJECT_NONE;
 }
 
+static void count_reject(struct replica *replica, uint32_t peer, const struct message *message,
+                         enum reject reject)
+{
+    if (reject != REJECT_NONE) {
+        replica->metrics.rejects[reject]++;
+        LOG(LOG_DEBUG, "rejected", log_text("kind", message_kind_text(message->kind)),
+            log_text("reason", reject_text(reject)), log_u64("peer", peer));
+    }
+}
+
 /* What is not the core's. False: it is. */
 static bool receive_for_others(struct replica *replica, uint32_t peer, struct message *message,
-                               size_t size, enum reject *reject)
+                               size_t size)
 {
-    *reject = REJECT_NONE;
     if (message->kind == MESSAGE_TRANSACTIONS) {
         pool_receive(replica, &message->transactions);
         return true;
     }
     if (message->kind == MESSAGE_SYNC_REQUEST) {
-        *reject = sync_request(replica, peer, &message->sync_request);
+        count_reject(replica, peer, message, sync_request(replica, peer, &message->sync_request));
         return true;
     }
     if (message->kind == MESSAGE_SYNC_RESPONSE) {
-        *reject = sync_receive(replica, peer, message, size);
+        count_reject(replica, peer, message, sync_receive(replica, peer, message, size));
         return true;
     }
     if (message->kind == MESSAGE_ADVERTISE) {
@@ -317,27 +330,20 @@ static bool receive_for_others(struct replica *replica, uint32_t peer, struct me
     return false;
 }
 
-static void receive_message(struct replica *replica, uint32_t peer, struct message *message,
-                            size_t size)
+void replica_receive_message(struct replica *replica, uint32_t peer, struct message *message)
 {
-    enum reject reject = REJECT_NONE;
-    const bool is_done = receive_for_others(replica, peer, message, size, &reject);
-    if (!is_done) {
-        reject = filter(replica, peer, message);
-    }
-    if (!is_done && reject == REJECT_NONE) {
+    enum reject reject = filter(replica, peer, message);
+    if (reject == REJECT_NONE) {
         reject = verify_message(&replica->verifier, message);
+    }
+    if (reject == REJECT_UNKNOWN_EPOCH) {
+        reject = held_take(replica, peer, message);
     }
     if (reject == REJECT_UNKNOWN_EPOCH) {
         sync_hint(replica, peer);
     }
+    count_reject(replica, peer, message, reject);
     if (reject != REJECT_NONE) {
-        replica->metrics.rejects[reject]++;
-        LOG(LOG_DEBUG, "rejected", log_text("kind", message_kind_text(message->kind)),
-            log_text("reason", reject_text(reject)), log_u64("peer", peer));
-        return;
-    }
-    if (is_done) {
         return;
     }
     if (message->kind == MESSAGE_PROPOSE) {
@@ -368,7 +374,9 @@ void replica_receive(struct replica *replica, uint32_t peer, struct ingot_slice 
         replica->peers[peer].was_warned_of = true;
         return;
     }
-    receive_message(replica, peer, message, frame.size);
+    if (!receive_for_others(replica, peer, message, frame.size)) {
+        replica_receive_message(replica, peer, message);
+    }
     message_unref(message);
 }
 

@@ -404,6 +404,7 @@ void replica_flush(struct replica *replica)
             release(replica, &replica->outbox.items[i]);
         }
         replica_clear_outbox(replica);
+        held_retry(replica);
     }
     if (replica->stop == REPLICA_RUNS) {
         pool_forward(replica);

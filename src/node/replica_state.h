@@ -11,11 +11,14 @@
 #include "wire/verify.h"
 #include "wire/wire.h"
 
+#define HELD_KINDS 3
+
 struct replica_peer {
     bool is_connected;
     bool has_key;
     bool was_warned_of; /* the log has named what it sends that does not decode */
     struct ingot_public_key key;
+    struct message *held[HELD_KINDS]; /* of the epoch to come; owned, or NULL (replica_held.c) */
 };
 
 /* When a block was first seen here, for the time from proposal to commit. */
@@ -48,6 +51,7 @@ struct replica {
     struct metrics metrics;
     enum replica_stop stop;
     bool has_started;
+    uint64_t held_epoch; /* in which held messages were last looked at */
 
     struct sync_client *sync_client;
     struct sync_server *sync_server;
@@ -74,6 +78,8 @@ uint64_t replica_now_ms(const struct replica *replica);
 enum reject replica_step(struct replica *replica, struct core_event *event);
 void replica_stop_now(struct replica *replica, enum replica_stop stop, const char *why);
 void replica_saw_block(struct replica *replica, const struct block *block);
+/* A message that has been decoded. */
+void replica_receive_message(struct replica *replica, uint32_t peer, struct message *message);
 /* replica_effects.c */
 void replica_clear_outbox(struct replica *replica);
 
@@ -108,5 +114,13 @@ void sync_arm_for_core(struct replica *replica, uint64_t deadline_ms);
 void sync_turn(struct replica *replica);
 void sync_metrics(const struct replica *replica, struct metrics *metrics);
 bool sync_is_catching_up(const struct replica *replica);
+
+/* replica_held.c: what cannot be verified before the next epoch is entered. */
+/* Uses the certificate that leads into the epoch, if the message has it; then says again what
+ * verification says. REJECT_UNKNOWN_EPOCH: it is kept for later if there is use in that. */
+enum reject held_take(struct replica *replica, uint32_t peer, struct message *message);
+/* Once an epoch is entered, what was held for it takes its turn. */
+void held_retry(struct replica *replica);
+void held_clear(struct replica_peer *peer);
 
 #endif
