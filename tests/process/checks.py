@@ -42,6 +42,29 @@ def check_acknowledged(load, state):
                           f"but the state has {state.get(key)}")
 
 
+def check_once(load, node):
+    """Each acknowledged transaction is in the chain exactly once, where its client was told."""
+    found = {}
+    for height in range(1, node.height() + 1):
+        for transaction in node.transactions(height):
+            if found.setdefault(transaction, height) != height:
+                raise Failure(f"{transaction} is in the blocks at {found[transaction]} and {height}")
+    for key, (value, height) in load.acknowledged.items():
+        if found.get(key + b"=" + value) != height:
+            raise Failure(f"{key} was acknowledged at height {height}, but it is in the block at "
+                          f"{found.get(key + b'=' + value)}")
+
+
+def check_one_set(network, nodes, members):
+    """`ingot validator list` says the same of every node, and the set has exactly these members."""
+    network.until("all nodes list one set",
+                  lambda: len({node.validators() for node in nodes}) == 1)
+    listed = nodes[0].validators()
+    for node in network.nodes:
+        if (node.public_key in listed) != (node in members):
+            raise Failure(f"expected the validators {[str(m) for m in members]}, found\n{listed}")
+
+
 def check_no_evidence(nodes):
     """No leader has seen two votes of one validator in one view."""
     for node in nodes:
@@ -66,14 +89,16 @@ class Votes:
     know of."""
 
     def __init__(self):
-        self.choices = {}  # (validator, epoch, view) -> (block, where it was seen)
+        self.choices = {}  # (validator, epoch, view) -> (block and phase, where it was seen)
         self.last = {}  # validator -> record of the kill before
 
-    def note(self, validator, epoch, view, block, where):
-        held = self.choices.setdefault((validator, epoch, view), (block, where))
-        if held[0] != block:
-            raise Failure(f"validator {validator} voted twice in view {view}: for {held[0]} "
-                          f"({held[1]}) and for {block} ({where})")
+    def note(self, validator, vote, where):
+        """`vote` may be a certificate that the validator signed."""
+        choice = (vote["block"], vote["phase"])
+        held = self.choices.setdefault((validator, vote["epoch"], vote["view"]), (choice, where))
+        if held[0] != choice:
+            raise Failure(f"validator {validator} voted twice in view {vote['view']} of epoch "
+                          f"{vote['epoch']}: for {held[0]} ({held[1]}) and for {choice} ({where})")
 
     def note_records(self, nodes):
         """Reads the disks of all nodes; none may be running."""
@@ -86,11 +111,11 @@ class Votes:
                                   f"to {record[what]}")
             vote = record["vote"]
             if vote is not None:
-                self.note(validator, vote["epoch"], vote["view"], vote["block"], "its disk")
+                self.note(validator, vote, "its disk")
         for holder, record in records.items():
             for qc in record["qcs"]:
                 for signer in qc["signers"]:
-                    self.note(signer, qc["epoch"], qc["view"], qc["block"], f"a QC of {holder}")
+                    self.note(signer, qc, f"a QC of {holder}")
                     self.known(records, signer, qc, "vote for")
             if record["high_tc"] is not None:
                 for signer in record["high_tc"]["signers"]:

@@ -300,6 +300,27 @@ class Node:
         with open(f"/proc/{self.process.pid}/status") as file:
             return int(re.search(r"RssAnon:\s+(\d+) kB", file.read()).group(1))
 
+    def epoch(self):
+        return int(self.status()["ingot"]["epoch"])
+
+    def is_member(self):
+        return self.status()["ingot"]["is_member"]
+
+    def validators(self):
+        """What `ingot validator list` prints."""
+        asked = subprocess.run([PROGRAM, "validator", "list", "--node", self.url],
+                               capture_output=True, text=True)
+        if asked.returncode != 0:
+            raise Failure(f"validator list of {self}: {asked.returncode}\n{asked.stderr}")
+        return asked.stdout
+
+    def transactions(self, height):
+        """Those of one block, or None if it is not there yet."""
+        block = self.call("block", height=height)
+        if "error" in block:
+            return None
+        return [base64.b64decode(text) for text in block["block"]["data"]["txs"]]
+
     def get(self, key):
         """The committed value of a key, or None."""
         answer = self.call("abci_query", data="0x" + key.encode().hex())["response"]
@@ -511,12 +532,11 @@ class Load:
         self.failures = []
         self.lock = threading.Lock()
         self.stopping = threading.Event()
-        self.threads = [
-            threading.Thread(target=self.run, args=(node, number), daemon=True)
-            for number, node in enumerate(n for n in nodes for _ in range(clients_per_node))
-        ]
-        for thread in self.threads:
-            thread.start()
+        self.places = []  # for each client the node that it is to ask
+        self.seats = []  # and the one that it asks just now
+        self.threads = []
+        for node in nodes:
+            self.add_clients(node, clients_per_node)
 
     def __enter__(self):
         return self
@@ -524,10 +544,35 @@ class Load:
     def __exit__(self, *_):
         self.stop()
 
-    def run(self, node, number):
-        client = node.client()
-        sequence = 0
+    def add_clients(self, node, count):
+        for _ in range(count):
+            self.places.append(node)
+            self.seats.append(None)
+            thread = threading.Thread(target=self.run, args=(len(self.threads),), daemon=True)
+            self.threads.append(thread)
+            thread.start()
+
+    def leave(self, node, *others):
+        """The clients of a node go to others, each once it has the answer that it waits for. On
+        return nobody asks this node any more."""
+        movers = [number for number, place in enumerate(self.places) if place is node]
+        for turn, number in enumerate(movers):
+            self.places[number] = others[turn % len(others)]
+        deadline = time.monotonic() + DEADLINE_S
+        while any(self.seats[number] is node for number in movers):
+            if time.monotonic() > deadline:
+                raise Failure(f"clients of {node} still wait for an answer; {self.failures[-3:]}")
+            time.sleep(0.01)
+
+    def run(self, number):
+        node, client, sequence = None, None, 0
         while not self.stopping.is_set():
+            if self.places[number] is not node:
+                if client is not None:
+                    client.close()
+                node = self.places[number]
+                client = node.client()
+                self.seats[number] = node
             sequence += 1
             key = f"{self.name}-{number}-{sequence}".encode()
             value = random.randbytes(self.value_bytes // 2).hex().encode()

@@ -23,14 +23,20 @@ static void print_position(const char *name, struct position position)
     (void)printf("\"%s\": [%" PRIu64 ", %" PRIu64 "], ", name, position.epoch, position.view);
 }
 
-static void print_signers(const struct process_home *home, const struct signers *signers)
+/* The keys behind a certificate's bits: those of its epoch's set. */
+static void print_signers(const struct process_home *home, uint64_t epoch,
+                          const struct signers *signers)
 {
     const char *separator = "";
+    if (epoch >= home->start.set_count) {
+        process_fail("a certificate of epoch %" PRIu64 ", whose set is not there", epoch);
+    }
+    const struct validator_set *set = home->start.sets[epoch];
     (void)printf(", \"signers\": [");
-    for (uint32_t i = 0; i < home->set->count; i++) {
+    for (uint32_t i = 0; i < set->count; i++) {
         if (signers_has(signers, i)) {
             char hex[2 * INGOT_PUBLIC_KEY_BYTES + 1];
-            hex_encode_lower(home->set->validators[i].key.bytes, INGOT_PUBLIC_KEY_BYTES, hex);
+            hex_encode_lower(set->validators[i].key.bytes, INGOT_PUBLIC_KEY_BYTES, hex);
             (void)printf("%s\"%s\"", separator, hex);
             separator = ", ";
         }
@@ -40,9 +46,10 @@ static void print_signers(const struct process_home *home, const struct signers 
 
 static void print_qc(const struct process_home *home, const struct qc *qc)
 {
-    (void)printf("{\"epoch\": %" PRIu64 ", \"view\": %" PRIu64 ", ", qc->epoch, qc->view);
+    (void)printf("{\"epoch\": %" PRIu64 ", \"view\": %" PRIu64 ", \"phase\": %d, ", qc->epoch,
+                 qc->view, (int)qc->phase);
     print_hash("block", &qc->block);
-    print_signers(home, &qc->signers);
+    print_signers(home, qc->epoch, &qc->signers);
     (void)printf("}");
 }
 
@@ -54,8 +61,8 @@ static void print_safety(const struct process_home *home)
     print_position("locked", safety->locked);
     (void)printf("\"vote\": ");
     if (safety->has_vote) {
-        (void)printf("{\"epoch\": %" PRIu64 ", \"view\": %" PRIu64 ", ", safety->vote.epoch,
-                     safety->vote.view);
+        (void)printf("{\"epoch\": %" PRIu64 ", \"view\": %" PRIu64 ", \"phase\": %d, ",
+                     safety->vote.epoch, safety->vote.view, (int)safety->vote.phase);
         print_hash("block", &safety->vote.block);
         (void)printf("}");
     } else {
@@ -65,7 +72,7 @@ static void print_safety(const struct process_home *home)
     if (safety->high_tc != NULL) {
         (void)printf("{\"epoch\": %" PRIu64 ", \"view\": %" PRIu64, safety->high_tc->epoch,
                      safety->high_tc->view);
-        print_signers(home, &safety->high_tc->signers);
+        print_signers(home, safety->high_tc->epoch, &safety->high_tc->signers);
         (void)printf("}");
     } else {
         (void)printf("null");
