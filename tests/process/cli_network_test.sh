@@ -191,6 +191,20 @@ for pid in "${pids[@]}"; do
     wait_for 10 is_gone
 done
 
+# --- A lone validator that never waits keeps few blocks, hears clients, and ends when told. ---
+expect 0 '' testnet --validators 1 --output lone --base-port "$base"
+sed -i 's/^# empty_block_interval_ms = .*/empty_block_interval_ms = 0/
+    s/^# retain_blocks = .*/retain_blocks = 258/' lone/node0/config.ini
+"$ingot" node --home lone/node0 >lone.out 2>&1 &
+network=$!
+is_pruned() { curl --silent --max-time 5 "$(url 0)/metrics" | grep -qE '^ingot_height_lowest [1-9]'; }
+wait_for 60 is_pruned
+curl --silent --max-time 5 "$(url 0)/block?height=1" |
+    grep -qF 'height 1 is not available, lowest height is ' || fail 'a pruned block was shown'
+stop_network
+sed -i 's/^retain_blocks = .*/retain_blocks = 257/' lone/node0/config.ini
+expect 2 'retain_blocks: expected 0 (all), or at least 258' node --home lone/node0
+
 # --- A network that cannot run says so. ---
 printf '%s\n' '[nonsense]' >>net/node1/config.ini
 expect 2 'net/node1/config.ini' local --output net
