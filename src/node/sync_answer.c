@@ -115,35 +115,48 @@ static bool is_consecutive(const struct sync_response *response)
     return true;
 }
 
-static enum reject check_shape(const struct sync_ask *ask, const struct sync_response *response,
-                               size_t size)
+static bool begins_as_asked(const struct sync_ask *ask, const struct sync_response *response)
+{
+    const uint64_t first = response->blocks[0]->height;
+    return first == ask->first || (ask->has_base && first == ask->committed_height + 1);
+}
+
+static bool is_as_asked(const struct sync_ask *ask, const struct sync_response *response,
+                        size_t size)
 {
     if (response->block_count > ask->blocks ||
         (response->block_count > 1 && size > ask->bytes + SYNC_ANSWER_EXTRA_BYTES)) {
-        return REJECT_OVERSIZE;
+        return false;
     }
-    if (response->block_count == 0) {
-        return REJECT_NONE;
-    }
-    const uint64_t first = response->blocks[0]->height;
-    const bool is_asked =
-        first == ask->first || (ask->has_base && first == ask->committed_height + 1);
-    return is_asked && is_consecutive(response) ? REJECT_NONE : REJECT_BAD_HEIGHT;
+    return response->block_count == 0 ||
+           (begins_as_asked(ask, response) && is_consecutive(response));
 }
 
-/* The answer to an earlier request, which we had given up on. */
+/*
+ * The answer to an earlier request, or a second one to it: what a lost connection or a slow link
+ * may bring. It changes nothing, and is no fault.
+ */
 static bool is_late(const struct sync_peer *peer, const struct sync_response *response)
 {
-    return peer->abandoned > 0 && (!peer->ask.is_open || response->block_count == 0 ||
-                                   response->blocks[0]->height != peer->ask.first);
+    if (response->block_count == 0) {
+        return peer->abandoned > 0;
+    }
+    if (peer->ask.is_open && begins_as_asked(&peer->ask, response)) {
+        return false;
+    }
+    for (uint32_t i = 0; i < SYNC_PAST_ASKS; i++) {
+        const struct sync_ask *past = &peer->past[i];
+        if (past->blocks > 0 && begins_as_asked(past, response)) {
+            return true;
+        }
+    }
+    return peer->abandoned > 0;
 }
 
-static uint64_t highest_claim(const struct sync_ask *ask, const struct sync_response *response)
-{
-    return ask->claim > response->committed_height ? ask->claim : response->committed_height;
-}
-
-/* Nothing came. Whoever says that it has the block and that it kept it, lies. */
+/*
+ * Nothing came. Whoever says that it has the block and that it kept it, lies. Whoever had claimed
+ * it and says now that it has less, may have been overtaken by its own claim, but only once.
+ */
 static void judge_empty(struct sync_client *client, uint64_t now_ms, uint32_t peer,
                         const struct sync_ask *ask, const struct sync_response *response)
 {
@@ -153,16 +166,18 @@ static void judge_empty(struct sync_client *client, uint64_t now_ms, uint32_t pe
         return; /* it says itself that it no longer has it */
     }
     from->nothing_ms = now_ms + client->options.request_timeout_ms / 8 + 1;
-    if (highest_claim(ask, response) >= ask->first) {
+    const bool has_claimed = ask->claim >= ask->first;
+    if (response->committed_height >= ask->first || (has_claimed && from->is_boaster)) {
         from->claim = ask->first - 1;
         sync_peer_fault(client, now_ms, peer, SYNC_FAULT_HEIGHT);
     }
+    from->is_boaster = from->is_boaster || has_claimed;
 }
 
 static bool is_meagre(const struct sync_ask *ask, const struct sync_response *response, size_t size)
 {
     return response->block_count < ask->blocks / 8 && size < ask->bytes / 8 &&
-           highest_claim(ask, response) >= response->blocks[0]->height + ask->blocks;
+           response->committed_height >= response->blocks[0]->height + ask->blocks;
 }
 
 /* The range that this peer was asked for is free for others, unless the answer fills it. */
@@ -181,22 +196,25 @@ enum reject sync_client_receive(struct sync_client *client, uint64_t now_ms, uin
 {
     struct sync_peer *from = sync_peer_at(client, peer);
     const struct sync_response *response = &message->sync_response;
-    enum reject reject = sync_client_admit(client, now_ms, peer);
+    const enum reject reject = sync_client_admit(client, now_ms, peer);
     if (reject != REJECT_NONE) {
         return reject;
     }
     if (is_late(from, response)) {
-        from->abandoned--;
+        from->abandoned -= from->abandoned > 0;
         return REJECT_PAST;
+    }
+    if (!from->ask.is_open) {
+        return REJECT_PAST; /* only late ones were expected */
     }
     const struct sync_ask ask = from->ask;
     from->ask.is_open = false;
+    from->may_repeat = true;
     from->is_ahead = false;
     release_range(client, peer);
-    reject = check_shape(&ask, response, size);
-    if (reject != REJECT_NONE) {
+    if (!is_as_asked(&ask, response, size)) {
         sync_peer_fault(client, now_ms, peer, SYNC_FAULT_NOT_ASKED);
-        return reject;
+        return REJECT_UNREQUESTED;
     }
     from->lowest = response->lowest_height;
     if (response->committed_height > from->claim) {
@@ -214,11 +232,14 @@ enum reject sync_client_receive(struct sync_client *client, uint64_t now_ms, uin
 
 enum reject sync_client_admit(struct sync_client *client, uint64_t now_ms, uint32_t peer)
 {
-    const struct sync_peer *from = sync_peer_at(client, peer);
+    struct sync_peer *from = sync_peer_at(client, peer);
     if (from->ask.is_open || from->abandoned > 0) {
         return REJECT_NONE;
     }
-    sync_peer_fault(client, now_ms, peer, SYNC_FAULT_UNREQUESTED);
+    if (!from->may_repeat) {
+        sync_peer_fault(client, now_ms, peer, SYNC_FAULT_UNREQUESTED);
+    }
+    from->may_repeat = false;
     return REJECT_UNREQUESTED;
 }
 

@@ -407,6 +407,7 @@ static void ask(struct sync_client *client, const struct sync_chain *chain,
             request.target = chain->waiting_qc->block;
         }
     }
+    at->past[at->past_next++ % SYNC_PAST_ASKS] = at->ask;
     at->ask = (struct sync_ask){.is_open = true,
                                 .has_base = base != NULL,
                                 .first = range->first,

@@ -87,7 +87,8 @@ void sync_client_hint(struct sync_client *client, uint32_t peer);
 enum reject sync_client_admit(struct sync_client *client, uint64_t now_ms, uint32_t peer);
 /*
  * An answer, of `size` bytes on the wire; kept by reference if it is of use. Returns REJECT_NONE,
- * REJECT_UNREQUESTED, REJECT_OVERSIZE, REJECT_BAD_HEIGHT, or REJECT_PAST (of no use any more).
+ * REJECT_UNREQUESTED (nothing was asked for, or something else), or REJECT_PAST (of no use any
+ * more).
  */
 enum reject sync_client_receive(struct sync_client *client, uint64_t now_ms, uint32_t peer,
                                 struct message *message, size_t size);

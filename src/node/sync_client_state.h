@@ -15,6 +15,7 @@
 #define SYNC_ASK_BYTES_MIN ((size_t)16 * 1024)
 /* What an answer may weigh beyond its blocks: the tail's certificate and the frame's own fields. */
 #define SYNC_ANSWER_EXTRA_BYTES ((size_t)32 * 1024)
+#define SYNC_PAST_ASKS 8 /* of each peer: their answers are known when they come late, or twice */
 #define SYNC_REQUESTS_MAX 4 /* in flight, to as many peers */
 #define SYNC_RANGES_MAX 12
 #define SYNC_HELD_BYTES_MAX ((size_t)8 * 1024 * 1024)
@@ -66,6 +67,9 @@ struct sync_peer {
     uint64_t claim;  /* highest committed height that it claims */
     uint64_t lowest; /* of its history, as far as it said */
     struct sync_ask ask;
+    struct sync_ask past[SYNC_PAST_ASKS]; /* earlier ones, in a ring */
+    uint32_t past_next;
+    bool may_repeat;     /* its last answer has come once; a second copy of it is no fault */
     uint32_t abandoned;  /* requests that we have given up on; their answers may still come */
     uint32_t stalls;     /* in a row: ask for less, and wait longer before asking again */
     uint32_t strikes;    /* faults, less good answers */
