@@ -25,6 +25,7 @@ static void print_status(const json_t *status)
     print_row("node", client_text(status, "node_info.moniker"));
     print_row("validator", client_text(status, "validator_info.address"));
     print_row("member", json_is_true(is_member) ? "yes" : "no, it follows");
+    print_row("signing", client_text(status, "ingot.signing"));
     print_row("power", client_text(status, "validator_info.voting_power"));
     print_row("height", client_text(status, "sync_info.latest_block_height"));
     print_row("block", client_text(status, "sync_info.latest_block_hash"));

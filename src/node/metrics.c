@@ -128,6 +128,9 @@ static void render_chain(const struct metrics *metrics, struct ingot_buffer *tex
     gauge(text, "ingot_signing_stopped",
           "1 after this node has seen its own key used elsewhere and ended all signing.",
           metrics->has_stopped_signing);
+    gauge(text, "ingot_signing_withheld",
+          "1 while this node, on a copy of its data, waits for the chain to pass a watermark.",
+          metrics->withholds_signing);
     gauge(text, "ingot_catching_up", "1 while others are known to be well ahead of this node.",
           metrics->catching_up);
     gauge(text, "ingot_uncommitted_blocks", "Blocks held above the last committed one.",

@@ -38,6 +38,7 @@ struct metrics {
     bool is_leader;
     bool is_member;
     bool has_stopped_signing; /* somebody else signs with our key */
+    bool withholds_signing;   /* the data is a copy, and the chain has not passed its watermark */
     bool catching_up;
     struct ingot_public_key leader; /* shown by its address */
     uint64_t mempool_transactions;

@@ -32,6 +32,8 @@ static void get_status(void *context, struct rpc_status *status)
         .is_leader = core.is_leader,
         .is_member = core.is_member,
         .power = member == VALIDATOR_NONE ? 0 : core.set->validators[member].power,
+        .has_stopped_signing = core.has_stopped_signing,
+        .withholds_signing = core.withholds_signing,
         .high_qc_view = core.high.view,
         .locked_view = core.locked.view,
         .uncommitted_blocks = core.tree_blocks,
@@ -41,6 +43,7 @@ static void get_status(void *context, struct rpc_status *status)
         .mempool_bytes = metrics->mempool_bytes,
         .timeouts = core.timeouts,
     };
+    status->has_watermark = replica_watermark(node->replica, &status->watermark);
 }
 
 static enum ingot_error submit(void *context, struct ingot_slice transaction,

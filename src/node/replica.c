@@ -23,6 +23,7 @@ enum reject replica_step(struct replica *replica, struct core_event *event)
     const enum reject reject = core_step(replica->core, event, &replica->effects);
     const bool is_ours = event->kind == CORE_MESSAGE && event->peer == CORE_SELF;
     replica->metrics.rejects[reject] += reject != REJECT_NONE && !is_ours;
+    signing_look(replica);
     return reject;
 }
 
@@ -73,7 +74,8 @@ static enum ingot_error open_core(struct replica *replica, const struct ledger_s
         blocks[i] = start->uncommitted[i].block;
         next_sets[i] = executor_next_set(replica->executor, &blocks[i]->hash);
     }
-    const struct core_config config = core_config_of(&replica->options);
+    struct core_config config = core_config_of(&replica->options);
+    config.withholds_signing = replica->watermark != NULL;
     const struct core_restored restored = {.safety = &start->safety,
                                            .last_committed = start->last_committed.block,
                                            .blocks = blocks,
@@ -103,6 +105,10 @@ static enum ingot_error open_parts(struct replica *replica, char *why, size_t wh
                  options->retain_blocks > options->replay_window_blocks);
     enum ingot_error error =
         ledger_open(options->store, &ledger_options, &replica->ledger, why, why_size);
+    if (error != INGOT_OK) {
+        return error;
+    }
+    error = signing_open(replica, why, why_size);
     if (error != INGOT_OK) {
         return error;
     }
@@ -174,6 +180,7 @@ void replica_free(struct replica *replica)
         held_clear(&replica->peers[i]);
     }
     free(replica->peers);
+    free(replica->watermark);
     free(replica);
 }
 
@@ -349,6 +356,9 @@ void replica_receive_message(struct replica *replica, uint32_t peer, struct mess
     if (message->kind == MESSAGE_PROPOSE) {
         replica_saw_block(replica, message->propose.block);
     }
+    if (message->kind == MESSAGE_ADVERTISE) {
+        signing_heard(replica, peer, message->advertise.high_qc);
+    }
     struct core_event event = {.kind = CORE_MESSAGE, .peer = peer, .message = message};
     (void)replica_step(replica, &event);
 }
@@ -390,6 +400,14 @@ bool replica_is_catching_up(const struct replica *replica)
     return sync_is_catching_up(replica);
 }
 
+bool replica_watermark(const struct replica *replica, struct position *mark)
+{
+    if (replica->watermark != NULL) {
+        *mark = replica->watermark->mark;
+    }
+    return replica->watermark != NULL && replica->watermark->has_mark;
+}
+
 struct metrics *replica_metrics(struct replica *replica)
 {
     struct core_status status;
@@ -402,6 +420,7 @@ struct metrics *replica_metrics(struct replica *replica)
     metrics->is_leader = status.is_leader;
     metrics->is_member = status.is_member;
     metrics->has_stopped_signing = status.has_stopped_signing;
+    metrics->withholds_signing = status.withholds_signing;
     sync_metrics(replica, metrics);
     metrics->leader = status.leader;
     metrics->mempool_transactions = mempool_count(replica->mempool);

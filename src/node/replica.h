@@ -117,6 +117,8 @@ INGOT_MUST_USE enum ingot_error replica_submit(struct replica *replica,
 void replica_get_status(const struct replica *replica, struct core_status *status);
 /* Others are known to have blocks that are not here yet. */
 bool replica_is_catching_up(const struct replica *replica);
+/* Signing is withheld until a block above this is committed; false: it is not, or not known yet. */
+bool replica_watermark(const struct replica *replica, struct position *mark);
 /* Brings the gauges up to date; borrowed. The caller adds what only it knows. */
 struct metrics *replica_metrics(struct replica *replica);
 struct ledger *replica_ledger(struct replica *replica);

@@ -40,6 +40,7 @@ static void take_commit(struct replica *replica, const struct core_effect *effec
     ledger_commit_block(replica->ledger, effect->block, execution, effect->next_set);
     executor_committed(replica->executor, effect->block);
     pool_committed(replica, effect->block);
+    signing_committed(replica, effect->block);
 }
 
 static void take_abandon(struct replica *replica, const struct core_effect *effect)

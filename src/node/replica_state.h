@@ -8,6 +8,7 @@
 #include "node/executor.h"
 #include "node/mempool.h"
 #include "node/replica.h"
+#include "node/watermark.h"
 #include "wire/verify.h"
 #include "wire/wire.h"
 
@@ -68,7 +69,8 @@ struct replica {
     bool has_oldest; /* `oldest` waited when stuck transactions were looked for last */
     struct ingot_hash oldest;
     uint64_t looked_ms;
-    uint64_t slowest_sync_us; /* decays */
+    uint64_t slowest_sync_us;    /* decays */
+    struct watermark *watermark; /* owned; NULL: signing is not withheld */
 
     struct seen_block seen[SEEN_BLOCKS];
     uint32_t seen_next;
@@ -93,6 +95,15 @@ void pool_forward(struct replica *replica);
 void pool_notice(struct replica *replica);
 /* Builds a block for the core; NULL when there is nothing to show, or the replica had to stop. */
 struct block *pool_build(struct replica *replica, const struct core_effect *ask);
+
+/* replica_watermark.c: when this is a copy that may not sign yet. */
+INGOT_MUST_USE enum ingot_error signing_open(struct replica *replica, char *why, size_t why_size);
+/* A verified Advertise has come by this channel. */
+void signing_heard(struct replica *replica, uint32_t peer, const struct qc *qc);
+/* The core has taken a step: a certificate may have become the highest. */
+void signing_look(struct replica *replica);
+/* Into the batch that commits the block. */
+void signing_committed(struct replica *replica, const struct block *block);
 
 /* replica_sync.c: getting blocks that we lack, and serving those who lack them. */
 void sync_open(struct replica *replica);

@@ -49,8 +49,12 @@ struct rpc_status {
     uint64_t view;
     struct ingot_public_key leader; /* of that view */
     bool is_leader;
-    bool is_member; /* of the current set */
-    uint64_t power; /* ours in the current set, 0 when not a member */
+    bool is_member;           /* of the current set */
+    uint64_t power;           /* ours in the current set, 0 when not a member */
+    bool has_stopped_signing; /* another process signs with this node's key */
+    bool withholds_signing;   /* the data is a copy */
+    bool has_watermark;       /* withheld until a block above this position is committed */
+    struct position watermark;
     uint64_t high_qc_view;
     uint64_t locked_view;
     uint32_t uncommitted_blocks;

@@ -101,6 +101,21 @@ static json_t *sync_info(struct rpc *rpc, const struct rpc_status *status)
     return info;
 }
 
+/* May this node sign? For people; scripts have the gauges of /metrics. */
+static json_t *signing_text(const struct rpc_status *status)
+{
+    if (status->has_stopped_signing)
+        return json_c_text("stopped: another process signs with this key");
+    if (!status->withholds_signing)
+        return json_c_text("allowed");
+    if (!status->has_watermark)
+        return json_c_text("withheld: a copy, whose watermark is not known yet");
+    return rpc_json(json_sprintf("withheld: a copy, until a block above epoch %llu, view %llu is "
+                                 "committed",
+                                 (unsigned long long)status->watermark.epoch,
+                                 (unsigned long long)status->watermark.view));
+}
+
 /* What this dialect has no field for. */
 static json_t *ingot_info(const struct rpc *rpc, const struct rpc_status *status)
 {
@@ -113,6 +128,7 @@ static json_t *ingot_info(const struct rpc *rpc, const struct rpc_status *status
     rpc_json_set(info, "leader", rpc_json_address(&status->leader));
     rpc_json_set(info, "is_leader", rpc_json(json_boolean(status->is_leader)));
     rpc_json_set(info, "is_member", rpc_json(json_boolean(status->is_member)));
+    rpc_json_set(info, "signing", signing_text(status));
     rpc_json_set(info, "high_qc_view", rpc_json_u64(status->high_qc_view));
     rpc_json_set(info, "locked_view", rpc_json_u64(status->locked_view));
     rpc_json_set(info, "uncommitted_blocks", rpc_json_u64(status->uncommitted_blocks));

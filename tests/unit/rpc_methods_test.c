@@ -426,6 +426,22 @@ static void an_observer_has_no_power(void **state)
     rpc_fake_deinit(&fake);
 }
 
+static void status_tells_whether_and_until_when_signing_is_withheld(void **state)
+{
+    struct rpc_fake *fake = *state;
+    expect_text(fake, "/status", "result.ingot.signing", "allowed");
+    fake->status.withholds_signing = true;
+    expect_text(fake, "/status", "result.ingot.signing",
+                "withheld: a copy, whose watermark is not known yet");
+    fake->status.has_watermark = true;
+    fake->status.watermark = (struct position){2, 77};
+    expect_text(fake, "/status", "result.ingot.signing",
+                "withheld: a copy, until a block above epoch 2, view 77 is committed");
+    fake->status.has_stopped_signing = true;
+    expect_text(fake, "/status", "result.ingot.signing",
+                "stopped: another process signs with this key");
+}
+
 static void status_tells_truthfully_whether_it_catches_up(void **state)
 {
     struct rpc_fake *fake = *state;
@@ -456,6 +472,7 @@ int main(void)
         WITH(set_up_at_genesis, the_chain_can_be_seen_before_its_first_block),
         WITH(set_up_at_genesis, the_set_of_a_height_is_that_of_its_epoch),
         cmocka_unit_test(an_observer_has_no_power),
+        WITH(set_up, status_tells_whether_and_until_when_signing_is_withheld),
         WITH(set_up, status_tells_truthfully_whether_it_catches_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -126,6 +126,7 @@ static void the_numbers_are_those_of_the_struct(void **state)
                               .epoch = 1,
                               .is_leader = true,
                               .has_stopped_signing = true,
+                              .withholds_signing = true,
                               .timeouts = 3,
                               .committed_transactions = 4,
                               .mempool_transactions = 5,
@@ -143,6 +144,7 @@ static void the_numbers_are_those_of_the_struct(void **state)
     assert_true(has_line(&text, "ingot_is_leader 1"));
     assert_true(has_line(&text, "ingot_is_member 0"));
     assert_true(has_line(&text, "ingot_signing_stopped 1"));
+    assert_true(has_line(&text, "ingot_signing_withheld 1"));
     assert_true(has_line(&text, "ingot_timeouts_total 3"));
     assert_true(has_line(&text, "ingot_committed_transactions_total 4"));
     assert_true(has_line(&text, "ingot_mempool_transactions 5"));
