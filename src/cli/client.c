@@ -51,16 +51,25 @@ json_t *client_request(uint64_t id, const char *method, json_t *params)
     return request;
 }
 
-json_t *client_tx_params(struct ingot_slice transaction)
+static json_t *base64_params(const char *name, struct ingot_slice bytes)
 {
-    size_t size = sodium_base64_encoded_len(transaction.size, sodium_base64_VARIANT_ORIGINAL);
+    size_t size = sodium_base64_encoded_len(bytes.size, sodium_base64_VARIANT_ORIGINAL);
     char *text = alloc_zeroed(size, 1);
-    (void)sodium_bin2base64(text, size, transaction.data, transaction.size,
-                            sodium_base64_VARIANT_ORIGINAL);
+    (void)sodium_bin2base64(text, size, bytes.data, bytes.size, sodium_base64_VARIANT_ORIGINAL);
     json_t *params = checked(json_object());
-    put(params, "tx", json_string(text));
+    put(params, name, json_string(text));
     free(text);
     return params;
+}
+
+json_t *client_tx_params(struct ingot_slice transaction)
+{
+    return base64_params("tx", transaction);
+}
+
+json_t *client_hash_params(struct ingot_slice hash)
+{
+    return base64_params("hash", hash);
 }
 
 json_t *client_query_params(const char *path, struct ingot_slice data)

@@ -38,6 +38,8 @@ enum client_outcome client_call(struct client *client, const char *method, json_
 json_t *client_request(uint64_t id, const char *method, json_t *params);
 /* {"tx": base64} */
 json_t *client_tx_params(struct ingot_slice transaction);
+/* {"hash": base64} */
+json_t *client_hash_params(struct ingot_slice hash);
 /* {"path": ..., "data": hex} */
 json_t *client_query_params(const char *path, struct ingot_slice data);
 

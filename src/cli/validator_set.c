@@ -22,7 +22,6 @@
 #include "wire/crypto.h"
 
 #define POLL_INTERVAL_MS 100
-#define CALL_TIMEOUT_MS_MAX 15000
 
 struct change {
     const struct validator_change_options *options;
@@ -34,7 +33,8 @@ struct change {
     struct validators before;
     struct ingot_validator changes[INGOT_VALIDATORS_MAX]; /* those that change something */
     uint32_t change_count;
-    uint64_t height; /* where it is committed; 0: not known */
+    uint8_t sha256[32]; /* of the transaction */
+    uint64_t height;    /* where it is committed; 0: not known */
 };
 
 static enum ingot_exit fail_call(const struct change *change)
@@ -180,37 +180,25 @@ static enum ingot_exit refused(const char *stage, const json_t *outcome)
 }
 
 /*
- * Does this end the matter? When no answer comes, or the node waits no longer, or has the
- * transaction already, it may still be committed, so it is followed all the same.
+ * Gives the node the transaction. When no answer comes, or the node has it already, it may still be
+ * committed, so it is followed all the same.
  */
-static bool is_final(enum client_outcome outcome, const char *why)
-{
-    return outcome == CLIENT_NOT_UNDERSTOOD ||
-           (outcome == CLIENT_REFUSED && strstr(why, "timed out waiting") == NULL &&
-            strstr(why, "already exists") == NULL);
-}
-
-/* Submits and waits as long as the node does. */
 static enum ingot_exit submit(struct change *change)
 {
     struct ingot_buffer transaction = {0};
     json_t *result = NULL;
     make_transaction(change, &transaction);
-    const uint32_t timeout_ms = change->options->timeout_ms < CALL_TIMEOUT_MS_MAX
-                                    ? change->options->timeout_ms
-                                    : CALL_TIMEOUT_MS_MAX;
-    const enum client_outcome outcome =
-        client_call(&change->client, "broadcast_tx_commit",
-                    client_tx_params(ingot_buffer_slice(&transaction)), timeout_ms, &result);
+    crypto_sha256(ingot_buffer_slice(&transaction), change->sha256);
+    const enum client_outcome outcome = client_call(
+        &change->client, "broadcast_tx_sync", client_tx_params(ingot_buffer_slice(&transaction)),
+        VALIDATORS_CALL_TIMEOUT_MS, &result);
     ingot_buffer_deinit(&transaction);
     enum ingot_exit code = INGOT_EXIT_OK;
-    if (is_final(outcome, change->client.why))
+    if (outcome == CLIENT_NOT_UNDERSTOOD ||
+        (outcome == CLIENT_REFUSED && strstr(change->client.why, "already exists") == NULL))
         code = fail_call(change);
-    else if (client_u64(result, "check_tx.code") != 0)
-        code = refused("refused", client_member(result, "check_tx"));
-    else if (client_u64(result, "tx_result.code") != 0)
-        code = refused("committed without effect", client_member(result, "tx_result"));
-    change->height = client_u64(result, "height");
+    else if (client_u64(result, "code") != 0)
+        code = refused("refused", result);
     json_decref(result);
     return code;
 }
@@ -226,20 +214,43 @@ static bool is_in_force(const struct change *change, const struct validators *no
     return now->epoch > change->before.epoch;
 }
 
-enum progress { PROGRESS_WAITS, PROGRESS_IN_FORCE, PROGRESS_LOST };
+enum progress { PROGRESS_WAITS, PROGRESS_IN_FORCE, PROGRESS_LOST, PROGRESS_FAILED };
 
-/* The set is read after the number, so when the number has been used the set shows by what. */
+/* Where it is committed, if it is, and if the node keeps an index of transactions. */
+static enum progress look_for_transaction(struct change *change)
+{
+    json_t *result = NULL;
+    enum progress progress = PROGRESS_WAITS;
+    const struct ingot_slice hash = ingot_slice_of(change->sha256, sizeof change->sha256);
+    if (client_call(&change->client, "tx", client_hash_params(hash), VALIDATORS_CALL_TIMEOUT_MS,
+                    &result) == CLIENT_OK) {
+        change->height = client_u64(result, "height");
+        if (client_u64(result, "tx_result.code") != 0) {
+            (void)refused("committed without effect", client_member(result, "tx_result"));
+            progress = PROGRESS_FAILED;
+        }
+    }
+    json_decref(result);
+    return progress;
+}
+
+/*
+ * The set is read after the number, so when the number has been used the set shows by what. Where
+ * the height is known the set of just that change is looked at, whatever came after it.
+ */
 static enum progress look(struct change *change, struct validators *now)
 {
     uint64_t next = 0;
-    const uint64_t height = change->height > 0 ? change->height + 1 : 0;
+    if (change->height == 0 && look_for_transaction(change) == PROGRESS_FAILED)
+        return PROGRESS_FAILED;
     change->client.why[0] = '\0';
+    const uint64_t height = change->height > 0 ? change->height + 1 : 0;
     if (!read_sequence(&change->client, &next) ||
         validators_read(&change->client, height, now) != CLIENT_OK)
         return PROGRESS_WAITS;
     if (is_in_force(change, now))
         return PROGRESS_IN_FORCE;
-    return next > change->sequence ? PROGRESS_LOST : PROGRESS_WAITS;
+    return next > change->sequence && change->height == 0 ? PROGRESS_LOST : PROGRESS_WAITS;
 }
 
 static enum ingot_exit give_up(const struct change *change)
@@ -266,6 +277,8 @@ static enum ingot_exit follow(struct change *change)
     for (;;) {
         switch (look(change, &now)) {
         case PROGRESS_IN_FORCE:
+            if (change->height == 0)
+                (void)look_for_transaction(change);
             if (change->height > 0)
                 (void)printf("committed at height %" PRIu64 "\n", change->height);
             (void)printf("in force in epoch %" PRIu64 ": %" PRIu32
@@ -277,6 +290,8 @@ static enum ingot_exit follow(struct change *change)
                                 "another change was made as number %" PRIu64
                                 ", so this one was not; look with 'ingot validator list'",
                                 change->sequence);
+        case PROGRESS_FAILED:
+            return INGOT_EXIT_FAILURE;
         case PROGRESS_WAITS:
             break;
         }
