@@ -7,9 +7,10 @@ nothing until the chain has passed its watermark, then it signs again, and nobod
 
 import os
 import re
+import shutil
 import subprocess
 
-from checks import check_acknowledged, check_equal, check_no_evidence, read_ledger
+from checks import Votes, check_acknowledged, check_equal, check_no_evidence, read_ledger
 from network import PROGRAM, Failure, Load, Network, main
 
 RETAIN = 300
@@ -103,5 +104,72 @@ def check_equal_newest(network):
     return min(height for height, _ in answers), answers[0][1]
 
 
+def a_copy_taken_under_load_waits_for_its_watermark_and_signs_again():
+    with Network() as network:
+        network.start()
+        *others, original = network.nodes
+        votes = Votes()
+        with Load(others, clients_per_node=2) as load:
+            network.until("the load commits", lambda: load.count() >= 50)
+            copy = os.path.join(network.folder, "copy")
+            said = ingot("backup", "--home", original.home, "--to", copy)
+            expect("as of height" in said, said)
+            expect("LOCK" not in os.listdir(copy), "the copy is no home")
+            said = ingot("backup", "--home", original.home, "--to", copy, status=1)
+            expect("expected an empty folder" in said, said)
+
+            # The original signs on, and dies. What it has signed is on its disk alone.
+            copied = original.height()
+            network.until("the original goes on", lambda: original.height() >= copied + 20)
+            original.kill()
+            last_voted = read_ledger(original)["last_voted"]
+            os.rename(original.home, original.home + ".dead")
+            shutil.copytree(copy, original.home)
+
+            # While the others stand still it hears nothing, and says nothing, killed or not.
+            for node in others:
+                node.pause()
+            for _ in range(2):
+                network.start(original)
+                status = original.status()["ingot"]
+                expect(status["signing"].startswith("withheld"), f"it may sign: {status}")
+                expect(original.metrics()["ingot_signing_withheld"] == 1, "the gauge says no")
+                expect(original.metrics()["ingot_signatures_total"] == 0, "it has signed")
+                original.kill()
+            network.start(original)
+            for node in others:
+                node.resume()
+            network.until("it may sign again",
+                          lambda: original.status()["ingot"]["signing"] == "allowed")
+            expect(original.metrics()["ingot_signing_withheld"] == 0, "the gauge says yes")
+            before = original.metrics()["ingot_signatures_total"]
+            network.until("it signs again",
+                          lambda: original.metrics()["ingot_signatures_total"] > before)
+        expect(not load.failures, f"clients saw failures: {load.failures[:3]}")
+        _, state = check_equal(network)
+        check_acknowledged(load, state)
+        check_no_evidence(others)
+        for node in network.nodes:
+            node.kill()
+        # All certificates on all disks, those of the time of the original among them: nobody has
+        # voted twice, and the copy has signed above all that the original had.
+        records = votes.note_records(network.nodes)
+        expect(records[original.public_key]["last_voted"] > last_voted,
+               "the copy has not gone beyond the original")
+        note_dead(votes, original)
+
+
+def note_dead(votes, original):
+    """What the dead original's own disk has of its last vote, against all that was seen since."""
+    home = original.home
+    original.home = home + ".dead"
+    record = read_ledger(original)
+    original.home = home
+    vote = record["vote"]
+    if vote is not None:
+        votes.note(original.public_key, vote, "its old disk")
+
+
 if __name__ == "__main__":
-    main(a_node_that_has_nothing_but_a_checkpoint_follows)
+    main(a_node_that_has_nothing_but_a_checkpoint_follows,
+         a_copy_taken_under_load_waits_for_its_watermark_and_signs_again)
