@@ -16,7 +16,7 @@
 #include "node/ledger_internal.h"
 #include "node/ledger_watermark.h"
 
-#define ME 3 /* certificates are signed by the three others */
+#define ME 3     /* certificates are signed by the three others */
 #define VIEWS 12 /* of which ME leads none */
 /* Block 2 is the first whose signers had nothing of its justify when they were heard. */
 #define MARK (2 + INGOT_LEADER_TENURE_DEFAULT)
