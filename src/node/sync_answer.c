@@ -70,9 +70,10 @@ static void split(struct sync_client *client, uint32_t index, uint64_t last)
 }
 
 static void keep(struct sync_client *client, struct sync_range *range, uint32_t peer,
-                 struct message *message, size_t size)
+                 const struct sync_ask *ask, struct message *message, size_t size)
 {
     range->state = RANGE_HELD;
+    range->target = ask->target;
     range->peer = peer;
     range->answer = message_ref(message);
     range->bytes = size;
@@ -90,7 +91,7 @@ static enum reject hold(struct sync_client *client, uint32_t peer, const struct 
         sync_ranges_clear(client);
         client->ranges[0] = (struct sync_range){.first = first, .count = response->block_count};
         client->range_count = 1;
-        keep(client, &client->ranges[0], peer, message, size);
+        keep(client, &client->ranges[0], peer, ask, message, size);
         return REJECT_NONE;
     }
     const uint32_t index = find_range(client, first, last);
@@ -99,7 +100,7 @@ static enum reject hold(struct sync_client *client, uint32_t peer, const struct 
         return REJECT_PAST;
     }
     split(client, index, last);
-    keep(client, &client->ranges[index], peer, message, size);
+    keep(client, &client->ranges[index], peer, ask, message, size);
     return REJECT_NONE;
 }
 

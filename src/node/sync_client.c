@@ -98,22 +98,34 @@ static void settle_run(struct sync_client *client, const struct sync_chain *chai
     }
 }
 
-/* The certificate that comes behind `count` blocks of an answer, from its block `first` on. */
-static struct qc *tail_of(const struct sync_response *response, uint32_t first, uint32_t count)
+/*
+ * The certificate that comes behind `count` blocks of an answer, from its block `first` on. The
+ * block that we asked for by a certificate may be news to its sender, who then has none for it:
+ * ours will do.
+ */
+static struct qc *tail_of(const struct sync_chain *chain, const struct sync_response *response,
+                          uint32_t first, uint32_t count)
 {
-    return first + count < response->block_count ? response->blocks[first + count]->justify
-                                                 : response->tail_qc;
+    if (first + count < response->block_count) {
+        return response->blocks[first + count]->justify;
+    }
+    const struct ingot_hash *last = &response->blocks[response->block_count - 1]->hash;
+    struct qc *qc = chain->waiting_qc;
+    const bool is_ours = response->tail_qc == NULL && qc != NULL &&
+                         memcmp(qc->block.bytes, last->bytes, INGOT_HASH_BYTES) == 0;
+    return is_ours ? qc : response->tail_qc;
 }
 
 /* How many blocks of an answer make a run. The last one is of use only with its certificate. */
-static uint32_t run_length(const struct sync_response *response, uint32_t first)
+static uint32_t run_length(const struct sync_chain *chain, const struct sync_response *response,
+                           uint32_t first)
 {
     size_t bytes = 0;
     uint32_t signatures = 0;
     uint32_t count = 0;
     while (first + count < response->block_count && count < SYNC_RUN_BLOCKS_MAX) {
         const struct block *block = response->blocks[first + count];
-        const struct qc *tail = tail_of(response, first, count + 1);
+        const struct qc *tail = tail_of(chain, response, first, count + 1);
         bytes += block_size_bytes(block);
         signatures += tail == NULL ? 0 : tail->signature_count;
         if (tail == NULL ||
@@ -125,7 +137,8 @@ static uint32_t run_length(const struct sync_response *response, uint32_t first)
     return count;
 }
 
-static struct message *make_run(const struct sync_response *response, uint32_t first,
+static struct message *make_run(const struct sync_chain *chain,
+                                const struct sync_response *response, uint32_t first,
                                 uint32_t count)
 {
     struct message *message = message_new(MESSAGE_SYNC_RESPONSE);
@@ -135,7 +148,7 @@ static struct message *make_run(const struct sync_response *response, uint32_t f
     for (uint32_t i = 0; i < count; i++) {
         run->blocks[run->block_count++] = block_ref(response->blocks[first + i]);
     }
-    run->tail_qc = qc_ref(tail_of(response, first, count));
+    run->tail_qc = qc_ref(tail_of(chain, response, first, count));
     return message;
 }
 
@@ -182,13 +195,27 @@ static bool give_run(struct sync_client *client, struct sync_range *range, struc
     return true;
 }
 
+/*
+ * Nothing certifies the block that we asked for: a certificate named it then, another one waits by
+ * now. That is nobody's fault, and the next answer will have what comes after it.
+ */
+static bool is_overtaken(const struct sync_range *range, uint32_t length)
+{
+    const struct block *block = range->answer->sync_response.blocks[range->done];
+    return length == 0 && memcmp(range->target.bytes, block->hash.bytes, INGOT_HASH_BYTES) == 0;
+}
+
 /* True if the core was given something. */
 static bool hand_over_run(struct sync_client *client, const struct sync_chain *chain,
                           struct sync_range *range, const struct block *parent)
 {
     const struct sync_response *response = &range->answer->sync_response;
-    const uint32_t length = run_length(response, range->done);
-    struct message *message = make_run(response, range->done, length);
+    const uint32_t length = run_length(chain, response, range->done);
+    if (is_overtaken(range, length)) {
+        sync_range_clear(client, range);
+        return false;
+    }
+    struct message *message = make_run(chain, response, range->done, length);
     struct sync_response *run = &message->sync_response;
     uint32_t count = 0;
     const enum reject reject =
@@ -413,6 +440,7 @@ static void ask(struct sync_client *client, const struct sync_chain *chain,
                                 .first = range->first,
                                 .committed_height = request.committed_height,
                                 .claim = at->claim,
+                                .target = request.target,
                                 .blocks = request.blocks_max,
                                 .bytes = request.bytes_max,
                                 .asked_ms = chain->now_ms};

@@ -64,9 +64,9 @@ struct sync_chain {
     const struct block *committed;
     const struct block *high; /* that the highest certificate names */
     struct position high_position;
-    const struct qc *waiting_qc; /* verified, of a block that we lack; or NULL */
-    uint32_t waiting_peer;       /* who showed it */
-    bool is_busy;                /* a run is still being executed */
+    struct qc *waiting_qc; /* verified, of a block that we lack; or NULL */
+    uint32_t waiting_peer; /* who showed it */
+    bool is_busy;          /* a run is still being executed */
 };
 
 struct sync_client *sync_client_new(const struct sync_client_options *options);

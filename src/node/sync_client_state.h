@@ -43,6 +43,7 @@ struct sync_range {
     uint32_t peer;            /* ASKED, HELD: of whom */
     uint64_t asked_ms;        /* ASKED */
     struct message *answer;   /* HELD: owned reference */
+    struct ingot_hash target; /* HELD: the block that the request named, or zero */
     size_t bytes;             /* HELD */
     uint32_t done;            /* HELD: blocks of the answer that need no more work */
     bool has_offered_justify; /* HELD: the core was given the certificate of our own block */
@@ -54,7 +55,8 @@ struct sync_ask {
     bool has_base;
     uint64_t first; /* height */
     uint64_t committed_height;
-    uint64_t claim; /* the peer's, when it was asked */
+    uint64_t claim;           /* the peer's, when it was asked */
+    struct ingot_hash target; /* or zero */
     uint32_t blocks;
     size_t bytes;
     uint64_t asked_ms;

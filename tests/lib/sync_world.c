@@ -234,6 +234,13 @@ static void spoil(struct sync_world *world, const struct sync_world_peer *peer,
     case HIDES:
         clear(response);
         break;
+    case UNCERTIFIED:
+        if (response->block_count > 0 && memcmp(&response->blocks[response->block_count - 1]->hash,
+                                                &request->target, INGOT_HASH_BYTES) == 0) {
+            qc_unref(response->tail_qc);
+            response->tail_qc = NULL;
+        }
+        break;
     case STRAYS:
         clear(response);
         free(response->blocks);
@@ -270,6 +277,7 @@ static uint32_t limit_of(const struct sync_world_peer *peer, const struct sync_r
     case BOASTS:
     case HIDES:
     case STRAYS:
+    case UNCERTIFIED:
         return limit;
     }
     return limit;

@@ -25,16 +25,17 @@
 
 enum sync_habit {
     HONEST,
-    SILENT,    /* never answers */
-    SLOW,      /* answers after several deadlines */
-    FORGES,    /* one block in the middle of each answer does not verify */
-    FORKS,     /* certified blocks of another branch, which end soon */
-    BOASTS,    /* claims far more than there is */
-    HIDES,     /* claims what there is, and answers that it has nothing */
-    STRAYS,    /* blocks of other heights than asked for */
-    OVERFILLS, /* more blocks than asked for */
-    DRIPS,     /* one block at a time */
-    HALVES     /* half of what was asked for */
+    SILENT,     /* never answers */
+    SLOW,       /* answers after several deadlines */
+    FORGES,     /* one block in the middle of each answer does not verify */
+    FORKS,      /* certified blocks of another branch, which end soon */
+    BOASTS,     /* claims far more than there is */
+    HIDES,      /* claims what there is, and answers that it has nothing */
+    STRAYS,     /* blocks of other heights than asked for */
+    OVERFILLS,  /* more blocks than asked for */
+    DRIPS,      /* one block at a time */
+    HALVES,     /* half of what was asked for */
+    UNCERTIFIED /* no certificate of the block that was asked for: it has not heard of one */
 };
 
 struct sync_world_peer {

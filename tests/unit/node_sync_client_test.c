@@ -66,6 +66,44 @@ static void a_certificate_ahead_brings_blocks_that_nobody_has_advertised(void **
     sync_world_free(world);
 }
 
+static void
+the_block_of_a_certificate_is_taken_from_a_peer_that_has_no_certificate_of_it(void **state)
+{
+    (void)state;
+    struct sync_world *world = sync_world_new(30, 0);
+    sync_world_add_peer(world, UNCERTIFIED, 30, 0);
+    sync_client_claim(world->client, 0, 0);
+    struct qc *qc = sync_world_qc(world, 30, MARK_CHAIN);
+    world->waiting_qc = qc;
+    assert_true(sync_world_completes(world, 100));
+    assert_int_equal(sync_world_status(world).penalties[SYNC_FAULT_INVALID], 0);
+    world->waiting_qc = NULL;
+    qc_unref(qc);
+    sync_world_free(world);
+}
+
+static void an_answer_that_a_higher_certificate_has_overtaken_is_no_fault(void **state)
+{
+    (void)state;
+    struct sync_world *world = sync_world_new(31, 0);
+    sync_world_add_peer(world, UNCERTIFIED, 30, 0);
+    world->peers[0].delay_ms = 20;
+    sync_client_claim(world->client, 0, 0);
+    struct qc *first = sync_world_qc(world, 30, MARK_CHAIN);
+    struct qc *second = sync_world_qc(world, 31, MARK_CHAIN);
+    world->waiting_qc = first;
+    sync_world_run(world, world->now_ms + 12, false);
+    assert_int_equal(sync_world_status(world).requests, 1);
+    world->waiting_qc = second; /* the answer with the block of the first is on its way */
+    world->peers[0].has = 31;
+    assert_true(sync_world_completes(world, 200));
+    assert_int_equal(sync_world_status(world).penalties[SYNC_FAULT_INVALID], 0);
+    world->waiting_qc = NULL;
+    qc_unref(first);
+    qc_unref(second);
+    sync_world_free(world);
+}
+
 static void a_partial_answer_is_completed(void **state)
 {
     (void)state;
@@ -188,6 +226,9 @@ int main(void)
         cmocka_unit_test(several_peers_are_asked_at_once_for_different_ranges),
         cmocka_unit_test(a_block_that_follows_its_certificate_by_a_moment_is_not_asked_for),
         cmocka_unit_test(a_certificate_ahead_brings_blocks_that_nobody_has_advertised),
+        cmocka_unit_test(
+            the_block_of_a_certificate_is_taken_from_a_peer_that_has_no_certificate_of_it),
+        cmocka_unit_test(an_answer_that_a_higher_certificate_has_overtaken_is_no_fault),
         cmocka_unit_test(a_partial_answer_is_completed),
         cmocka_unit_test(sets_may_change_in_the_middle_of_an_answer),
         cmocka_unit_test(the_certificate_that_opens_an_epoch_is_taken_from_the_child_of_our_block),
