@@ -88,9 +88,13 @@ struct sync_response {
     struct qc *tail_qc;    /* or NULL */
 };
 
-/* Packed like a block's payload. */
+/*
+ * Packed like a block's payload. The sender has seen none of them committed up to its height; what
+ * comes from far below is not taken, since nobody can tell any more whether it is new.
+ */
 struct transactions {
     uint32_t count;
+    uint64_t committed_height; /* of the sender */
     struct ingot_buffer packed;
 };
 

@@ -200,6 +200,11 @@ bool executor_is_replay(const struct executor *executor, const struct ingot_hash
     return replay_has(&executor->replay, &committed, digest);
 }
 
+uint64_t executor_window_height(const struct executor *executor)
+{
+    return executor->window->height;
+}
+
 bool executor_is_repeat(struct executor *executor, const struct ingot_hash *parent,
                         const struct ingot_hash *digest)
 {

@@ -87,6 +87,8 @@ void executor_applied(struct executor *executor, uint64_t height);
 
 /* Was this transaction committed within the replay window? The digest is wire's. */
 bool executor_is_replay(const struct executor *executor, const struct ingot_hash *digest);
+/* The lowest height of that window. */
+uint64_t executor_window_height(const struct executor *executor);
 /*
  * Would this transaction be a repeat in a child of `parent`: committed within the replay window, or
  * in `parent` or an uncommitted ancestor of it? For leaving out candidates; true as well when

@@ -320,7 +320,7 @@ static bool receive_for_others(struct replica *replica, uint32_t peer, struct me
                                size_t size)
 {
     if (message->kind == MESSAGE_TRANSACTIONS) {
-        pool_receive(replica, &message->transactions);
+        count_reject(replica, peer, message, pool_receive(replica, &message->transactions));
         return true;
     }
     if (message->kind == MESSAGE_SYNC_REQUEST) {

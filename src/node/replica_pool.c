@@ -46,8 +46,16 @@ enum ingot_error replica_submit(struct replica *replica, struct ingot_slice tran
     return error;
 }
 
-void pool_receive(struct replica *replica, const struct transactions *transactions)
+/*
+ * Who is below the replay window may hold what was committed above it, and we could not tell: such
+ * a transaction would be executed twice although its client submitted it once. The sender shows it
+ * again when it has caught up and still holds it.
+ */
+enum reject pool_receive(struct replica *replica, const struct transactions *transactions)
 {
+    if (transactions->committed_height + 1 < executor_window_height(replica->executor)) {
+        return REJECT_PAST;
+    }
     struct ingot_slice rest = ingot_buffer_slice(&transactions->packed);
     struct ingot_slice transaction;
     struct ingot_check_response response = {0};
@@ -59,6 +67,7 @@ void pool_receive(struct replica *replica, const struct transactions *transactio
     }
     ingot_buffer_deinit(&response.log);
     pool_notice(replica);
+    return REJECT_NONE;
 }
 
 void pool_notice(struct replica *replica)
@@ -110,8 +119,9 @@ void pool_abandoned(struct replica *replica, struct block *block)
     ingot_buffer_deinit(&response.log);
 }
 
-static void show(struct replica *replica, const struct message *message)
+static void show(struct replica *replica, struct message *message)
 {
+    message->transactions.committed_height = ledger_committed_height(replica->ledger);
     ingot_buffer_clear(&replica->frame);
     wire_encode(message, &replica->frame);
     replica->options.output.broadcast(replica->options.output.context, INGOT_FRAME_BULK,

@@ -86,7 +86,7 @@ void replica_receive_message(struct replica *replica, uint32_t peer, struct mess
 void replica_clear_outbox(struct replica *replica);
 
 /* replica_pool.c: between the mempool and the chain. */
-void pool_receive(struct replica *replica, const struct transactions *transactions);
+enum reject pool_receive(struct replica *replica, const struct transactions *transactions);
 void pool_committed(struct replica *replica, struct block *block);
 void pool_abandoned(struct replica *replica, struct block *block);
 /* Shows local transactions to the other validators. */

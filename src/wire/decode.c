@@ -384,7 +384,11 @@ static enum reject transactions_from(const Ingot__Wire__Transactions *from, stru
         !wire_payload_is_sound(packed, from->count)) {
         return REJECT_BAD_PAYLOAD;
     }
+    if (!number_ok(from->committed_height)) {
+        return REJECT_MALFORMED;
+    }
     transactions->count = from->count;
+    transactions->committed_height = from->committed_height;
     arena_take(arena, from->packed, &transactions->packed);
     return REJECT_NONE;
 }

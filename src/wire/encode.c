@@ -278,6 +278,7 @@ static void encode_transactions(const struct transactions *transactions, struct 
     Ingot__Wire__Transactions pb = INGOT__WIRE__TRANSACTIONS__INIT;
     pb.count = transactions->count;
     pb.packed = borrow(transactions->packed.data, transactions->packed.size);
+    pb.committed_height = transactions->committed_height;
     envelope.content_case = INGOT__WIRE__ENVELOPE__CONTENT_TRANSACTIONS;
     envelope.transactions = &pb;
     append(&envelope.base, out);

@@ -283,6 +283,7 @@ struct message *samples_message(const struct samples *samples, enum message_kind
     case MESSAGE_TRANSACTIONS:
         message = message_new(kind);
         message->transactions.count = 4;
+        message->transactions.committed_height = variant * 77;
         pack_transactions(&message->transactions.packed, 9, 4, variant == 0 ? 30 : 2000);
         return message;
     case MESSAGE_NUDGE:
