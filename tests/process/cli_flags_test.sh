@@ -43,7 +43,7 @@ expect 0 'usage: ingot COMMAND' help
 expect 0 'usage: ingot testnet' help testnet
 expect 2 "unknown command 'nod'" nod
 expect 0 'ingot 0.' --version
-for command in testnet init node local kv validator status keygen version; do
+for command in testnet init node local kv validator status backup checkpoint keygen version; do
     expect 0 "usage: ingot $command" "$command" --help
     expect 0 "usage: ingot $command" "$command" -h
     expect 2 "unrecognized option '--no-such-flag'" "$command" --no-such-flag
@@ -261,6 +261,41 @@ expect 2 "--validators: expected 1 to 256, found 'x'" local --validators x
 expect 2 "--app: expected kv or null, found 'sql'" local --app sql
 expect 2 'expected a network of 5 nodes as --validators says, found 4' local --validators 5 --output net
 expect 2 'expected an empty folder' local --output "$source_dir/src"
+
+# backup and checkpoint: what can be told without a chain.
+expect 2 '--home is missing' backup --to copy
+expect 2 '--to is missing' backup --home net/node0
+expect 2 "unexpected argument 'x'" backup --home net/node0 --to copy x
+expect 2 'no such folder' backup --home nowhere --to copy
+expect 1 'net/node0/data: cannot read the data folder' backup --home net/node0 --to copy
+expect 1 'no/such/copy.partial: cannot be made: No such file' backup --home net/node0 --to no/such/copy
+expect 1 'net: expected an empty folder' backup --home net/node0 --to net
+mkdir copy.partial
+expect 1 'copy.partial: cannot be made: File exists; a backup that was interrupted leaves it' \
+    backup --home net/node0 --to copy/
+rmdir copy.partial
+check [ ! -e copy ]
+expect 2 'expected export or import' checkpoint
+expect 2 "expected export or import, found 'x'" checkpoint x
+expect 2 "unexpected argument 'x'" checkpoint export x
+expect 2 '--home is missing' checkpoint export --out file
+expect 2 '--out is missing' checkpoint export --home net/node0
+expect 2 'export takes --home and --out' checkpoint export --home net/node0 --out file --trust
+expect 1 'cannot read the data folder' checkpoint export --home net/node0 --out file
+check [ -z "$(find . -name 'file*')" ]
+touch there
+expect 1 'there: there is one already' checkpoint export --home net/node0 --out there
+expect 2 '--in is missing' checkpoint import --home net/node0 --trust
+expect 2 'import takes no --out' checkpoint import --home net/node0 --in there --out x --trust
+expect 2 'expected --hash with the hash that the export printed, or --trust' \
+    checkpoint import --home net/node0 --in there
+expect 2 "--hash: expected 64 hex digits, found 'abc'" \
+    checkpoint import --home net/node0 --in there --hash abc
+expect 1 'no-file: cannot be read: No such file' checkpoint import --home net/node0 --in no-file --trust
+expect 3 'there: at byte 0: the file ends' checkpoint import --home net/node0 --in there --trust
+expect 3 'no checkpoint, expected a file of' \
+    checkpoint import --home net/node0 --in net/node0/genesis.json --trust
+check [ -z "$(find net/node0 -name 'data*')" ]
 
 # A message that cannot be written is not a success.
 checks=$((checks + 1))
