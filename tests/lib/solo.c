@@ -38,6 +38,9 @@ static void prepare(struct solo *solo, uint32_t me)
     const char *why = NULL;
     solo->set = validator_set_new(0, members, SOLO_VALIDATORS, &why);
     INGOT_ASSERT(solo->set != NULL);
+    solo->next_set = validator_set_new(1, members, SOLO_VALIDATORS, &why);
+    INGOT_ASSERT(solo->next_set != NULL);
+    memset(solo->next_set->hash.bytes, 0xa1, INGOT_HASH_BYTES);
     solo->genesis = block_new();
     memset(solo->genesis->hash.bytes, 0xff, INGOT_HASH_BYTES);
     struct qc *qc = genesis_qc(solo);
@@ -57,8 +60,11 @@ void solo_restart(struct solo *solo, struct block *const *blocks, uint32_t count
 {
     core_free(solo->core);
     const char *why = NULL;
-    struct validator_set *const next_sets[SOLO_BLOCKS_MAX] = {NULL};
+    struct validator_set *next_sets[SOLO_BLOCKS_MAX] = {NULL};
     INGOT_ASSERT(count <= SOLO_BLOCKS_MAX);
+    for (uint32_t i = 0; i < count; i++) {
+        next_sets[i] = block_changes_set(blocks[i]) ? solo->next_set : NULL;
+    }
     const struct core_restored restored = {.safety = &solo->safety,
                                            .last_committed = solo->genesis,
                                            .blocks = blocks,
@@ -99,19 +105,24 @@ void solo_deinit(struct solo *solo)
     core_free(solo->core);
     core_effects_deinit(&solo->effects);
     core_safety_deinit(&solo->safety);
+    for (uint32_t i = 0; i < solo->made_count; i++) {
+        block_unref(solo->made[i]);
+    }
     block_unref(solo->genesis);
     validator_set_unref(solo->set);
+    validator_set_unref(solo->next_set);
 }
 
 /* --- Blocks and certificates. --- */
 
-struct qc *solo_qc(const struct solo *solo, const struct block *block)
+struct qc *solo_phase_qc(const struct solo *solo, const struct block *block, enum phase phase,
+                         uint64_t view)
 {
-    if (block->height == 0) {
-        return genesis_qc(solo);
-    }
+    (void)solo;
     struct qc *qc = qc_new(3);
-    qc->view = block->view;
+    qc->phase = phase;
+    qc->epoch = block_epoch(block);
+    qc->view = view;
     qc->block_view = block->view;
     qc->block = block->hash;
     qc->validator_count = SOLO_VALIDATORS;
@@ -119,6 +130,12 @@ struct qc *solo_qc(const struct solo *solo, const struct block *block)
         signers_add(&qc->signers, i);
     }
     return qc;
+}
+
+struct qc *solo_qc(const struct solo *solo, const struct block *block)
+{
+    return block->height == 0 ? genesis_qc(solo)
+                              : solo_phase_qc(solo, block, PHASE_GENERIC, block->view);
 }
 
 struct block *solo_block(struct solo *solo, const struct block *parent, uint64_t view)
@@ -130,7 +147,33 @@ struct block *solo_block(struct solo *solo, const struct block *parent, uint64_t
     block->parent = parent->hash;
     block->height = parent->height + 1;
     block->view = view;
+    block->validators_hash = parent->next_validators_hash;
+    block->next_validators_hash = parent->next_validators_hash;
     block->justify = solo_qc(solo, parent);
+    return block;
+}
+
+struct block *solo_make(struct solo *solo, const struct block *parent, uint64_t view)
+{
+    INGOT_ASSERT(solo->made_count < SOLO_BLOCKS_MAX);
+    struct block *block = solo_block(solo, parent, view);
+    solo->made[solo->made_count++] = block;
+    return block;
+}
+
+struct block *solo_make_change(struct solo *solo, const struct block *parent, uint64_t view)
+{
+    struct block *block = solo_make(solo, parent, view);
+    block->next_validators_hash = solo->next_set->hash;
+    solo->next_set->first_view = epoch_first_view(view);
+    return block;
+}
+
+struct block *solo_make_first(struct solo *solo, const struct block *change, uint64_t view)
+{
+    struct block *block = solo_make(solo, change, view);
+    qc_unref(block->justify);
+    block->justify = solo_phase_qc(solo, change, PHASE_COMMIT, change->view + 2);
     return block;
 }
 
@@ -186,14 +229,21 @@ enum reject solo_propose(struct solo *solo, struct block *block, struct tc *tc)
     message->propose.block = block_ref(block);
     message->propose.tc = tc;
     message->propose.vote =
-        (struct vote){.view = block->view, .block = block->hash, .voter = leader};
+        (struct vote){.epoch = block_epoch(block),
+                      .view = block->view,
+                      .block = block->hash,
+                      .phase = block_changes_set(block) ? PHASE_PREPARE : PHASE_GENERIC,
+                      .voter = leader};
     return solo_receive(solo, leader, message);
 }
 
 enum reject solo_validated(struct solo *solo, struct block *block, bool is_valid)
 {
     return solo_step(
-        solo, (struct core_event){.kind = CORE_VALIDATED, .block = block, .valid = is_valid});
+        solo, (struct core_event){.kind = CORE_VALIDATED,
+                                  .block = block,
+                                  .next_set = block_changes_set(block) ? solo->next_set : NULL,
+                                  .valid = is_valid});
 }
 
 void solo_accept(struct solo *solo, struct block *block, struct tc *tc)
@@ -204,10 +254,31 @@ void solo_accept(struct solo *solo, struct block *block, struct tc *tc)
     (void)solo_validated(solo, block, true);
 }
 
+struct block *solo_accept_next(struct solo *solo, const struct block *parent, uint64_t view)
+{
+    struct block *block = solo_make(solo, parent, view);
+    solo_accept(solo, block,
+                parent->view + 1 == view ? NULL : solo_tc(solo, view - 1, solo_qc(solo, parent)));
+    return block;
+}
+
+enum reject solo_nudge(struct solo *solo, uint64_t view, struct qc *justify, struct tc *tc)
+{
+    const uint32_t leader = solo_leader(solo, view);
+    struct message *message = message_new(MESSAGE_NUDGE);
+    message->nudge = (struct nudge){.view = view, .justify = justify, .tc = tc};
+    message->nudge.vote = (struct vote){.view = view,
+                                        .block = justify->block,
+                                        .phase = nudge_phase(justify, view),
+                                        .voter = leader};
+    return solo_receive(solo, leader, message);
+}
+
 enum reject solo_vote(struct solo *solo, uint32_t voter, const struct block *block)
 {
     struct message *message = message_new(MESSAGE_VOTE);
-    message->vote = (struct vote){.view = block->view, .block = block->hash, .voter = voter};
+    message->vote = (struct vote){
+        .epoch = block_epoch(block), .view = block->view, .block = block->hash, .voter = voter};
     return solo_receive(solo, voter, message);
 }
 

@@ -9,13 +9,17 @@
 
 #define SOLO_VALIDATORS 4
 
-#define SOLO_BLOCKS_MAX 64 /* that a restart brings back */
+#define SOLO_BLOCKS_MAX 64 /* that a restart brings back, and that solo_make makes */
 
 struct solo {
     struct core_config config;
     struct core *core;
     struct block *genesis;
     struct validator_set *set;
+    struct validator_set *next_set; /* the same members in epoch 1; its first view is that of the
+                                       last solo_make_change */
+    struct block *made[SOLO_BLOCKS_MAX]; /* by solo_make; owned */
+    uint32_t made_count;
     struct core_safety safety;   /* as last persisted: what a restart would find */
     struct core_effects effects; /* of the last event */
     uint64_t now_ms;
@@ -36,7 +40,16 @@ void solo_restart(struct solo *solo, struct block *const *blocks, uint32_t count
 /* A child of a block, justified by its Generic QC. New references. */
 struct block *solo_block(struct solo *solo, const struct block *parent, uint64_t view);
 struct qc *solo_qc(const struct solo *solo, const struct block *block);
-/* A TC of the set; takes the QC. */
+/* The same, and solo keeps the reference. */
+struct block *solo_make(struct solo *solo, const struct block *parent, uint64_t view);
+/* A child that opens epoch 1. One for each solo; solo keeps the reference. */
+struct block *solo_make_change(struct solo *solo, const struct block *parent, uint64_t view);
+/* A child of the set-changing block in epoch 1, justified by its Commit QC; solo keeps it. */
+struct block *solo_make_first(struct solo *solo, const struct block *change, uint64_t view);
+/* Of a set-changing block; Generic QCs are for others. */
+struct qc *solo_phase_qc(const struct solo *solo, const struct block *block, enum phase phase,
+                         uint64_t view);
+/* A TC of epoch 0; takes the QC. */
 struct tc *solo_tc(const struct solo *solo, uint64_t view, struct qc *high_qc);
 
 /* Every step checks the core's invariants. The effects are those of the step alone. */
@@ -49,10 +62,14 @@ enum reject solo_propose(struct solo *solo, struct block *block, struct tc *tc);
 enum reject solo_validated(struct solo *solo, struct block *block, bool is_valid);
 /* Proposed, and found valid at once. */
 void solo_accept(struct solo *solo, struct block *block, struct tc *tc);
+/* Made and accepted; the view is entered by a TC where the parent is not of the view before. */
+struct block *solo_accept_next(struct solo *solo, const struct block *parent, uint64_t view);
+/* The leader of the view, in epoch 0, brings a set-changing block again; takes both. */
+enum reject solo_nudge(struct solo *solo, uint64_t view, struct qc *justify, struct tc *tc);
 enum reject solo_vote(struct solo *solo, uint32_t voter, const struct block *block);
 enum reject solo_show_qc(struct solo *solo, struct qc *qc);
 enum reject solo_show_tc(struct solo *solo, struct tc *tc);
-/* A Timeout; takes both. */
+/* A Timeout of epoch 0; takes both. */
 enum reject solo_timeout(struct solo *solo, uint32_t voter, uint64_t view, struct qc *high_qc,
                          struct tc *tc);
 
