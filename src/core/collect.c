@@ -123,9 +123,7 @@ enum reject collect_vote(struct core *core, uint32_t peer, const struct vote *vo
     }
     INGOT_ASSERT(vote->voter < core_set(core)->count);
     if (peer != CORE_SELF && core_is_own_key(core, vote->voter) && is_foreign(core, vote)) {
-        effect_stop_signing(core, "a vote signed with our key that we did not cast");
-        core->has_stopped_signing = true;
-        return REJECT_DUPLICATE;
+        return core_own_key_used(core, "a vote signed with our key that we did not cast");
     }
     if (!core_wants_vote(core, vote_position(vote))) {
         return REJECT_PAST;

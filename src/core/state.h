@@ -102,6 +102,8 @@ struct tree_node *core_high_node(const struct core *core); /* the high QC's bloc
 void core_tree_take(struct core *core, struct block *block, struct validator_set *next_set);
 bool core_may_sign(const struct core *core);
 bool core_is_own_key(const struct core *core, uint32_t member);
+/* Something bears our signature that this process did not say: ends all signing. */
+enum reject core_own_key_used(struct core *core, const char *reason);
 struct peer_state *core_peer(struct core *core, uint32_t peer);
 
 /* effect.c: what leaves. Each persists what changed first where the effect depends on it. */

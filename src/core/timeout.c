@@ -82,9 +82,7 @@ enum reject timeout_receive(struct core *core, uint32_t peer, struct message *me
     }
     if (peer != CORE_SELF && core_is_own_key(core, timeout->voter) &&
         position_compare(position, core->safety.last_voted) > 0) {
-        effect_stop_signing(core, "a timeout signed with our key that we did not send");
-        core->has_stopped_signing = true;
-        return REJECT_DUPLICATE;
+        return core_own_key_used(core, "a timeout signed with our key that we did not send");
     }
     if (timeout->tc != NULL) {
         (void)certify_tc(core, peer, timeout->tc);

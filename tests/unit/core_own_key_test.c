@@ -125,6 +125,25 @@ static void what_we_said_ourselves_may_come_back_by_any_channel(void **state)
     assert_non_null(solo_effect(solo, CORE_BROADCAST, 0));
 }
 
+/* On a copy: what the original said before it stopped is known to others, who may show it again. */
+static void while_signing_is_withheld_the_originals_words_raise_no_alarm(void **state)
+{
+    struct solo *solo = *state;
+    solo->config.withholds_signing = true;
+    solo_restart(solo, NULL, 0);
+    receive_vote(solo, 5, &solo->genesis->hash);
+    assert_null(solo_effect(solo, CORE_STOP_SIGNING, 0));
+    receive_timeout(solo, 5);
+    assert_null(solo_effect(solo, CORE_STOP_SIGNING, 0));
+    wait_for_the_deadline(solo);
+    assert_null(solo_effect(solo, CORE_BROADCAST, 0));
+    assert_false(solo_status(solo).has_stopped_signing);
+    (void)solo_step(solo, (struct core_event){.kind = CORE_ALLOW_SIGNING, .position = {.view = 1}});
+    assert_int_equal(solo_status(solo).last_voted.view, 1);
+    receive_vote(solo, 5, &solo->genesis->hash);
+    expect_alarm_and_silence(solo);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -138,6 +157,8 @@ int main(void)
                                         tear_down),
         cmocka_unit_test_setup_teardown(what_we_said_ourselves_may_come_back_by_any_channel, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(
+            while_signing_is_withheld_the_originals_words_raise_no_alarm, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
