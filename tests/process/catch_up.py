@@ -17,10 +17,11 @@ def wait_for(network, node, others, began):
     say(f"{node}: from height {from_height} to {goal} in {took:.2f} s")
 
 
-def make_chain(network, blocks, transactions, nodes):
+def make_chain(network, blocks, transactions, nodes, change_every=0):
     """Data folders with a chain that is ready (see make_chain.c)."""
     tool = os.path.join(BUILD_FOLDER, "make_chain")
-    arguments = [network.homes, str(blocks), str(transactions)]
+    arguments = ["--change-every", str(change_every)] if change_every > 0 else []
+    arguments += [network.homes, str(blocks), str(transactions)]
     made = subprocess.run([tool, *arguments, *(str(node.index) for node in nodes)],
                           capture_output=True, text=True)
     if made.returncode != 0:

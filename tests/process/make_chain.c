@@ -3,16 +3,19 @@
  * have written it: real blocks of the chain's App and real signatures of the validators, in
  * consecutive views without a timeout.
  *
- *     make_chain NETWORK_FOLDER BLOCKS TRANSACTIONS_PER_BLOCK[xBYTES] NODE...
+ *     make_chain [--change-every N] NETWORK_FOLDER BLOCKS TRANSACTIONS_PER_BLOCK NODE...
  *
  * The keys are those of NETWORK_FOLDER/node0 and so on; the data folders of the nodes whose
- * numbers are given must be empty. BLOCKS are committed, two more stand on them.
+ * numbers are given must be empty. BLOCKS are committed, up to two more stand on them. With
+ * --change-every each block whose height is a multiple of N changes the validator set by the
+ * administrator's transaction: one member after the other goes and comes back with the next change.
  */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include <ingot/app_kv.h>
 #include <ingot/apps.h>
 
 #include "base/alloc.h"
@@ -23,10 +26,11 @@
 #define BLOCKS_PER_SYNC 256
 #define VALUE_KEYS 4096
 
-/* Everyone's signature; by index in the set. */
+/* Everyone's signature; by index in genesis' set. */
 struct signatories {
     struct wire_signer signers[INGOT_VALIDATORS_MAX];
     struct crypto_secret_key secrets[INGOT_VALIDATORS_MAX];
+    struct crypto_secret_key administrator;
 };
 
 /* One node's data while the chain grows. */
@@ -67,6 +71,22 @@ static void read_keys(struct signatories *all, const char *network, const struct
     }
 }
 
+static void read_administrator(struct signatories *all, const char *network)
+{
+    char why[1024];
+    char path[4096];
+    struct key_pair pair;
+    struct ingot_public_key key;
+    struct report report;
+    report_init(&report, why, sizeof why);
+    (void)snprintf(path, sizeof path, "%s/administrator.key", network);
+    if (key_file_load(path, KEY_ADMINISTRATOR, &pair, &report) != INGOT_OK) {
+        process_fail("%s", why);
+    }
+    crypto_ed25519.key_from_seed(pair.seed, &all->administrator, &key);
+    key_pair_deinit(&pair);
+}
+
 static void open_writer(struct writer *writer, const char *network, uint32_t node)
 {
     char *path = home_path(network, node);
@@ -75,7 +95,10 @@ static void open_writer(struct writer *writer, const char *network, uint32_t nod
     if (ledger_committed_height(writer->home.ledger) != 0) {
         process_fail("%s: the data folder is not empty", path);
     }
-    if (ingot_app_init_by_name(genesis->app, NULL, &writer->app) != INGOT_OK) {
+    const struct ingot_app_options app_options = {.chain = genesis->hash,
+                                                  .has_administrator = genesis->has_administrator,
+                                                  .administrator = genesis->administrator};
+    if (ingot_app_init_by_name(genesis->app, &app_options, &writer->app) != INGOT_OK) {
         process_fail("%s: unknown App", path);
     }
     const struct executor_options options = {
@@ -108,23 +131,52 @@ static void close_writer(struct writer *writer)
     process_home_close(&writer->home);
 }
 
-/* A quorum's certificate; who signs takes turns, so that all do. */
-static struct qc *certify(struct signatories *all, struct validator_set *set,
-                          const struct block *block)
+/* The chain's end. */
+struct branch {
+    uint64_t change_every;     /* 0: never */
+    struct validator_set *set; /* of the next block */
+    struct block *tip;
+    struct qc *tip_qc;
+    struct block *uncommitted[3]; /* oldest first; the tip is the last of them */
+    uint32_t uncommitted_count;
+};
+
+static struct wire_signer *signer_of(struct signatories *all, const struct validator_set *genesis,
+                                     const struct ingot_public_key *key)
 {
-    const uint32_t count = (uint32_t)set->quorum_power;
-    struct qc *qc = qc_new(count);
-    qc->view = block->view;
+    const uint32_t member = validator_set_find(genesis, key);
+    if (member == VALIDATOR_NONE) {
+        process_fail("a member whose key is not at hand");
+    }
+    return &all->signers[member];
+}
+
+/*
+ * A quorum's certificate; who signs takes turns, so that all do. A block that changes the set gets
+ * its Commit QC, two views later.
+ */
+static struct qc *certify(struct signatories *all, const struct validator_set *genesis,
+                          const struct validator_set *set, const struct block *block)
+{
+    struct signers signers = {{0}};
+    uint64_t power = 0;
+    for (uint64_t i = block->view; power < set->quorum_power; i++) {
+        signers_add(&signers, (uint32_t)(i % set->count));
+        power += set->validators[i % set->count].power;
+    }
+    struct qc *qc = qc_new(signers_count(&signers));
+    qc->phase = block_changes_set(block) ? PHASE_COMMIT : PHASE_GENERIC;
+    qc->epoch = set->epoch;
+    qc->view = block->view + (qc->phase == PHASE_COMMIT ? 2 : 0);
     qc->block_view = block->view;
     qc->block = block->hash;
     qc->validator_count = set->count;
-    for (uint32_t i = 0; i < count; i++) {
-        signers_add(&qc->signers, (uint32_t)((block->view + i) % set->count));
-    }
+    qc->signers = signers;
     for (uint32_t i = 0, signature = 0; i < set->count; i++) {
         if (signers_has(&qc->signers, i)) {
-            struct vote vote = {.view = block->view, .block = block->hash};
-            if (!wire_sign_vote(&all->signers[i], set, &vote)) {
+            struct vote vote = {
+                .epoch = qc->epoch, .view = qc->view, .block = qc->block, .phase = qc->phase};
+            if (!wire_sign_vote(signer_of(all, genesis, &set->validators[i].key), set, &vote)) {
                 process_fail("validator %u cannot sign", i);
             }
             qc->signatures[signature++] = vote.signature;
@@ -134,11 +186,11 @@ static struct qc *certify(struct signatories *all, struct validator_set *set,
     return qc;
 }
 
-static struct block *next_block(const struct process_home *home, const struct block *parent,
-                                struct qc *justify)
+static struct block *next_block(const struct process_home *home, const struct branch *branch)
 {
-    const uint64_t view = parent->view + 1;
-    const uint32_t leader = leader_of_view(home->set, view, home->home.genesis.leader_tenure);
+    const struct block *parent = branch->tip;
+    const uint64_t view = qc_position(branch->tip_qc).view + 1;
+    const uint32_t leader = leader_of_view(branch->set, view, home->home.genesis.leader_tenure);
     struct block *block = block_new();
     block->version = BLOCK_VERSION;
     block->chain = home->genesis->hash;
@@ -146,119 +198,168 @@ static struct block *next_block(const struct process_home *home, const struct bl
     block->height = parent->height + 1;
     block->view = view;
     block->time_ms = parent->time_ms + 1;
-    block->justify = qc_ref(justify);
-    block->proposer = home->set->validators[leader].key;
+    block->justify = qc_ref(branch->tip_qc);
+    block->proposer = branch->set->validators[leader].key;
     block->validators_hash = parent->next_validators_hash;
     return block;
 }
 
-/* The transactions of each block, and how long each is at least. */
-struct filling {
-    uint32_t transactions;
-    int bytes;
-};
-
-static void build(struct writer *writer, struct block *block, const struct filling *filling)
+/* The nth change: a member of genesis goes, and comes back with the change after. */
+static void make_change(const struct writer *writer, const struct signatories *all,
+                        const struct branch *branch, uint64_t number, struct ingot_buffer *out)
 {
-    const uint32_t transactions = filling->transactions;
-    const size_t room = (size_t)filling->bytes + 64;
-    struct ingot_slice *candidates = alloc_zeroed((size_t)transactions + 1, sizeof *candidates);
-    char *texts = alloc_zeroed((size_t)transactions + 1, room);
+    const struct validator_set *genesis = writer->home.set;
+    const bool is_return = branch->set->count < genesis->count;
+    const struct ingot_validator change = {
+        .key = genesis->validators[number / 2 % genesis->count].key, .power = is_return ? 1 : 0};
+    struct ingot_buffer preimage = {0};
+    struct ingot_signature signature;
+    ingot_kv_validators_preimage(&preimage, &writer->home.genesis->hash, number + 1, &change, 1);
+    crypto_ed25519.sign(&all->administrator, ingot_buffer_slice(&preimage), &signature);
+    if (ingot_kv_transaction_set_validators(out, number + 1, &change, 1, &signature) != INGOT_OK) {
+        process_fail("the change of the validators cannot be made");
+    }
+    ingot_buffer_deinit(&preimage);
+}
+
+static void build(struct writer *writer, const struct signatories *all, const struct branch *branch,
+                  struct block *block, uint32_t transactions)
+{
+    struct ingot_slice *candidates = alloc_zeroed((size_t)transactions + 2, sizeof *candidates);
+    char *texts = alloc_zeroed((size_t)transactions + 1, 64);
+    struct ingot_buffer change = {0};
+    uint32_t count = 0;
+    if (branch->change_every > 0 && block->height % branch->change_every == 0) {
+        make_change(writer, all, branch, block->height / branch->change_every - 1, &change);
+        candidates[count++] = ingot_buffer_slice(&change);
+    }
     for (uint32_t i = 0; i < transactions; i++) {
         const uint64_t number = block->height * transactions + i;
-        char *text = texts + room * (size_t)i;
-        const int key = snprintf(text, room, "chain-%" PRIu64 "=", number % VALUE_KEYS);
-        const int digits = filling->bytes - key > 20 ? filling->bytes - key : 20;
-        (void)snprintf(text + key, room - (size_t)key, "%0*" PRIu64, digits, number);
-        candidates[i] = ingot_slice_of_text(text);
+        (void)snprintf(texts + 64 * (size_t)i, 64, "chain-%" PRIu64 "=%020" PRIu64,
+                       number % VALUE_KEYS, number);
+        candidates[count++] = ingot_slice_of_text(texts + 64 * (size_t)i);
     }
-    if (executor_build(writer->executor, block, candidates, transactions) != INGOT_OK ||
-        block->transaction_count != transactions) {
+    if (executor_build(writer->executor, block, candidates, count) != INGOT_OK ||
+        block->transaction_count != count || block_changes_set(block) != (change.size > 0)) {
         process_fail("the block of height %" PRIu64 " cannot be built", block->height);
     }
+    ingot_buffer_deinit(&change);
     free(texts);
     free(candidates);
 }
 
-/* The last three blocks: `tip`, its parent, and the one that `tip`'s certificate commits. */
-struct branch {
-    struct block *tip;
-    struct block *parent;
-    struct block *grandparent;
-    struct qc *tip_qc;
-};
-
-static void put(struct writer *writer, const struct branch *branch)
+static void put(struct writer *writer, const struct branch *branch, uint32_t commit_count)
 {
     struct ledger *ledger = writer->home.ledger;
-    const struct core_safety safety = {.current = {.view = branch->tip->view + 1},
-                                       .last_voted = {.view = branch->tip->view},
-                                       .locked = {.view = branch->parent->view},
+    const struct position high = qc_position(branch->tip_qc);
+    const bool opens_epoch = branch->tip_qc->phase == PHASE_COMMIT;
+    const struct core_safety safety = {.current = {high.epoch, high.view + 1},
+                                       .last_voted = {branch->tip_qc->epoch, branch->tip_qc->view},
+                                       .locked =
+                                           opens_epoch ? high : qc_position(branch->tip->justify),
                                        .high_qc = branch->tip_qc};
     ledger_put_block(ledger, branch->tip, executor_find(writer->executor, &branch->tip->hash));
     ledger_put_safety(ledger, &safety);
-    if (branch->grandparent == NULL || branch->grandparent->height == 0) {
-        return;
-    }
-    ledger_commit_block(ledger, branch->grandparent,
-                        executor_find(writer->executor, &branch->grandparent->hash), NULL);
-    executor_committed(writer->executor, branch->grandparent);
-    if (branch->grandparent->height % BLOCKS_PER_SYNC == 0) {
-        sync_writer(writer);
+    for (uint32_t i = 0; i < commit_count; i++) {
+        struct block *block = branch->uncommitted[i];
+        ledger_commit_block(ledger, block, executor_find(writer->executor, &block->hash),
+                            executor_next_set(writer->executor, &block->hash));
+        executor_committed(writer->executor, block);
+        if (block->height % BLOCKS_PER_SYNC == 0) {
+            sync_writer(writer);
+        }
     }
 }
 
-static void grow(struct branch *branch, struct writer *writers, uint32_t writer_count,
-                 struct signatories *all, const struct filling *filling)
+/* Takes the set that the tip opens, if it does; before the tip is committed. */
+static void turn_set(struct branch *branch, const struct writer *writer)
 {
-    struct process_home *home = &writers[0].home;
-    struct block *block = next_block(home, branch->tip, branch->tip_qc);
-    build(&writers[0], block, filling);
+    struct validator_set *next = executor_next_set(writer->executor, &branch->tip->hash);
+    if (next != NULL) {
+        validator_set_unref(branch->set);
+        branch->set = validator_set_ref(next);
+    }
+}
+
+static void drop(struct branch *branch, uint32_t count)
+{
+    branch->uncommitted_count -= count;
+    for (uint32_t i = 0; i < count; i++) {
+        block_unref(branch->uncommitted[i]);
+    }
+    memmove(branch->uncommitted, branch->uncommitted + count,
+            branch->uncommitted_count * sizeof(struct block *));
+}
+
+static void grow(struct branch *branch, struct writer *writers, uint32_t writer_count,
+                 struct signatories *all, uint32_t transactions)
+{
+    struct block *block = next_block(&writers[0].home, branch);
+    build(&writers[0], all, branch, block, transactions);
     for (uint32_t i = 1; i < writer_count; i++) {
         const char *why = "";
         if (executor_validate(writers[i].executor, block, &why) != INGOT_OK) {
             process_fail("the block of height %" PRIu64 " is invalid: %s", block->height, why);
         }
     }
-    block_unref(branch->grandparent);
-    branch->grandparent = branch->parent;
-    branch->parent = branch->tip;
+    block_unref(branch->tip);
     branch->tip = block;
+    branch->uncommitted[branch->uncommitted_count++] = block_ref(block);
     qc_unref(branch->tip_qc);
-    branch->tip_qc = certify(all, home->set, block);
+    branch->tip_qc = certify(all, writers[0].home.set, branch->set, block);
+    turn_set(branch, &writers[0]);
+    const uint32_t commit_count =
+        block_changes_set(block) ? branch->uncommitted_count : branch->uncommitted_count / 3;
     for (uint32_t i = 0; i < writer_count; i++) {
-        put(&writers[i], branch);
+        put(&writers[i], branch, commit_count);
     }
+    drop(branch, commit_count);
+}
+
+static uint64_t take_option(int *argc, char ***argv)
+{
+    if (*argc < 3 || strcmp((*argv)[1], "--change-every") != 0) {
+        return 0;
+    }
+    const uint64_t every = strtoull((*argv)[2], NULL, 10);
+    *argc -= 2;
+    *argv += 2;
+    return every;
 }
 
 int main(int argc, char **argv)
 {
+    const uint64_t change_every = take_option(&argc, &argv);
     if (argc < 5) {
-        process_fail(
-            "usage: make_chain NETWORK_FOLDER BLOCKS TRANSACTIONS_PER_BLOCK[xBYTES] NODE...");
+        process_fail("usage: make_chain [--change-every N] NETWORK_FOLDER BLOCKS "
+                     "TRANSACTIONS_PER_BLOCK NODE...");
     }
     const uint64_t blocks = strtoull(argv[2], NULL, 10);
-    char *rest;
-    struct filling filling = {.transactions = (uint32_t)strtoul(argv[3], &rest, 10)};
-    filling.bytes = *rest == 'x' ? (int)strtoul(rest + 1, NULL, 10) : 0;
+    const uint32_t transactions = (uint32_t)strtoul(argv[3], NULL, 10);
     const uint32_t writer_count = (uint32_t)argc - 4;
     struct writer *writers = alloc_zeroed(writer_count, sizeof *writers);
     struct signatories *all = alloc_zeroed(1, sizeof *all);
     for (uint32_t i = 0; i < writer_count; i++) {
         open_writer(&writers[i], argv[1], (uint32_t)strtoul(argv[4 + i], NULL, 10));
     }
-    read_keys(all, argv[1], &writers[0].home);
-    struct branch branch = {.tip = block_ref(writers[0].home.genesis),
-                            .tip_qc = wire_genesis_qc(&writers[0].home.genesis->hash)};
-    for (uint64_t i = 0; i < blocks + 2; i++) {
-        grow(&branch, writers, writer_count, all, &filling);
+    const struct process_home *home = &writers[0].home;
+    read_keys(all, argv[1], home);
+    if (change_every > 0) {
+        read_administrator(all, argv[1]);
     }
-    (void)printf("%" PRIu64 " blocks committed, %u transactions each\n", blocks,
-                 filling.transactions);
+    struct branch branch = {.change_every = change_every,
+                            .set = validator_set_ref(home->set),
+                            .tip = block_ref(home->genesis),
+                            .tip_qc = wire_genesis_qc(&home->genesis->hash)};
+    while (branch.tip->height - branch.uncommitted_count < blocks) {
+        grow(&branch, writers, writer_count, all, transactions);
+    }
+    (void)printf("%" PRIu64 " blocks committed, %u transactions each, epoch %" PRIu64 "\n",
+                 branch.tip->height - branch.uncommitted_count, transactions, branch.set->epoch);
+    drop(&branch, branch.uncommitted_count);
     qc_unref(branch.tip_qc);
     block_unref(branch.tip);
-    block_unref(branch.parent);
-    block_unref(branch.grandparent);
+    validator_set_unref(branch.set);
     for (uint32_t i = 0; i < writer_count; i++) {
         sync_writer(&writers[i]);
         close_writer(&writers[i]);
