@@ -121,14 +121,17 @@ if(sim_sources)
         ${CMAKE_SOURCE_DIR}/tests/checks/sim_seeds.sh $<TARGET_FILE:ingot_sim> 1 2000 changes)
 endif()
 
-# tests/mutants: the simulator over a core with deliberate mistakes. The core's sources are part of
-# the program, so that its archive is not taken; no assertion may come before the checkers.
-file(GLOB core_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/core/*.c)
+# tests/mutants: the simulator over a core with deliberate mistakes. The sources that have some are
+# part of the program, so that those in the archives are not taken; no check of the core's
+# invariants may come before the checkers.
+file(GLOB mutant_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/core/*.c)
+list(APPEND mutant_sources ${CMAKE_SOURCE_DIR}/src/node/ledger.c
+     ${CMAKE_SOURCE_DIR}/src/wire/verify.c ${CMAKE_SOURCE_DIR}/src/wire/verify_message.c)
 if(sim_sources)
     set(swarm_sources ${sim_sources})
     list(FILTER swarm_sources EXCLUDE REGEX "/main\\.c$")
     add_executable(mutants_test ${CMAKE_SOURCE_DIR}/tests/mutants/mutants_test.c
-        ${swarm_sources} ${core_sources})
+        ${swarm_sources} ${mutant_sources})
     ingot_test_program(mutants_test)
     target_compile_definitions(mutants_test PRIVATE INGOT_MUTANTS=1)
     target_compile_options(mutants_test PRIVATE -UINGOT_DEBUG_CHECKS)

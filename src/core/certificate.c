@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
+#include "core/mutant.h"
 #include "core/types.h"
 
 struct qc *qc_new(uint32_t signature_count)
@@ -36,6 +37,9 @@ bool qc_is_genesis(const struct qc *qc)
 
 struct position qc_position(const struct qc *qc)
 {
+    if (qc->phase == PHASE_COMMIT && MUTANT(COMMIT_AT_OWN_VIEW)) {
+        return (struct position){qc->epoch + 1, qc->view};
+    }
     if (qc->phase == PHASE_COMMIT) {
         return (struct position){qc->epoch + 1, epoch_first_view(qc->block_view) - 1};
     }
@@ -53,7 +57,8 @@ enum phase nudge_phase(const struct qc *justify, uint64_t view)
     if (justify->view + 1 == view && justify->phase == PHASE_PREPARE) {
         return PHASE_PRECOMMIT;
     }
-    if (justify->view + 1 == view && justify->phase == PHASE_PRECOMMIT) {
+    if ((justify->view + 1 == view || MUTANT(COMMIT_WITHOUT_PRECOMMIT)) &&
+        justify->phase == PHASE_PRECOMMIT) {
         return PHASE_COMMIT;
     }
     return PHASE_PREPARE;

@@ -26,7 +26,7 @@ static struct position lock_of(const struct qc *qc, const struct block *block)
     case PHASE_PREPARE:
         return qc_position(block->justify);
     case PHASE_PRECOMMIT:
-        return (struct position){qc->epoch, qc->view - 1};
+        return (struct position){qc->epoch, MUTANT(NO_PRECOMMIT_LOCK) ? 0 : qc->view - 1};
     case PHASE_COMMIT:
         return qc_position(qc);
     }
@@ -135,7 +135,7 @@ void certify_waiting(struct core *core)
 enum reject certify_tc(struct core *core, uint32_t peer, struct tc *tc)
 {
     struct core_safety *safety = &core->safety;
-    if (tc->epoch != safety->current.epoch) {
+    if (tc->epoch != safety->current.epoch && !MUTANT(OLD_TC_MOVES)) {
         return tc->epoch < safety->current.epoch ? REJECT_PAST : REJECT_UNKNOWN_EPOCH;
     }
     if (certify_qc(core, peer, tc->high_qc) == REJECT_BINDING) {

@@ -118,6 +118,12 @@ void collect_retry(struct core *core)
 
 enum reject collect_vote(struct core *core, uint32_t peer, const struct vote *vote)
 {
+    struct vote of_this_epoch = *vote;
+    of_this_epoch.epoch = core->safety.current.epoch;
+    if (MUTANT(OLD_SET_VOTES) && vote->epoch < core->safety.current.epoch &&
+        vote->voter < core_set(core)->count) {
+        vote = &of_this_epoch;
+    }
     if (vote->epoch != core->safety.current.epoch) {
         return vote->epoch < core->safety.current.epoch ? REJECT_PAST : REJECT_UNKNOWN_EPOCH;
     }

@@ -11,13 +11,23 @@
 
 enum mutant {
     MUTANT_NONE,
-    MUTANT_NO_DURABLE_VOTE,   /* a vote is not made durable */
-    MUTANT_LOCK_LOWERED,      /* an old QC lowers the lock */
-    MUTANT_GAP_ALLOWED,       /* three certified blocks commit whatever their views */
-    MUTANT_SMALL_QUORUM,      /* the quorum is one too small */
-    MUTANT_DUPLICATE_SIGNER,  /* a vote that comes twice counts twice */
-    MUTANT_TWO_VOTES,         /* a second vote in a view is allowed */
-    MUTANT_TC_WITHOUT_HIGH_QC /* a TC carries any QC, and its leader builds on any */
+    MUTANT_NO_DURABLE_VOTE,    /* a vote is not made durable */
+    MUTANT_LOCK_LOWERED,       /* an old QC lowers the lock */
+    MUTANT_GAP_ALLOWED,        /* three certified blocks commit whatever their views */
+    MUTANT_SMALL_QUORUM,       /* the quorum is one too small */
+    MUTANT_DUPLICATE_SIGNER,   /* a vote that comes twice counts twice */
+    MUTANT_TWO_VOTES,          /* a second vote in a view is allowed */
+    MUTANT_TC_WITHOUT_HIGH_QC, /* a TC carries any QC, and its leader builds on any */
+    /* Of changes of the validator set. */
+    MUTANT_VIEWS_ALONE,              /* positions are compared without their epochs */
+    MUTANT_COMMIT_AT_OWN_VIEW,       /* a Commit QC stands at the view that it was formed in */
+    MUTANT_OLD_TC_MOVES,             /* a TC of an earlier epoch moves views of this one */
+    MUTANT_OLD_SET_VOTES,            /* the old set's votes count for the new one */
+    MUTANT_COMMIT_WITHOUT_PRECOMMIT, /* a Precommit QC of any view before leads to Commit */
+    MUTANT_NO_PRECOMMIT_LOCK,        /* a Precommit QC takes no lock */
+    MUTANT_CHILD_OF_UNCOMMITTED,     /* a set-changing block that is not committed gets a child */
+    MUTANT_SET_RECORD_DROPPED,       /* the commit that opens an epoch does not store its set */
+    MUTANT_TAIL_QC_UNVERIFIED        /* one certificate of what a peer sends is not verified */
 };
 
 /* Defined by the test. */

@@ -54,7 +54,7 @@ void propose_if_due(struct core *core)
     }
     struct block *block = core_high_node(core)->block;
     const enum phase phase = core->safety.high_qc->phase;
-    if (phase == PHASE_PREPARE || phase == PHASE_PRECOMMIT) {
+    if ((phase == PHASE_PREPARE || phase == PHASE_PRECOMMIT) && !MUTANT(CHILD_OF_UNCOMMITTED)) {
         nudge_propose(core, block);
         return;
     }
@@ -139,7 +139,8 @@ enum reject propose_check_block(const struct core *core, const struct block *blo
     }
     /* A child of a set-changing block waits until that is committed by its own last phase. */
     const enum phase phase = block_changes_set(parent) ? PHASE_COMMIT : PHASE_GENERIC;
-    return block->justify->phase == phase ? REJECT_NONE : REJECT_SET_CHANGE;
+    return block->justify->phase == phase || MUTANT(CHILD_OF_UNCOMMITTED) ? REJECT_NONE
+                                                                          : REJECT_SET_CHANGE;
 }
 
 static bool is_awaited(const struct core *core, const struct block *block)

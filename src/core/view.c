@@ -21,7 +21,8 @@ uint64_t view_after_tc(uint64_t view, uint32_t leader_tenure)
 
 struct position view_tc_entry(const struct core *core, const struct tc *tc)
 {
-    return (struct position){tc->epoch, view_after_tc(tc->view, core->config.leader_tenure)};
+    const uint64_t epoch = MUTANT(OLD_TC_MOVES) ? core->safety.current.epoch : tc->epoch;
+    return (struct position){epoch, view_after_tc(tc->view, core->config.leader_tenure)};
 }
 
 uint32_t view_leader(const struct core *core, uint64_t view)

@@ -16,6 +16,7 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/hex.h"
+#include "core/mutant.h"
 #include "wire/preimage.h"
 #include "wire/wire.h"
 
@@ -129,7 +130,8 @@ void ledger_commit_block(struct ledger *ledger, struct block *block, struct exec
     if (next_set != NULL) {
         INGOT_ASSERT(next_set->epoch == block_epoch(block) + 1);
         INGOT_ASSERT(crypto_hash_equal(&next_set->hash, &block->next_validators_hash));
-        ledger_store_set(ledger, next_set);
+        if (!MUTANT(SET_RECORD_DROPPED))
+            ledger_store_set(ledger, next_set);
     }
     ledger_store_chain(ledger, block);
     ledger_unapplied_add(ledger, &ledger->batch_unapplied, block, execution);

@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "core/mutant.h"
 #include "wire/preimage.h"
 
 void verifier_init(struct verifier *verifier, const struct ingot_hash *chain,
@@ -335,7 +336,8 @@ enum reject verify_block_fields(const struct verifier *verifier, const struct bl
         return REJECT_BINDING;
     }
     /* A block that changes the set has no child before its Commit QC. */
-    if (block->justify->phase != PHASE_GENERIC && block->justify->phase != PHASE_COMMIT) {
+    if (block->justify->phase != PHASE_GENERIC && block->justify->phase != PHASE_COMMIT &&
+        !MUTANT(CHILD_OF_UNCOMMITTED)) {
         return REJECT_BINDING;
     }
     /* justify stands in the block's own epoch by definition, so views are compared alone. */
