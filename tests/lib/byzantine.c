@@ -135,6 +135,7 @@ static enum phase first_phase(const struct block *block)
     return block_changes_set(block) ? PHASE_PREPARE : PHASE_GENERIC;
 }
 
+/* NULL where it is no member of the block's set. Takes over the block. */
 static struct message *sign_propose(struct byzantine *byzantine, struct block *block, struct tc *tc)
 {
     wire_seal_block(block);
@@ -145,8 +146,10 @@ static struct message *sign_propose(struct byzantine *byzantine, struct block *b
                                           .view = block->view,
                                           .block = block->hash,
                                           .phase = first_phase(block)};
-    const bool is_signed = sign_vote(byzantine, &message->propose.vote);
-    INGOT_ASSERT(is_signed);
+    if (!sign_vote(byzantine, &message->propose.vote)) {
+        message_unref(message);
+        return NULL;
+    }
     return message;
 }
 

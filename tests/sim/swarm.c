@@ -111,7 +111,7 @@ static void fault(struct swarm *swarm)
         cluster_fail_write(cluster, node, nth, (enum store_memory_fault)prng_below(prng, 3));
     }
     if (prng_chance(prng, plan->slow_disk)) {
-        cluster_set_disk(cluster, node, 0, draw(prng, 0, 60000));
+        cluster_set_disk(cluster, node, plan->disk_us, plan->disk_us + draw(prng, 0, 60000));
     }
     if (prng_chance(prng, plan->pause) && cluster_is_up(cluster, node)) {
         cluster_pause(cluster, node, draw(prng, 1, plan->down_ms_max));
@@ -182,13 +182,19 @@ static void act(struct swarm *swarm)
     }
 }
 
+/* A set whose new members are not there yet stands still, and a longer wait shows nothing more. */
+#define SUFFER_CHANGES_US 60000000
+
 /* Faults until enough views have passed, or enough time in which they could have. */
 static bool suffer(struct swarm *swarm)
 {
     struct cluster *cluster = swarm->cluster;
-    const uint64_t limit_us =
+    uint64_t limit_us =
         1000 * swarm->options->views *
         (swarm->plan.cluster.base_timeout_ms + swarm->plan.cluster.empty_block_interval_ms);
+    if (swarm->options->changes && limit_us > SUFFER_CHANGES_US) {
+        limit_us = SUFFER_CHANGES_US;
+    }
     swarm_set_links(swarm, &swarm->plan.link);
     swarm->fault_at_us = after_ms(swarm, swarm->plan.fault_interval_ms);
     swarm->transaction_at_us = after_ms(swarm, swarm->plan.transaction_interval_ms);
@@ -235,6 +241,7 @@ static void summarize(struct swarm *swarm)
 static void start_all(struct swarm *swarm)
 {
     for (uint32_t i = 0; i < cluster_count(swarm->cluster); i++) {
+        cluster_set_disk(swarm->cluster, i, swarm->plan.disk_us, swarm->plan.disk_us);
         const bool is_planned = swarm->start_at_us[i] != NEVER || swarm->plan.joins_at_healing[i];
         if (!is_dead_now(swarm, i) && !is_planned) {
             cluster_start(swarm->cluster, i);

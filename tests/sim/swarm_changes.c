@@ -16,9 +16,12 @@ const char *const swarm_step_texts[SWARM_STEPS] = {SWARM_STEP_LIST(TEXT)};
 #define EPOCHS_MAX 200
 #define TRIES_MAX 32
 
+/* Those who come with the healing alone count as dead until then, or runs would stand still. */
 static bool is_faulty(const struct swarm *swarm, uint32_t node)
 {
-    return swarm->plan.is_dead[node] || swarm->plan.habits[node] != 0;
+    const bool is_absent =
+        swarm->plan.joins_at_healing[node] && !cluster_is_up(swarm->cluster, node);
+    return swarm->plan.is_dead[node] || swarm->plan.habits[node] != 0 || is_absent;
 }
 
 /* Some of those outside are dead or lie too; what they may become is up to is_bearable. */
@@ -47,6 +50,8 @@ void changes_plan(struct swarm *swarm)
     struct plan *plan = &swarm->plan;
     struct prng *prng = &swarm->prng;
     plan->change_interval_ms = draw(prng, 20, 1500);
+    /* Without it a lone validator passes tens of thousands of views while others pass one. */
+    plan->disk_us = 500;
     draw_faulty_observers(swarm);
     if (!swarm->options->no_faults) {
         plan->interrupt = draw_class(prng, 500, 60000);

@@ -13,7 +13,7 @@ static void heal(struct swarm *swarm)
     static const struct cluster_link good = {.delay_min_us = 1000, .delay_max_us = 1000};
     swarm_set_links(swarm, &good);
     for (uint32_t i = 0; i < cluster_count(swarm->cluster); i++) {
-        cluster_set_disk(swarm->cluster, i, 0, 0);
+        cluster_set_disk(swarm->cluster, i, swarm->plan.disk_us, swarm->plan.disk_us);
         cluster_cancel_faults(swarm->cluster, i);
         if (swarm->plan.is_dead[i]) {
             cluster_crash(swarm->cluster, i);

@@ -39,6 +39,7 @@ struct plan {
     /* Where sets change. */
     uint32_t change_interval_ms; /* 0: they do not */
     uint32_t interrupt;          /* for each message of a change */
+    uint32_t disk_us;            /* a durable write takes at least so long */
     bool joins_at_healing[CHECKS_NODES_MAX];
 };
 
