@@ -466,8 +466,9 @@ static void look_after(struct cluster_node *node)
     }
     node->busy_until_us = node->send_at_us;
     if (node->wants_wake) {
+        /* What has come in the meantime is heard first, as in the node's loop. */
         node->wants_wake = false;
-        node_wants_flush(node);
+        node->flush_at_us = node->busy_until_us + 1;
     }
 }
 
