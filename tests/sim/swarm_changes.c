@@ -85,7 +85,10 @@ static bool is_bearable(const struct swarm *swarm, const struct set_app_powers *
         total += powers->of[i];
         faulty += is_faulty(swarm, i) ? powers->of[i] : 0;
     }
-    return total > 0 && 3 * faulty < total && count_of(powers) <= SWARM_MEMBERS_MAX;
+    /* A lone validator that never waits leaves no moment at which others have all that it has. */
+    const uint32_t least = swarm->plan.cluster.empty_block_interval_ms == 0 ? 2 : 1;
+    const uint32_t count = count_of(powers);
+    return 3 * faulty < total && count >= least && count <= SWARM_MEMBERS_MAX;
 }
 
 static uint64_t draw_power(struct swarm *swarm)

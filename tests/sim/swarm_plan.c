@@ -150,6 +150,11 @@ void plan_before_cluster(struct swarm *swarm)
     draw_nodes(swarm);
     draw_powers(swarm);
     draw_timing(swarm);
+    struct cluster_options *cluster = &swarm->plan.cluster;
+    if (swarm->options->changes && cluster->validators == 1 &&
+        cluster->empty_block_interval_ms == 0) {
+        cluster->empty_block_interval_ms = 20; /* as is_bearable has it for later sets */
+    }
 }
 
 void plan_with_cluster(struct swarm *swarm)
