@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <string.h>
 
 #include "lib/swap.h"
 
@@ -116,21 +117,109 @@ static void one_dead_of_four_commits_for_ever(void **state)
     }
 }
 
+/* --- Dead with a certificate. --- */
+
+struct hand_over {
+    enum phase phase;
+    bool is_done; /* only the first certificate of the phase is lost */
+    uint32_t leader;
+    bool is_lost[SWAP_ALL]; /* who was to get the votes beside the leader, and dies with them */
+    uint64_t view;
+};
+
+static bool lose_votes(struct swap *swap, uint32_t from, uint32_t to, const struct message *message)
+{
+    struct hand_over *story = swap->story;
+    if (!swap_is_vote(message, story->phase) || swap_position(message).epoch != 0) {
+        return false;
+    }
+    const uint64_t view = swap_position(message).view;
+    if (message->kind != MESSAGE_VOTE) {
+        story->leader = story->view == 0 ? from : story->leader;
+        story->view = story->view == 0 ? view : story->view;
+        return false;
+    }
+    if (view != story->view || to == story->leader) {
+        return false;
+    }
+    story->is_lost[to] = true;
+    return true;
+}
+
+static bool has_voted_on(void *context, struct cluster *cluster)
+{
+    const struct hand_over *story = context;
+    (void)cluster;
+    for (uint32_t i = 0; i < SWAP_ALL; i++) {
+        if (story->is_lost[i]) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void leader_of_a_hand_over_dies_with_the_qc(void **state)
+{
+    (void)state;
+    static const enum phase phases[] = {PHASE_PREPARE, PHASE_PRECOMMIT, PHASE_COMMIT};
+    uint32_t stories = 0;
+    for (uint32_t i = 0; i < 30; i++) {
+        struct hand_over story = {.phase = phases[i % 3]};
+        struct swap swap = {.story = &story, .rule = lose_votes};
+        /* Each view is another leader's, or nearly. */
+        const struct cluster_options options = swap_options(1);
+        swap_init(&swap, &options);
+        swap_run_ms(&swap, 13 * i);
+        swap_submit(&swap, i % SWAP_OLD, false);
+        if (!cluster_run_while_not(swap.cluster, 200, has_voted_on, &story)) {
+            /* The same one leads the next view too. */
+            swap_await_epoch(&swap, 1, 20000);
+            swap_deinit(&swap);
+            continue;
+        }
+        stories++;
+        swap_run_ms(&swap, 1);
+        const struct ingot_hash hash = swap.change->hash;
+        const uint64_t height = swap.change->height;
+        for (uint32_t node = 0; node < SWAP_ALL; node++) {
+            if (story.is_lost[node]) {
+                cluster_crash(swap.cluster, node);
+            }
+        }
+        goes_on(&swap);
+        /* The change that was voted for is the one that is committed. */
+        assert_memory_equal(cluster_checks(swap.cluster)->committed[height].bytes, hash.bytes,
+                            INGOT_HASH_BYTES);
+        swap_deinit(&swap);
+    }
+    assert_true(stories >= 20);
+}
+
 /* --- Back again. --- */
 
-static bool comes_back_after(uint32_t node, uint64_t writes, enum store_memory_fault fault)
+/* What stops it: the frame that it was about to send, or a durable write. */
+struct stop {
+    bool is_frame;
+    enum store_memory_fault fault;
+};
+
+static bool comes_back_after(uint32_t node, uint32_t nth, const struct stop *stop)
 {
     struct swap swap = {0};
     const struct cluster_options options = swap_options(4);
     swap_init(&swap, &options);
     struct death death = {.node = node};
-    cluster_fail_write(swap.cluster, node, writes, fault);
+    if (stop->is_frame) {
+        cluster_crash_after_sends(swap.cluster, node, nth - 1);
+    } else {
+        cluster_fail_write(swap.cluster, node, nth, stop->fault);
+    }
     swap_submit(&swap, (node + 1) % SWAP_OLD, false);
     swap_await(&swap, 20000, is_dead_or_change_is_over, &death, "it dies, or the change is over");
     const bool has_died = !cluster_is_up(swap.cluster, node);
     if (has_died) {
         /* Sometimes the change waits for it, sometimes it has gone by. */
-        swap_run_ms(&swap, writes % 2 == 0 ? 10 : 3000);
+        swap_run_ms(&swap, nth % 2 == 0 ? 10 : 3000);
         cluster_start(swap.cluster, node);
     }
     cluster_cancel_faults(swap.cluster, node);
@@ -144,14 +233,16 @@ static bool comes_back_after(uint32_t node, uint64_t writes, enum store_memory_f
 static void restart_in_the_middle_of_an_epoch_change(void **state)
 {
     (void)state;
-    static const enum store_memory_fault faults[] = {
-        STORE_MEMORY_NO_SPACE, STORE_MEMORY_FAILED_LOST, STORE_MEMORY_FAILED_APPLIED};
+    static const struct stop stops[] = {{false, STORE_MEMORY_NO_SPACE},
+                                        {false, STORE_MEMORY_FAILED_LOST},
+                                        {false, STORE_MEMORY_FAILED_APPLIED},
+                                        {true, STORE_MEMORY_NO_SPACE}};
     for (uint32_t node = 0; node < SWAP_ALL; node++) {
-        for (size_t i = 0; i < sizeof faults / sizeof faults[0]; i++) {
-            uint64_t writes = 1;
-            while (comes_back_after(node, writes, faults[i])) {
-                writes++;
-                assert_true(writes < STEPS_MAX);
+        for (size_t i = 0; i < sizeof stops / sizeof stops[0]; i++) {
+            uint32_t nth = 1;
+            while (comes_back_after(node, nth, &stops[i])) {
+                nth++;
+                assert_true(nth < STEPS_MAX);
             }
         }
     }
@@ -161,6 +252,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_dead_of_four_commits_for_ever),
+        cmocka_unit_test(leader_of_a_hand_over_dies_with_the_qc),
         cmocka_unit_test(restart_in_the_middle_of_an_epoch_change),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
