@@ -34,6 +34,7 @@ def checkpoint_of(node, name):
     """Exports; the file, its hash and its height."""
     path = os.path.join(os.path.dirname(node.home), name)
     said = ingot("checkpoint", "export", "--home", node.home, "--out", path)
+    expect(re.search(r"^epoch +2$", said, re.M), said)
     return (path, re.search(r"^hash +(\w{64})$", said, re.M).group(1),
             int(re.search(r"^height +(\d+)$", said, re.M).group(1)))
 
@@ -69,8 +70,14 @@ def a_node_that_has_nothing_but_a_checkpoint_follows():
         network.start()
         validators = network.nodes[:]
         with Load(validators, clients_per_node=2) as load:
+            # What proves these changes is older than all other blocks by the time of the export.
+            for power in (2, 1):
+                status, said = network.set_powers([(validators[1], power)])
+                expect(status == 0, said)
+            changed = validators[0].height()
             network.until("old blocks have left the servers",
-                          lambda: all(v.metrics()["ingot_height_lowest"] > 1 for v in validators))
+                          lambda: all(v.metrics()["ingot_height_lowest"] > changed
+                                      for v in validators))
             path, value, height = checkpoint_of(validators[0], "checkpoint")
             node = join_with_checkpoint(network, path, value)
             follows(network, node, validators)

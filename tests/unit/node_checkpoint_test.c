@@ -326,7 +326,7 @@ static enum ingot_error give(void *context, uint8_t *bytes, size_t size, size_t 
 }
 
 /* `number` counts the records of each kind from 0. */
-static void rewrite(const struct scene *scene, rewriter *rewriter, struct ingot_buffer *result)
+static void rewrite(const struct scene *scene, rewriter *change, struct ingot_buffer *result)
 {
     struct ingot_slice rest = ingot_buffer_slice(&scene->file);
     struct checkpoint_reader reader = {.source = {.read = give, .context = &rest}};
@@ -344,7 +344,7 @@ static void rewrite(const struct scene *scene, rewriter *rewriter, struct ingot_
             break;
         struct ingot_buffer changed = {0};
         ingot_buffer_append_slice(&changed, content);
-        const enum act act = rewriter(kind, numbers[kind]++, &changed);
+        const enum act act = change(kind, numbers[kind]++, &changed);
         for (int times = act == DROP ? 0 : act == TWICE ? 2 : 1; times > 0; times--)
             checkpoint_write(&writer, kind, ingot_buffer_slice(&changed));
         ingot_buffer_deinit(&changed);
