@@ -395,6 +395,7 @@ void replica_flush(struct replica *replica)
     while (replica->stop == REPLICA_RUNS && replica->effects.count > 0) {
         if (rounds++ == ROUNDS_MAX) {
             replica->options.output.wake(replica->options.output.context);
+            sync_turn_between(replica);
             return;
         }
         take_all(replica);

@@ -123,6 +123,9 @@ enum reject sync_request(struct replica *replica, uint32_t peer,
 void sync_arm_for_core(struct replica *replica, uint64_t deadline_ms);
 /* Does what is due, once all effects are performed, and arms the timer. */
 void sync_turn(struct replica *replica);
+/* The same while effects wait: only what the ledger has is served, or nobody could ever follow a
+ * lone validator that never rests. */
+void sync_turn_between(struct replica *replica);
 void sync_metrics(const struct replica *replica, struct metrics *metrics);
 bool sync_is_catching_up(const struct replica *replica);
 

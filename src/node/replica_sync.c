@@ -149,9 +149,24 @@ static void arm(struct replica *replica, uint64_t server_due_us)
     }
 }
 
-void sync_turn(struct replica *replica)
+static void turn(struct replica *replica, bool has_run, const struct core_status *status)
 {
     const struct replica_output *output = &replica->options.output;
+    const uint64_t now_us = output->monotonic_us(output->context);
+    if (!has_run) {
+        sync_server_turn(replica->sync_server, now_us,
+                         status != NULL ? status->last_committed : NULL,
+                         status != NULL ? status->high_qc : NULL);
+    }
+    const uint64_t due_us = sync_server_due_us(replica->sync_server);
+    if (has_run || due_us <= now_us) {
+        output->wake(output->context);
+    }
+    arm(replica, due_us > now_us ? due_us : UINT64_MAX);
+}
+
+void sync_turn(struct replica *replica)
+{
     struct core_status status;
     core_get_status(replica->core, &status);
     const struct sync_chain chain = {.now_ms = replica_now_ms(replica),
@@ -162,16 +177,12 @@ void sync_turn(struct replica *replica)
                                      .waiting_peer = status.waiting_peer,
                                      .is_busy = status.taking_blocks};
     const bool has_run = sync_client_step(replica->sync_client, &chain);
-    const uint64_t now_us = output->monotonic_us(output->context);
-    if (!has_run) {
-        /* Otherwise the core may just have committed what is not durable yet. */
-        sync_server_turn(replica->sync_server, now_us, status.last_committed, status.high_qc);
-    }
-    const uint64_t due_us = sync_server_due_us(replica->sync_server);
-    if (has_run || due_us <= now_us) {
-        output->wake(output->context);
-    }
-    arm(replica, due_us > now_us ? due_us : UINT64_MAX);
+    turn(replica, has_run, &status);
+}
+
+void sync_turn_between(struct replica *replica)
+{
+    turn(replica, false, NULL);
 }
 
 void sync_metrics(const struct replica *replica, struct metrics *metrics)

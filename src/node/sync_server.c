@@ -167,12 +167,16 @@ static void find_branch(struct answer *answer, const struct block *committed,
 {
     const struct sync_server_options *options = &answer->server->options;
     struct branch *branch = &answer->branch;
+    branch->committed_height = ledger_reader_committed_height(answer->reader);
+    if (committed == NULL) {
+        return;
+    }
     struct block *tip = options->find_block(options->context, target);
     if (tip == NULL) {
         tip = options->find_block(options->context, &answer->high_qc->block);
     }
+    INGOT_ASSERT(committed->height == branch->committed_height);
     INGOT_ASSERT(tip != NULL && tip->height >= committed->height);
-    branch->committed_height = committed->height;
     branch->count = (uint32_t)(tip->height - committed->height);
     branch->blocks = alloc_zeroed((size_t)branch->count + 1, sizeof(struct block *));
     for (uint32_t i = branch->count; i > 0; i--) {
@@ -210,6 +214,16 @@ static uint64_t first_height(const struct answer *answer, const struct sync_requ
     return names_no_base(request) || has_block(answer, request->base_height, &request->base)
                ? request->base_height + 1
                : request->committed_height + 1;
+}
+
+/* Without the tree there is no certificate of the last committed block. */
+static uint64_t last_height(const struct answer *answer, const struct sync_request *request)
+{
+    const uint64_t committed = answer->branch.committed_height;
+    if (answer->high_qc == NULL) {
+        return committed > 0 ? committed - 1 : 0;
+    }
+    return names_no_base(request) ? committed : UINT64_MAX;
 }
 
 /* The encoded block of a height; false where there is none for this answer. */
@@ -268,7 +282,7 @@ static struct ingot_slice tail_qc(struct answer *answer)
     if (block_bytes(answer, last + 1, &next)) {
         return wire_block_justify(next, &justify) ? justify : ingot_slice_of(NULL, 0);
     }
-    if (has_block(answer, last, &answer->high_qc->block)) {
+    if (answer->high_qc != NULL && has_block(answer, last, &answer->high_qc->block)) {
         ingot_buffer_clear(&server->scratch);
         wire_encode_qc(answer->high_qc, &server->scratch);
         justify = ingot_buffer_slice(&server->scratch);
@@ -282,7 +296,7 @@ static struct ingot_slice put_together(struct answer *answer, const struct sync_
     const uint64_t lowest = ledger_reader_lowest_height(answer->reader);
     wire_sync_frame_begin(frame, answer->branch.committed_height);
     answer->first = first_height(answer, request);
-    answer->last = names_no_base(request) ? answer->branch.committed_height : UINT64_MAX;
+    answer->last = last_height(answer, request);
     add_blocks(answer, request);
     return wire_sync_frame_end(frame, tail_qc(answer), lowest);
 }

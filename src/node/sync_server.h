@@ -42,8 +42,9 @@ void sync_server_forget(struct sync_server *server, uint32_t peer);
 /*
  * Answers one request, if one may be answered now.
  *
- * @committed  the core's last committed block, durable; borrowed.
- * @high_qc    the core's highest certificate; borrowed.
+ * @committed  the core's last committed block, which with all above it is durable; borrowed. NULL
+ *             while that cannot be said: then only what the ledger has is served.
+ * @high_qc    the core's highest certificate; borrowed; NULL with `committed`.
  */
 void sync_server_turn(struct sync_server *server, uint64_t now_us, const struct block *committed,
                       struct qc *high_qc);

@@ -245,6 +245,17 @@ static void what_was_pruned_is_not_served_and_the_answer_says_from_where_on_it_i
     end(story);
 }
 
+static void while_the_tree_is_not_durable_only_what_the_ledger_certifies_is_served(void **state)
+{
+    struct story *story = begin(*state);
+    const struct sync_request request = request_from(story, 5);
+    assert_int_equal(sync_server_request(story->server, 3, &request), REJECT_NONE);
+    sync_server_turn(story->server, NOW_US, NULL, NULL);
+    assert_int_equal(story->answers, 1);
+    expect_blocks(story, 6, COMMITTED - 1 - 5);
+    end(story);
+}
+
 /* --- Whose turn it is. --- */
 
 static void peers_take_turns_and_each_has_one_place(void **state)
@@ -343,6 +354,7 @@ int main(void)
         WORLD_MEMORY(a_target_in_the_tree_names_the_branch),
         WORLD_MEMORY(what_was_pruned_is_not_served_and_the_answer_says_from_where_on_it_is),
         WORLD_DISK(what_was_pruned_is_not_served_and_the_answer_says_from_where_on_it_is),
+        WORLD_MEMORY(while_the_tree_is_not_durable_only_what_the_ledger_certifies_is_served),
         WORLD_MEMORY(peers_take_turns_and_each_has_one_place),
         WORLD_MEMORY(a_peer_that_asks_without_end_waits_for_its_credit),
         WORLD_MEMORY(whoever_has_gone_is_not_answered),
