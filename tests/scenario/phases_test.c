@@ -1,0 +1,223 @@
+/*
+ * A block that changes the validator set, from its proposal to the first block of the new epoch, as
+ * one replica sees it. Goal: each phase asks for the next, nothing is built on the block before it
+ * is committed, and no vote of one epoch counts in another. Method: one core of four, alone; the
+ * test plays its peers, its App and time.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdlib.h>
+
+#include "lib/solo.h"
+
+/* Leads none of the views that the stories are about, unless they say so. */
+#define FOLLOWER 3
+
+static int set_up(void **state)
+{
+    struct solo *solo = calloc(1, sizeof *solo);
+    assert_non_null(solo);
+    solo_init(solo, FOLLOWER);
+    *state = solo;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    solo_deinit(*state);
+    free(*state);
+    return 0;
+}
+
+static void expect_position(struct position position, uint64_t epoch, uint64_t view)
+{
+    assert_int_equal(position.epoch, epoch);
+    assert_int_equal(position.view, view);
+}
+
+static struct block *accept_change(struct solo *solo)
+{
+    struct block *change = solo_make_change(solo, solo->genesis, 1);
+    solo_accept(solo, change, NULL);
+    return change;
+}
+
+static enum reject vote(struct solo *solo, uint32_t voter, uint64_t epoch, uint64_t view,
+                        enum phase phase, const struct block *block)
+{
+    struct message *message = message_new(MESSAGE_VOTE);
+    message->vote = (struct vote){
+        .epoch = epoch, .view = view, .phase = phase, .block = block->hash, .voter = voter};
+    return solo_receive(solo, voter, message);
+}
+
+/* The last message of this kind that the last step broadcast, or NULL. */
+static const struct message *find_broadcast(const struct solo *solo, enum message_kind kind)
+{
+    const struct message *found = NULL;
+    for (uint32_t i = 0; i < solo_count(solo, CORE_BROADCAST); i++) {
+        const struct message *message = solo_effect(solo, CORE_BROADCAST, i)->message;
+        found = message->kind == kind ? message : found;
+    }
+    return found;
+}
+
+static void the_commit_qc_opens_the_epoch_after_everything_is_durable(void **state)
+{
+    struct solo *solo = *state;
+    struct block *change = accept_change(solo);
+    assert_int_equal(solo_show_qc(solo, solo_phase_qc(solo, change, PHASE_COMMIT, 3)), REJECT_NONE);
+    /* The safety record, the commit with the new set, and only then the word to everybody. */
+    uint32_t safety_at = UINT32_MAX;
+    uint32_t commit_at = UINT32_MAX;
+    uint32_t word_at = UINT32_MAX;
+    for (uint32_t i = 0; i < solo->effects.count; i++) {
+        const struct core_effect *effect = &solo->effects.items[i];
+        safety_at = effect->kind == CORE_PERSIST_SAFETY ? i : safety_at;
+        commit_at = effect->kind == CORE_COMMIT ? i : commit_at;
+        word_at = effect->kind == CORE_BROADCAST ? i : word_at;
+    }
+    assert_int_not_equal(word_at, UINT32_MAX);
+    assert_true(commit_at < word_at);
+    assert_true(safety_at < word_at);
+    assert_ptr_equal(solo->effects.items[commit_at].next_set, solo->next_set);
+    assert_int_equal(solo->effects.items[word_at].message->certificate.qc->phase, PHASE_COMMIT);
+    expect_position(solo->safety.current, 1, 4);
+    expect_position(solo->safety.locked, 1, 3);
+    assert_ptr_equal(core_find_set(solo->core, 1), solo->next_set);
+    /* Said once, however often others say it. */
+    (void)solo_show_qc(solo, solo_phase_qc(solo, change, PHASE_COMMIT, 3));
+    assert_int_equal(solo_count(solo, CORE_BROADCAST), 0);
+}
+
+static void no_block_stands_on_a_change_that_is_not_committed(void **state)
+{
+    struct solo *solo = *state;
+    struct block *change = accept_change(solo);
+    static const enum phase phases[] = {PHASE_PREPARE, PHASE_PRECOMMIT};
+    for (uint64_t i = 0; i < 2; i++) {
+        struct block *child = solo_make(solo, change, i + 2);
+        qc_unref(child->justify);
+        child->justify = solo_phase_qc(solo, change, phases[i], i + 1);
+        /* As a leader might have it who takes the new set to be in force, or not. */
+        child->validators_hash = i == 0 ? solo->next_set->hash : solo->set->hash;
+        child->next_validators_hash = child->validators_hash;
+        assert_int_not_equal(solo_propose(solo, child, NULL), REJECT_NONE);
+        assert_int_equal(solo_count(solo, CORE_ASK_VALIDATE), 0);
+        assert_null(solo_sent_vote(solo));
+    }
+    /* A Generic QC of such a block was made by nobody honest. */
+    assert_int_equal(solo_show_qc(solo, solo_qc(solo, change)), REJECT_BINDING);
+}
+
+/* Votes come in until the leader nudges. */
+static const struct nudge *collect(struct solo *solo, const struct block *change, uint64_t view,
+                                   enum phase phase)
+{
+    for (uint32_t voter = 0; voter < SOLO_VALIDATORS; voter++) {
+        (void)vote(solo, voter, 0, view, phase, change);
+        const struct message *message = find_broadcast(solo, MESSAGE_NUDGE);
+        if (message != NULL) {
+            assert_int_equal(solo_count(solo, CORE_ASK_PROPOSE), 0);
+            return &message->nudge;
+        }
+    }
+    return NULL;
+}
+
+static void the_leader_nudges_from_phase_to_phase(void **state)
+{
+    struct solo *solo = *state;
+    const uint32_t leader = solo_leader(solo, 1);
+    assert_int_equal(solo_leader(solo, 4), leader);
+    solo_deinit(solo);
+    solo_init(solo, leader);
+    struct block *change = solo_make_change(solo, solo->genesis, 1);
+    (void)solo_step(solo, (struct core_event){.kind = CORE_BUILT,
+                                              .block = change,
+                                              .position = {0, 1},
+                                              .next_set = solo->next_set});
+    const struct message *proposal = find_broadcast(solo, MESSAGE_PROPOSE);
+    assert_non_null(proposal);
+    assert_int_equal(proposal->propose.vote.phase, PHASE_PREPARE);
+    static const enum phase phases[] = {PHASE_PREPARE, PHASE_PRECOMMIT, PHASE_COMMIT};
+    for (uint64_t i = 0; i < 2; i++) {
+        const struct nudge *nudge = collect(solo, change, i + 1, phases[i]);
+        assert_non_null(nudge);
+        assert_int_equal(nudge->view, i + 2);
+        assert_int_equal(nudge->justify->phase, phases[i]);
+        assert_int_equal(nudge->justify->view, i + 1);
+        assert_int_equal(nudge->vote.phase, phases[i + 1]);
+    }
+    assert_null(collect(solo, change, 3, PHASE_COMMIT));
+    expect_position(solo_status(solo).current, 1, 4);
+}
+
+static void votes_for_a_block_that_is_still_on_its_way_count_once_it_is_here(void **state)
+{
+    struct solo *solo = *state;
+    struct block *change = solo_make_change(solo, solo->genesis, 1);
+    for (uint32_t voter = 0; voter < 3; voter++) {
+        assert_int_equal(vote(solo, voter, 0, 3, PHASE_COMMIT, change), REJECT_NONE);
+        expect_position(solo_status(solo).current, 0, 1);
+    }
+    assert_int_equal(solo_propose(solo, change, NULL), REJECT_NONE);
+    (void)solo_validated(solo, change, true);
+    expect_position(solo_status(solo).current, 1, 4);
+    assert_int_equal(solo_count(solo, CORE_COMMIT), 1);
+}
+
+static void votes_of_the_old_set_count_for_nothing_in_the_new_one(void **state)
+{
+    struct solo *solo = *state;
+    struct block *change = accept_change(solo);
+    assert_int_equal(solo_show_qc(solo, solo_phase_qc(solo, change, PHASE_COMMIT, 3)), REJECT_NONE);
+    struct block *first = solo_make_first(solo, change, 4);
+    solo_accept(solo, first, NULL);
+    const struct position high = solo_status(solo).high;
+    /* The very keys, the very view; but what they have signed is of the epoch before. */
+    for (uint32_t voter = 0; voter < SOLO_VALIDATORS; voter++) {
+        assert_int_equal(vote(solo, voter, 0, 4, PHASE_GENERIC, first), REJECT_PAST);
+    }
+    assert_int_equal(position_compare(solo_status(solo).high, high), 0);
+    for (uint32_t voter = 0; voter < 3; voter++) {
+        (void)vote(solo, voter, 1, 4, PHASE_GENERIC, first);
+    }
+    expect_position(solo_status(solo).high, 1, 4);
+}
+
+static void timeouts_of_the_old_set_count_for_nothing_in_the_new_one(void **state)
+{
+    struct solo *solo = *state;
+    struct block *change = accept_change(solo);
+    assert_int_equal(solo_show_qc(solo, solo_phase_qc(solo, change, PHASE_COMMIT, 3)), REJECT_NONE);
+    for (uint64_t view = 4; view < 40; view++) {
+        for (uint32_t voter = 0; voter < SOLO_VALIDATORS; voter++) {
+            assert_int_equal(solo_timeout(solo, voter, view, solo_qc(solo, solo->genesis), NULL),
+                             REJECT_PAST);
+        }
+        (void)solo_show_tc(solo, solo_tc(solo, view, solo_qc(solo, solo->genesis)));
+        expect_position(solo_status(solo).current, 1, 4);
+        assert_int_equal(solo_status(solo).timeouts, 0);
+        assert_int_equal(solo_count(solo, CORE_PERSIST_SAFETY), 0);
+    }
+}
+
+#define STORY(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        STORY(the_commit_qc_opens_the_epoch_after_everything_is_durable),
+        STORY(no_block_stands_on_a_change_that_is_not_committed),
+        STORY(the_leader_nudges_from_phase_to_phase),
+        STORY(votes_for_a_block_that_is_still_on_its_way_count_once_it_is_here),
+        STORY(votes_of_the_old_set_count_for_nothing_in_the_new_one),
+        STORY(timeouts_of_the_old_set_count_for_nothing_in_the_new_one),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
