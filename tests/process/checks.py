@@ -100,27 +100,32 @@ class Votes:
             raise Failure(f"validator {validator} voted twice in view {vote['view']} of epoch "
                           f"{vote['epoch']}: for {held[0]} ({held[1]}) and for {choice} ({where})")
 
+    def note_record(self, node):
+        """Reads the disk of one node that does not run, whatever the others do."""
+        record = read_ledger(node)
+        validator = node.public_key
+        before = self.last.get(validator)
+        for what in ("current", "last_voted", "locked"):
+            if before is not None and record[what] < before[what]:
+                raise Failure(f"{what} of {validator} fell from {before[what]} to {record[what]}")
+        if record["vote"] is not None:
+            self.note(validator, record["vote"], "its disk")
+        for qc in record["qcs"]:
+            for signer in qc["signers"]:
+                self.note(signer, qc, f"a QC of {validator}")
+        self.last[validator] = record
+        return record
+
     def note_records(self, nodes):
         """Reads the disks of all nodes; none may be running."""
-        records = {node.public_key: read_ledger(node) for node in nodes}
-        for validator, record in records.items():
-            before = self.last.get(validator)
-            for what in ("current", "last_voted", "locked"):
-                if before is not None and record[what] < before[what]:
-                    raise Failure(f"{what} of {validator} fell from {before[what]} "
-                                  f"to {record[what]}")
-            vote = record["vote"]
-            if vote is not None:
-                self.note(validator, vote, "its disk")
-        for holder, record in records.items():
+        records = {node.public_key: self.note_record(node) for node in nodes}
+        for record in records.values():
             for qc in record["qcs"]:
                 for signer in qc["signers"]:
-                    self.note(signer, qc, f"a QC of {holder}")
                     self.known(records, signer, qc, "vote for")
             if record["high_tc"] is not None:
                 for signer in record["high_tc"]["signers"]:
                     self.known(records, signer, record["high_tc"], "timeout of")
-        self.last = records
         return records
 
     @staticmethod
