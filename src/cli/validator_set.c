@@ -22,6 +22,7 @@
 #include "wire/crypto.h"
 
 #define POLL_INTERVAL_MS 100
+#define POLLS_PER_SUBMISSION 10
 
 struct change {
     const struct validator_change_options *options;
@@ -33,6 +34,7 @@ struct change {
     struct validators before;
     struct ingot_validator changes[INGOT_VALIDATORS_MAX]; /* those that change something */
     uint32_t change_count;
+    struct ingot_buffer transaction;
     uint8_t sha256[32]; /* of the transaction */
     uint64_t height;    /* where it is committed; 0: not known */
 };
@@ -156,7 +158,7 @@ static enum ingot_exit plan(struct change *change)
 
 /* --- Making it. --- */
 
-static void make_transaction(const struct change *change, struct ingot_buffer *transaction)
+static void make_transaction(struct change *change)
 {
     struct ingot_buffer preimage = {0};
     struct ingot_signature signature;
@@ -169,8 +171,9 @@ static void make_transaction(const struct change *change, struct ingot_buffer *t
     crypto_wipe(&secret, sizeof secret);
     ingot_buffer_deinit(&preimage);
     const enum ingot_error error = ingot_kv_transaction_set_validators(
-        transaction, change->sequence, change->changes, change->change_count, &signature);
+        &change->transaction, change->sequence, change->changes, change->change_count, &signature);
     INGOT_ASSERT(error == INGOT_OK);
+    crypto_sha256(ingot_buffer_slice(&change->transaction), change->sha256);
 }
 
 static enum ingot_exit refused(const char *stage, const json_t *outcome)
@@ -179,20 +182,22 @@ static enum ingot_exit refused(const char *stage, const json_t *outcome)
                         client_u64(outcome, "code"), client_text(outcome, "log"));
 }
 
+static enum client_outcome give_transaction(struct change *change, json_t **result)
+{
+    return client_call(&change->client, "broadcast_tx_sync",
+                       client_tx_params(ingot_buffer_slice(&change->transaction)),
+                       VALIDATORS_CALL_TIMEOUT_MS, result);
+}
+
 /*
  * Gives the node the transaction. When no answer comes, or the node has it already, it may still be
  * committed, so it is followed all the same.
  */
 static enum ingot_exit submit(struct change *change)
 {
-    struct ingot_buffer transaction = {0};
     json_t *result = NULL;
-    make_transaction(change, &transaction);
-    crypto_sha256(ingot_buffer_slice(&transaction), change->sha256);
-    const enum client_outcome outcome = client_call(
-        &change->client, "broadcast_tx_sync", client_tx_params(ingot_buffer_slice(&transaction)),
-        VALIDATORS_CALL_TIMEOUT_MS, &result);
-    ingot_buffer_deinit(&transaction);
+    make_transaction(change);
+    const enum client_outcome outcome = give_transaction(change, &result);
     enum ingot_exit code = INGOT_EXIT_OK;
     if (outcome == CLIENT_NOT_UNDERSTOOD ||
         (outcome == CLIENT_REFUSED && strstr(change->client.why, "already exists") == NULL))
@@ -271,11 +276,23 @@ static enum ingot_exit give_up(const struct change *change)
                         change->sequence);
 }
 
+/*
+ * A node that was restarted has forgotten what was not committed. One that has not refuses it as
+ * a repeat, and when it is committed its sequence number is used up, so nothing is made twice.
+ */
+static void give_again(struct change *change, uint32_t poll)
+{
+    json_t *result = NULL;
+    if (change->height == 0 && poll % POLLS_PER_SUBMISSION == 0)
+        (void)give_transaction(change, &result);
+    json_decref(result);
+}
+
 static enum ingot_exit follow(struct change *change)
 {
     struct validators now;
     const struct timespec interval = {.tv_nsec = POLL_INTERVAL_MS * 1000000L};
-    for (;;) {
+    for (uint32_t poll = 1;; poll++) {
         switch (look(change, &now)) {
         case PROGRESS_IN_FORCE:
             if (change->height == 0)
@@ -298,6 +315,7 @@ static enum ingot_exit follow(struct change *change)
         }
         if (is_due(change))
             return give_up(change);
+        give_again(change, poll);
         (void)nanosleep(&interval, NULL);
     }
 }
@@ -331,6 +349,7 @@ enum ingot_exit validator_change(const struct validator_change_options *options)
         code = perform(change);
         client_deinit(&change->client);
     }
+    ingot_buffer_deinit(&change->transaction);
     genesis_deinit(&change->genesis);
     key_pair_deinit(&change->administrator);
     free(change);

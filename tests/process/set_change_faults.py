@@ -135,6 +135,23 @@ def await_set(network, powers):
                       lambda n=node: n.is_member() == (n in powers))
 
 
+def a_command_outlives_its_node():
+    """Its node dies with the transaction that nobody else has seen; it is given again."""
+    with Network() as network:
+        network.stumbles = []
+        asked, *others = network.nodes
+        network.start(asked)
+        command = Command(network, [(asked, 2)], [asked])
+        network.until("the transaction waits",
+                      lambda: asked.metrics()["ingot_mempool_transactions"] == 1)
+        asked.kill()
+        network.start()
+        command.join(60)
+        if command.output is None or command.times != 1:
+            raise Failure(f"the command was given {command.times} times: {network.stumbles}")
+        await_set(network, network.nodes)
+
+
 def one_is_dead_for_good(replaces_it_at_once):
     """The change is made by the three others; with it goes the dead one, at once or later."""
     with Network() as network:
