@@ -10,7 +10,6 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "base/alloc.h"
 #include "cli/command.h"
 #include "cli/temporary.h"
 #include "config/new_home.h"
@@ -161,13 +160,7 @@ static enum ingot_exit run_backup(const char *home, const char *to)
     struct report report;
     if (config_load_home(home, &backup.home, why, sizeof why) != INGOT_OK)
         return command_fail(INGOT_EXIT_USAGE, "%s", why);
-    struct ingot_buffer partial = {0};
-    size_t size = strlen(to);
-    while (size > 1 && to[size - 1] == '/')
-        size--;
-    ingot_buffer_format(&partial, "%.*s.partial", (int)size, to);
-    ingot_buffer_append_u8(&partial, 0);
-    backup.partial = (char *)partial.data;
+    backup.partial = temporary_partial_name(to);
     backup.data = path_join(backup.partial, COPY_DATA_FOLDER);
     report_init(&report, why, sizeof why);
     enum ingot_error error =
@@ -177,7 +170,7 @@ static enum ingot_exit run_backup(const char *home, const char *to)
     home_genesis_deinit(&backup.genesis);
     node_home_deinit(&backup.home);
     free(backup.data);
-    ingot_buffer_deinit(&partial);
+    free(backup.partial);
     if (error != INGOT_OK)
         return command_fail(home_ledger_exit(error), "%s", why);
     (void)printf("%s: a copy as of height %llu.\n"

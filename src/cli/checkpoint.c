@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/alloc.h"
+#include "base/assert.h"
 #include "base/hex.h"
 #include "cli/command.h"
 #include "cli/temporary.h"
@@ -217,6 +217,7 @@ static enum ingot_error import_file(const struct checkpoint_options *options,
 
 static enum ingot_exit run_import(const struct checkpoint_options *options)
 {
+    INGOT_ASSERT(options->in != NULL);
     char why[8192] = "";
     struct opened_home opened;
     const enum ingot_exit code = open_home(options->home, &opened, why, sizeof why);
@@ -224,20 +225,18 @@ static enum ingot_exit run_import(const struct checkpoint_options *options)
         return command_fail(code, "%s", why);
     struct report report;
     struct checkpoint_info info;
-    struct ingot_buffer partial = {0};
+    char *partial = temporary_partial_name(opened.home.data_folder);
     report_init(&report, why, sizeof why);
-    ingot_buffer_format(&partial, "%s.partial", opened.home.data_folder);
-    ingot_buffer_append_u8(&partial, 0);
     enum ingot_error error = INGOT_OK;
     const int file = open(options->in, O_RDONLY | O_CLOEXEC);
     if (file < 0) {
         error = errno == ENOENT ? INGOT_ERROR_NOT_FOUND : INGOT_ERROR_IO;
         report_add(&report, "%s: cannot be read: %s", options->in, strerror(errno));
     } else {
-        error = import_file(options, &opened, (const char *)partial.data, file, &info, &report);
+        error = import_file(options, &opened, partial, file, &info, &report);
         (void)close(file);
     }
-    ingot_buffer_deinit(&partial);
+    free(partial);
     close_home(&opened);
     if (error != INGOT_OK)
         return command_fail(home_ledger_exit(error), "%s", why);

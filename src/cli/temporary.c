@@ -10,6 +10,7 @@
 #include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/vfs.h>
 
 static const char *parent_folder(void)
@@ -48,4 +49,15 @@ static int remove_entry(const char *path, const struct stat *status, int kind, s
 void temporary_remove(const char *folder)
 {
     (void)nftw(folder, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+char *temporary_partial_name(const char *folder)
+{
+    struct ingot_buffer name = {0};
+    size_t size = strlen(folder);
+    while (size > 1 && folder[size - 1] == '/')
+        size--;
+    ingot_buffer_format(&name, "%.*s.partial", (int)size, folder);
+    ingot_buffer_append_u8(&name, 0);
+    return (char *)name.data;
 }

@@ -15,4 +15,8 @@ char *temporary_folder(const char *name);
 /* Removes a folder with all that is in it, as far as that can be done. */
 void temporary_remove(const char *folder);
 
+/* The name under which a folder is filled that gets its own when it is whole: with ".partial"
+ * behind it. The caller frees it. */
+char *temporary_partial_name(const char *folder);
+
 #endif
