@@ -144,7 +144,7 @@ static enum reject receive(struct core *core, uint32_t peer, struct message *mes
     case MESSAGE_ADVERTISE:
         return answer_advertise(core, peer, &message->advertise);
     case MESSAGE_SYNC_RESPONSE:
-        return fetch_receive(core, message);
+        return fetch_receive(core, peer, message);
     case MESSAGE_NUDGE:
         return nudge_receive(core, peer, message);
     case MESSAGE_SYNC_REQUEST: /* the driver's: it has the store */
@@ -193,7 +193,6 @@ static void settle(struct core *core)
     }
     timeout_if_due(core);
     propose_if_due(core);
-    fetch_if_due(core);
     answer_if_due(core);
     effect_flush_safety(core);
 }
@@ -211,9 +210,6 @@ static uint64_t next_deadline(const struct core *core)
         if (core->propose_at_ms > core->now_ms) {
             next = earlier(next, core->propose_at_ms);
         }
-    }
-    if (core->fetch.is_active && core->fetched.response == NULL) {
-        next = earlier(next, core->fetch.deadline_ms);
     }
     return next;
 }
@@ -362,7 +358,6 @@ void core_free(struct core *core)
     message_unref(core->candidate);
     message_unref(core->proposal);
     message_unref(core->fetched.response);
-    block_unref(core->fetch.base);
     qc_unref(core->waiting_qc);
     core_safety_deinit(&core->safety);
     tree_deinit(&core->tree);

@@ -24,7 +24,6 @@ struct core_config {
     uint32_t empty_block_interval_ms; /* how long an idle leader waits before an empty block */
     uint32_t timeout_resend_ms;       /* a Timeout is said again this often while the view lasts */
     uint32_t advertise_interval_ms;   /* every node says what it has this often */
-    uint32_t fetch_timeout_ms;        /* after this, another peer is asked */
 };
 
 /* What must be durable before anything that depends on it is sent. */
@@ -92,9 +91,8 @@ enum core_effect_kind {
     CORE_ANSWER,      /* message to `peer` */
     CORE_ASK_PROPOSE, /* build a block on `block` with `justify` in `position`; answer BUILT */
     CORE_ASK_VALIDATE, /* execute `block`; answer VALIDATED */
-    CORE_FETCH,    /* send `message`, a SyncRequest, to the attempt-th peer starting at `peer` */
-    CORE_EVIDENCE, /* two different votes of one validator in one position */
-    CORE_ARM,      /* tick at deadline_ms; replaces the earlier one */
+    CORE_EVIDENCE,     /* two different votes of one validator in one position */
+    CORE_ARM,          /* tick at deadline_ms; replaces the earlier one */
     CORE_STOP_SIGNING, /* somebody else signs with our key: never sign again; alarm */
     CORE_HALT          /* safety is broken (conflicting commit): stop the process; `reason` */
 };
@@ -109,8 +107,7 @@ struct core_effect {
     struct qc *justify;             /* ASK_PROPOSE: owned reference */
     struct core_safety safety;      /* PERSIST_SAFETY: owned */
     struct position position;       /* ASK_PROPOSE */
-    uint32_t peer;                  /* ANSWER, FETCH */
-    uint32_t attempt;               /* FETCH */
+    uint32_t peer;                  /* ANSWER */
     uint32_t recipient_count;       /* SEND */
     struct ingot_public_key recipients[CORE_RECIPIENTS_MAX];
     struct vote evidence[2]; /* EVIDENCE */
@@ -169,7 +166,6 @@ struct core_status {
     bool is_member;
     bool has_stopped_signing; /* somebody else signs with our key */
     bool withholds_signing;   /* until CORE_ALLOW_SIGNING */
-    bool fetching;            /* blocks we need are on their way */
     uint32_t tree_blocks;     /* uncommitted blocks held */
     size_t pending_bytes;     /* messages held for later */
     uint64_t timeouts;        /* views of ours that ended by our own deadline */

@@ -121,14 +121,6 @@ void effect_ask_validate(struct core *core, struct block *block)
     append(core->out, CORE_ASK_VALIDATE)->block = block_ref(block);
 }
 
-void effect_fetch(struct core *core, uint32_t peer, uint32_t attempt, struct message *message)
-{
-    struct core_effect *effect = append(core->out, CORE_FETCH);
-    effect->message = message;
-    effect->peer = peer;
-    effect->attempt = attempt;
-}
-
 void effect_evidence(struct core *core, const struct vote *first, const struct vote *second)
 {
     struct core_effect *effect = append(core->out, CORE_EVIDENCE);

@@ -1,113 +1,29 @@
 /*
- * Getting the blocks below a certificate that names an unknown one. Peers are asked one after
- * another; what comes is verified by the driver and enters the tree oldest first, each block only
- * after its justify has been applied and the App has executed it.
+ * Runs of blocks that the driver has fetched and verified: they enter the tree oldest first, each
+ * block only after its justify has been applied and the App has executed it. Whom to ask for
+ * blocks, and when, is the driver's part: core_get_status says which certificate waits for one.
  */
 #include <string.h>
 
 #include "core/state.h"
 
-/* A block often follows its certificate by a moment, over another channel. */
-#define FETCH_GRACE_MS 10
-
-static void request(struct core *core)
-{
-    struct fetch *fetch = &core->fetch;
-    const struct tree_node *high = tree_find(&core->tree, &core->safety.high_qc->block);
-    INGOT_ASSERT(high != NULL);
-    const struct block *base = fetch->base != NULL ? fetch->base : high->block;
-    struct message *message = message_new(MESSAGE_SYNC_REQUEST);
-    message->sync_request =
-        (struct sync_request){.committed_height = tree_root(&core->tree)->block->height,
-                              .base_height = base->height,
-                              .base = base->hash,
-                              .target = core->waiting_qc->block,
-                              .blocks_max = INGOT_SYNC_BLOCKS_MAX,
-                              .bytes_max = INGOT_SYNC_BYTES_MAX};
-    fetch->target = core->waiting_qc->block;
-    fetch->is_in_flight = true;
-    fetch->deadline_ms = core->now_ms + core->config.fetch_timeout_ms;
-    effect_fetch(core, fetch->peer, fetch->attempt, message);
-}
-
-static void clear_base(struct core *core)
-{
-    block_unref(core->fetch.base);
-    core->fetch.base = NULL;
-}
-
-static void drop_fetched(struct core *core)
-{
-    message_unref(core->fetched.response);
-    core->fetched = (struct fetched){0};
-}
-
-void fetch_if_due(struct core *core)
-{
-    struct fetch *fetch = &core->fetch;
-    if (core->waiting_qc == NULL) {
-        if (core->fetched.response == NULL) {
-            clear_base(core);
-            *fetch = (struct fetch){0};
-        }
-        return;
-    }
-    if (!fetch->is_active) {
-        *fetch = (struct fetch){.is_active = true,
-                                .peer = core->waiting_peer,
-                                .deadline_ms = core->now_ms + FETCH_GRACE_MS};
-        return;
-    }
-    if (core->fetched.response != NULL || core->now_ms < fetch->deadline_ms) {
-        return;
-    }
-    if (fetch->is_in_flight) {
-        fetch->attempt++; /* this one does not answer, or has nothing for us */
-        clear_base(core);
-    }
-    request(core);
-}
-
-enum reject fetch_receive(struct core *core, struct message *message)
+enum reject fetch_receive(struct core *core, uint32_t peer, struct message *message)
 {
     if (core->fetched.response != NULL) {
         return REJECT_DUPLICATE;
     }
-    core->fetched = (struct fetched){.response = message_ref(message)};
+    core->fetched = (struct fetched){.response = message_ref(message), .peer = peer};
     return REJECT_NONE;
 }
 
-/* Far less than was asked for, and not the end either: the next request goes to somebody else. */
-static bool is_meagre(const struct core *core, const struct sync_response *response)
-{
-    size_t bytes = 0;
-    for (uint32_t i = 0; i < response->block_count; i++) {
-        bytes += block_size_bytes(response->blocks[i]);
-    }
-    return response->block_count < INGOT_SYNC_BLOCKS_MAX / 2 && bytes < INGOT_SYNC_BYTES_MAX / 2 &&
-           tree_find(&core->tree, &core->fetch.target) == NULL;
-}
-
-/*
- * The response is used up: ask for more at once if it helped, else soon somebody else. What does
- * not help never puts off what is due anyway, or a flood of it would keep us from ever asking.
- */
 static void finish(struct core *core)
 {
-    struct fetch *fetch = &core->fetch;
-    const struct sync_response *response = &core->fetched.response->sync_response;
-    if (response->tail_qc != NULL) {
-        (void)certify_qc(core, fetch->peer, response->tail_qc);
+    struct fetched fetched = core->fetched;
+    core->fetched = (struct fetched){0};
+    if (fetched.response->sync_response.tail_qc != NULL) {
+        (void)certify_qc(core, fetched.peer, fetched.response->sync_response.tail_qc);
     }
-    if (core->fetched.made_progress) {
-        fetch->is_in_flight = false;
-        fetch->deadline_ms = core->now_ms;
-        fetch->attempt += is_meagre(core, response);
-    } else {
-        const uint64_t soon_ms = core->now_ms + core->config.fetch_timeout_ms / 8;
-        fetch->deadline_ms = soon_ms < fetch->deadline_ms ? soon_ms : fetch->deadline_ms;
-    }
-    drop_fetched(core);
+    message_unref(fetched.response);
 }
 
 /*
@@ -121,7 +37,7 @@ static bool offer(struct core *core, struct block *block)
         return false;
     }
     const struct tree_node *parent = tree_find(&core->tree, &block->parent);
-    if (parent == NULL || certify_qc(core, core->fetch.peer, block->justify) != REJECT_NONE) {
+    if (parent == NULL || certify_qc(core, core->fetched.peer, block->justify) != REJECT_NONE) {
         return false;
     }
     parent = tree_find(&core->tree, &block->parent);
@@ -164,9 +80,6 @@ bool fetch_is_certified(const struct core *core, const struct block *block)
         memcmp(core->waiting_qc->block.bytes, block->hash.bytes, INGOT_HASH_BYTES) == 0) {
         return true;
     }
-    if (memcmp(core->fetch.target.bytes, block->hash.bytes, INGOT_HASH_BYTES) == 0) {
-        return true;
-    }
     if (core->fetched.response == NULL) {
         return false;
     }
@@ -194,7 +107,4 @@ void fetch_validated(struct core *core, struct block *block, bool is_in_tree)
         return;
     }
     fetched->next++;
-    fetched->made_progress = true;
-    clear_base(core);
-    core->fetch.base = block_ref(block);
 }

@@ -33,18 +33,7 @@ struct fetched {
     struct message *response; /* owned, or NULL */
     uint32_t next;            /* the first that is not in the tree yet */
     bool is_asked;            /* the App is executing it */
-    bool made_progress;
-};
-
-/* The search for the blocks below waiting_qc (fetch.c). */
-struct fetch {
-    bool is_active;
-    bool is_in_flight;
-    uint32_t peer;
-    uint32_t attempt;
-    uint64_t deadline_ms;
-    struct ingot_hash target; /* what was asked for: certified, even if waiting_qc has moved on */
-    struct block *base;       /* owned: the highest block that the search has brought, or NULL */
+    uint32_t peer;            /* of whom */
 };
 
 struct core {
@@ -86,7 +75,6 @@ struct core {
 
     struct qc *waiting_qc; /* the highest verified QC whose block is unknown; owned */
     uint32_t waiting_peer; /* who showed it */
-    struct fetch fetch;
     struct fetched fetched;
 
     uint64_t timeouts;
@@ -119,7 +107,6 @@ void effect_send(struct core *core, const struct ingot_public_key *keys, uint32_
                  struct message *message);
 void effect_ask_propose(struct core *core, struct block *parent);
 void effect_ask_validate(struct core *core, struct block *block);
-void effect_fetch(struct core *core, uint32_t peer, uint32_t attempt, struct message *message);
 void effect_evidence(struct core *core, const struct vote *first, const struct vote *second);
 void effect_arm(struct core *core, uint64_t deadline_ms);
 void effect_stop_signing(struct core *core, const char *reason);
@@ -196,8 +183,7 @@ enum reject timeout_receive(struct core *core, uint32_t peer, struct message *me
 void timeout_count(struct core *core);
 
 /* fetch.c */
-void fetch_if_due(struct core *core);
-enum reject fetch_receive(struct core *core, struct message *message);
+enum reject fetch_receive(struct core *core, uint32_t peer, struct message *message);
 /* One step towards emptying the queue of fetched blocks; true if something changed. */
 bool fetch_advance(struct core *core);
 /* The App has answered; the block is in the tree now, or never will be. */

@@ -33,7 +33,6 @@ void core_get_status(const struct core *core, struct core_status *status)
         .is_member = core_member(core) != VALIDATOR_NONE,
         .has_stopped_signing = core->has_stopped_signing,
         .withholds_signing = core->config.withholds_signing,
-        .fetching = core->fetch.is_active,
         .tree_blocks = core->tree.count - 1,
         .pending_bytes = pending_bytes(core),
         .timeouts = core->timeouts,

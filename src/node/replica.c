@@ -60,8 +60,7 @@ static struct core_config core_config_of(const struct replica_options *options)
                                 .base_timeout_ms = options->base_timeout_ms,
                                 .empty_block_interval_ms = options->empty_block_interval_ms,
                                 .timeout_resend_ms = options->timeout_resend_ms,
-                                .advertise_interval_ms = options->advertise_interval_ms,
-                                .fetch_timeout_ms = options->fetch_timeout_ms};
+                                .advertise_interval_ms = options->advertise_interval_ms};
 }
 
 static enum ingot_error open_core(struct replica *replica, const struct ledger_start *start,

@@ -157,8 +157,6 @@ static bool take(struct replica *replica, const struct core_effect *effect)
     case CORE_HALT:
         halt(replica, effect);
         return true;
-    case CORE_FETCH: /* the sync client asks, by what core_get_status says */
-        return true;
     case CORE_SEND:
     case CORE_BROADCAST:
     case CORE_ANSWER:
@@ -383,7 +381,6 @@ static void release(struct replica *replica, struct outbox_item *item)
     case CORE_ARM:
     case CORE_STOP_SIGNING:
     case CORE_HALT:
-    case CORE_FETCH:
         INGOT_ASSERT(false);
         break;
     }

@@ -52,8 +52,7 @@ static void prepare(struct solo *solo, uint32_t me)
                                         .leader_tenure = 4,
                                         .base_timeout_ms = 1000,
                                         .timeout_resend_ms = 500,
-                                        .advertise_interval_ms = 100000,
-                                        .fetch_timeout_ms = 400};
+                                        .advertise_interval_ms = 100000};
 }
 
 void solo_restart(struct solo *solo, struct block *const *blocks, uint32_t count)

@@ -1,7 +1,7 @@
 /*
- * Searching for blocks among peers that lie, stall and flood, and what else one member can say too
- * often. Goal: nobody keeps a replica that is behind from asking on, or fills it with inventions.
- * Method: one core of four, alone; the test plays its peers and its App.
+ * Runs of fetched blocks, and what one member can say too often. Goal: only what something
+ * certifies is executed, oldest first, and nobody fills a replica with inventions. Method: one core
+ * of four, alone; the test plays its driver, its peers and its App.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -57,98 +57,78 @@ static void expect_asked(const struct solo *solo, const struct block *block)
     assert_memory_equal(ask->block->hash.bytes, block->hash.bytes, INGOT_HASH_BYTES);
 }
 
-static void expect_fetch(const struct solo *solo, uint32_t attempt)
+static struct core_status status_of(const struct solo *solo)
 {
-    const struct core_effect *fetch = solo_effect(solo, CORE_FETCH, 0);
-    assert_non_null(fetch);
-    assert_int_equal(fetch->attempt, attempt);
-}
-
-/* A core that has just asked for `target`. */
-static void ask_for(struct solo *solo, const struct block *target)
-{
-    show_certificate(solo, target);
-    solo_tick(solo, 10);
-    expect_fetch(solo, 0);
+    struct core_status status;
+    core_get_status(solo->core, &status);
+    return status;
 }
 
 /* --- The tests. --- */
 
-static void an_invented_block_is_not_executed_and_another_peer_is_asked(void **state)
+static void the_status_says_which_certificate_waits_and_who_showed_it(void **state)
+{
+    struct solo *solo = *state;
+    struct block *first = solo_block(solo, solo->genesis, 1);
+    struct block *second = solo_block(solo, first, 2);
+    assert_null(status_of(solo).waiting_qc);
+    show_certificate(solo, second);
+    assert_memory_equal(status_of(solo).waiting_qc->block.bytes, second->hash.bytes,
+                        INGOT_HASH_BYTES);
+    assert_int_equal(status_of(solo).waiting_peer, 1);
+
+    answer(solo, (struct block *[]){first, second}, 2, NULL);
+    (void)solo_validated(solo, first, true);
+    (void)solo_validated(solo, second, true);
+    assert_null(status_of(solo).waiting_qc);
+    block_unref(first);
+    block_unref(second);
+}
+
+static void an_invented_block_is_not_executed(void **state)
 {
     struct solo *solo = *state;
     struct block *first = solo_block(solo, solo->genesis, 1);
     struct block *second = solo_block(solo, first, 2);
     struct block *invented = solo_block(solo, solo->genesis, 9);
-    ask_for(solo, second);
+    show_certificate(solo, second);
 
     answer(solo, &invented, 1, NULL);
 
     assert_null(solo_effect(solo, CORE_ASK_VALIDATE, 0));
     assert_null(solo_effect(solo, CORE_PERSIST_BLOCK, 0));
-    solo_tick(solo, solo->config.fetch_timeout_ms);
-    expect_fetch(solo, 1);
+    assert_false(status_of(solo).taking_blocks);
     block_unref(first);
     block_unref(second);
     block_unref(invented);
 }
 
-static void the_target_needs_no_certificate_even_when_a_higher_one_has_been_shown(void **state)
+static void a_run_is_taken_block_by_block_and_a_second_one_only_after_it(void **state)
 {
     struct solo *solo = *state;
     struct block *blocks[3];
-    blocks[0] = solo_block(solo, solo->genesis, 1);
-    blocks[1] = solo_block(solo, blocks[0], 2);
-    blocks[2] = solo_block(solo, blocks[1], 3);
-    ask_for(solo, blocks[1]);
-    show_certificate(solo, blocks[2]);
-
-    answer(solo, blocks, 2, NULL);
+    const struct block *parent = solo->genesis;
+    for (uint32_t i = 0; i < 3; i++) {
+        blocks[i] = solo_block(solo, parent, i + 1);
+        parent = blocks[i];
+    }
+    answer(solo, blocks, 2, solo_qc(solo, blocks[1])); /* nothing waits: that is no condition */
     expect_asked(solo, blocks[0]);
-    (void)solo_validated(solo, blocks[0], true);
+    assert_true(status_of(solo).taking_blocks);
+    struct message *second = message_new(MESSAGE_SYNC_RESPONSE);
+    assert_int_equal(solo_receive(solo, 1, second), REJECT_DUPLICATE);
 
+    (void)solo_validated(solo, blocks[0], true);
     expect_asked(solo, blocks[1]);
+    (void)solo_validated(solo, blocks[1], true);
+    assert_false(status_of(solo).taking_blocks);
+    assert_memory_equal(status_of(solo).high_qc->block.bytes, blocks[1]->hash.bytes,
+                        INGOT_HASH_BYTES);
+    answer(solo, &blocks[2], 1, solo_qc(solo, blocks[2]));
+    expect_asked(solo, blocks[2]);
     for (uint32_t i = 0; i < 3; i++) {
         block_unref(blocks[i]);
     }
-}
-
-static void a_flood_of_empty_answers_does_not_put_off_the_next_request(void **state)
-{
-    struct solo *solo = *state;
-    struct block *first = solo_block(solo, solo->genesis, 1);
-    ask_for(solo, first);
-    bool has_asked_again = false;
-
-    for (uint32_t i = 0; i < 2 * solo->config.fetch_timeout_ms / 10 && !has_asked_again; i++) {
-        solo->now_ms += 10;
-        answer(solo, NULL, 0, NULL);
-        has_asked_again = solo_effect(solo, CORE_FETCH, 0) != NULL;
-    }
-
-    assert_true(has_asked_again);
-    expect_fetch(solo, 1);
-    block_unref(first);
-}
-
-static void a_peer_that_gives_one_block_at_a_time_is_not_asked_twice_in_a_row(void **state)
-{
-    struct solo *solo = *state;
-    struct block *first = solo_block(solo, solo->genesis, 1);
-    struct block *second = solo_block(solo, first, 2);
-    struct block *third = solo_block(solo, second, 3);
-    ask_for(solo, third);
-
-    answer(solo, &first, 1, solo_qc(solo, first));
-    expect_asked(solo, first);
-    (void)solo_validated(solo, first, true);
-
-    expect_fetch(solo, 1);
-    assert_memory_equal(solo_effect(solo, CORE_FETCH, 0)->message->sync_request.base.bytes,
-                        first->hash.bytes, INGOT_HASH_BYTES);
-    block_unref(first);
-    block_unref(second);
-    block_unref(third);
 }
 
 static void one_member_with_many_votes_in_a_view_is_reported_once(void **state)
@@ -185,7 +165,7 @@ static void conflicting_certificates_stop_the_replica_with_a_reason(void **state
         chain[i] = solo_block(solo, parent, i + 1);
         parent = chain[i];
     }
-    ask_for(solo, chain[1]);
+    show_certificate(solo, chain[1]);
     answer(solo, chain, 2, NULL);
     (void)solo_validated(solo, chain[0], true);
     (void)solo_validated(solo, chain[1], true);
@@ -193,7 +173,6 @@ static void conflicting_certificates_stop_the_replica_with_a_reason(void **state
     expect_asked(solo, chain[2]);
     (void)solo_validated(solo, chain[2], true);
     show_certificate(solo, rival);
-    solo_tick(solo, 10);
     answer(solo, &rival, 1, NULL);
     (void)solo_validated(solo, rival, true);
 
@@ -210,15 +189,11 @@ static void conflicting_certificates_stop_the_replica_with_a_reason(void **state
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(an_invented_block_is_not_executed_and_another_peer_is_asked,
+        cmocka_unit_test_setup_teardown(the_status_says_which_certificate_waits_and_who_showed_it,
                                         set_up, tear_down),
+        cmocka_unit_test_setup_teardown(an_invented_block_is_not_executed, set_up, tear_down),
         cmocka_unit_test_setup_teardown(
-            the_target_needs_no_certificate_even_when_a_higher_one_has_been_shown, set_up,
-            tear_down),
-        cmocka_unit_test_setup_teardown(a_flood_of_empty_answers_does_not_put_off_the_next_request,
-                                        set_up, tear_down),
-        cmocka_unit_test_setup_teardown(
-            a_peer_that_gives_one_block_at_a_time_is_not_asked_twice_in_a_row, set_up, tear_down),
+            a_run_is_taken_block_by_block_and_a_second_one_only_after_it, set_up, tear_down),
         cmocka_unit_test_setup_teardown(one_member_with_many_votes_in_a_view_is_reported_once,
                                         set_up, tear_down),
         cmocka_unit_test_setup_teardown(conflicting_certificates_stop_the_replica_with_a_reason,
