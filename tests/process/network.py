@@ -298,7 +298,10 @@ class Node:
 
     def rss_anon_kib(self):
         with open(f"/proc/{self.process.pid}/status") as file:
-            return int(re.search(r"RssAnon:\s+(\d+) kB", file.read()).group(1))
+            found = re.search(r"RssAnon:\s+(\d+) kB", file.read())
+        if found is None:
+            raise Failure(f"{self} has ended by itself\n{tail(self.log)}")
+        return int(found.group(1))
 
     def epoch(self):
         return int(self.status()["ingot"]["epoch"])
