@@ -381,6 +381,7 @@ void replica_receive(struct replica *replica, uint32_t peer, struct ingot_slice 
             log_text("reason", reject_text(reject)), log_u64("peer", peer),
             log_u64("bytes", frame.size));
         replica->peers[peer].was_warned_of = true;
+        sync_receive_garbled(replica, peer, frame);
         return;
     }
     if (!receive_for_others(replica, peer, message, frame.size)) {

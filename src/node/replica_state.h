@@ -115,6 +115,8 @@ void sync_claim(struct replica *replica, uint32_t peer, uint64_t height);
 void sync_hint(struct replica *replica, uint32_t peer);
 /* False for an answer that nobody asked for, before it is decoded. */
 bool sync_admits(struct replica *replica, uint32_t peer, struct ingot_slice frame);
+/* A frame that was admitted and does not decode. */
+void sync_receive_garbled(struct replica *replica, uint32_t peer, struct ingot_slice frame);
 enum reject sync_receive(struct replica *replica, uint32_t peer, struct message *message,
                          size_t size);
 enum reject sync_request(struct replica *replica, uint32_t peer,

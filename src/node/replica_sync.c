@@ -65,6 +65,13 @@ bool sync_admits(struct replica *replica, uint32_t peer, struct ingot_slice fram
            sync_client_admit(replica->sync_client, replica_now_ms(replica), peer) == REJECT_NONE;
 }
 
+void sync_receive_garbled(struct replica *replica, uint32_t peer, struct ingot_slice frame)
+{
+    if (wire_is_sync_response(frame)) {
+        sync_client_receive_garbled(replica->sync_client, replica_now_ms(replica), peer);
+    }
+}
+
 enum reject sync_receive(struct replica *replica, uint32_t peer, struct message *message,
                          size_t size)
 {

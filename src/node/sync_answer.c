@@ -231,6 +231,15 @@ enum reject sync_client_receive(struct sync_client *client, uint64_t now_ms, uin
     return hold(client, peer, &ask, message, size);
 }
 
+void sync_client_receive_garbled(struct sync_client *client, uint64_t now_ms, uint32_t peer)
+{
+    struct sync_peer *from = sync_peer_at(client, peer);
+    from->ask.is_open = false;
+    from->abandoned = 0;
+    release_range(client, peer);
+    sync_peer_fault(client, now_ms, peer, SYNC_FAULT_INVALID);
+}
+
 enum reject sync_client_admit(struct sync_client *client, uint64_t now_ms, uint32_t peer)
 {
     struct sync_peer *from = sync_peer_at(client, peer);

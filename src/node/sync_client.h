@@ -85,6 +85,8 @@ void sync_client_hint(struct sync_client *client, uint32_t peer);
  * none; REJECT_NONE otherwise.
  */
 enum reject sync_client_admit(struct sync_client *client, uint64_t now_ms, uint32_t peer);
+/* An answer that was admitted and does not decode: a fault, and others are asked at once. */
+void sync_client_receive_garbled(struct sync_client *client, uint64_t now_ms, uint32_t peer);
 /*
  * An answer, of `size` bytes on the wire; kept by reference if it is of use. Returns REJECT_NONE,
  * REJECT_UNREQUESTED (nothing was asked for, or something else), or REJECT_PAST (of no use any

@@ -249,6 +249,7 @@ static void spoil(struct sync_world *world, const struct sync_world_peer *peer,
     case HONEST:
     case SILENT:
     case SLOW:
+    case GARBLES:
     case OVERFILLS:
     case DRIPS:
     case HALVES:
@@ -277,6 +278,7 @@ static uint32_t limit_of(const struct sync_world_peer *peer, const struct sync_r
     case BOASTS:
     case HIDES:
     case STRAYS:
+    case GARBLES:
     case UNCERTIFIED:
         return limit;
     }
@@ -408,9 +410,13 @@ static void deliver(struct sync_world *world, uint32_t index)
 {
     struct sync_world_event event = world->events[index];
     world->events[index] = world->events[--world->event_count];
-    (void)sync_client_receive(world->client, world->now_ms, event.peer, event.answer,
-                              (size_t)event.answer->sync_response.block_count *
-                                  SYNC_WORLD_BLOCK_BYTES);
+    if (world->peers[event.peer].habit == GARBLES) {
+        sync_client_receive_garbled(world->client, world->now_ms, event.peer);
+    } else {
+        (void)sync_client_receive(world->client, world->now_ms, event.peer, event.answer,
+                                  (size_t)event.answer->sync_response.block_count *
+                                      SYNC_WORLD_BLOCK_BYTES);
+    }
     message_unref(event.answer);
 }
 

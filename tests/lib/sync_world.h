@@ -9,7 +9,7 @@
 #include "node/sync_client.h"
 
 #define SYNC_WORLD_TIMEOUT_MS 1000
-#define SYNC_WORLD_PEERS_MAX 8
+#define SYNC_WORLD_PEERS_MAX 9
 #define SYNC_WORLD_EVENTS_MAX 64
 #define SYNC_WORLD_CHAIN_MAX 3200
 /* A frame of so many bytes for each block; the payload only stands for it. */
@@ -32,6 +32,7 @@ enum sync_habit {
     BOASTS,     /* claims far more than there is */
     HIDES,      /* claims what there is, and answers that it has nothing */
     STRAYS,     /* blocks of other heights than asked for */
+    GARBLES,    /* what it sends does not decode */
     OVERFILLS,  /* more blocks than asked for */
     DRIPS,      /* one block at a time */
     HALVES,     /* half of what was asked for */

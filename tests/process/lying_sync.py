@@ -102,7 +102,7 @@ def lies_about_blocks(blocks):
 
 
 def waste_of_time_and_memory(blocks):
-    expect(run(blocks, "silent", "slow", "huge"), "stalled")
+    expect(run(blocks, "silent", "slow", "huge"), "stalled", "invalid")
 
 
 def nobody_lies(blocks):

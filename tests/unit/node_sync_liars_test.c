@@ -26,6 +26,7 @@ static const struct wrong wrongs[] = {
     {"forges a block", FORGES, SYNC_FAULT_INVALID},
     {"claims too much", BOASTS, SYNC_FAULT_HEIGHT},
     {"shows nothing", HIDES, SYNC_FAULT_HEIGHT},
+    {"sends what does not decode", GARBLES, SYNC_FAULT_INVALID},
     {"sends other heights", STRAYS, SYNC_FAULT_NOT_ASKED},
     {"sends more than asked", OVERFILLS, SYNC_FAULT_NOT_ASKED},
     {"sends one block at a time", DRIPS, SYNC_FAULT_MEAGRE},
@@ -59,7 +60,7 @@ static void all_kinds_of_bad_peers_together_do_not_keep_us_behind(void **state)
 {
     (void)state;
     struct sync_world *world = sync_world_new(2000, 128);
-    const enum sync_habit habits[] = {SILENT, FORGES, BOASTS, HIDES, STRAYS, DRIPS, FORKS};
+    const enum sync_habit habits[] = {SILENT, FORGES, BOASTS, HIDES, STRAYS, GARBLES, DRIPS, FORKS};
     for (size_t i = 0; i < sizeof habits / sizeof habits[0]; i++) {
         sync_world_add_peer(world, habits[i], 2000, 0);
     }
