@@ -15,6 +15,8 @@ static struct qc *genesis_qc(const struct solo *solo)
     return qc;
 }
 
+/* --- The disk. --- */
+
 static void take_safety(struct solo *solo, const struct core_safety *safety)
 {
     struct core_safety taken = *safety;
@@ -26,54 +28,139 @@ static void take_safety(struct solo *solo, const struct core_safety *safety)
     solo->safety = taken;
 }
 
+static void take_block(struct solo_disk *disk, struct block *block)
+{
+    INGOT_ASSERT(disk->block_count < SOLO_BLOCKS_MAX);
+    disk->blocks[disk->block_count++] = block_ref(block);
+}
+
+static void drop_block(struct solo_disk *disk, const struct block *block)
+{
+    for (uint32_t i = 0; i < disk->block_count; i++) {
+        if (disk->blocks[i] == block) {
+            block_unref(disk->blocks[i]);
+            disk->block_count--;
+            memmove(&disk->blocks[i], &disk->blocks[i + 1],
+                    (disk->block_count - i) * sizeof(struct block *));
+            return;
+        }
+    }
+}
+
+static void take_commit(struct solo_disk *disk, const struct core_effect *effect)
+{
+    block_unref(disk->last_committed);
+    disk->last_committed = block_ref(effect->block);
+    drop_block(disk, effect->block);
+    if (effect->next_set != NULL) {
+        INGOT_ASSERT(disk->set_count <= SOLO_CHANGES_MAX);
+        disk->sets[disk->set_count++] = validator_set_ref(effect->next_set);
+    }
+}
+
+static void take_effects(struct solo *solo)
+{
+    for (uint32_t i = 0; i < solo->effects.count; i++) {
+        const struct core_effect *effect = &solo->effects.items[i];
+        if (effect->kind == CORE_PERSIST_SAFETY) {
+            take_safety(solo, &effect->safety);
+        } else if (effect->kind == CORE_PERSIST_BLOCK) {
+            take_block(&solo->disk, effect->block);
+        } else if (effect->kind == CORE_ABANDON) {
+            drop_block(&solo->disk, effect->block);
+        } else if (effect->kind == CORE_COMMIT) {
+            take_commit(&solo->disk, effect);
+        }
+    }
+}
+
+static void disk_deinit(struct solo_disk *disk)
+{
+    block_unref(disk->last_committed);
+    for (uint32_t i = 0; i < disk->block_count; i++) {
+        block_unref(disk->blocks[i]);
+    }
+    for (uint32_t i = 0; i < disk->set_count; i++) {
+        validator_set_unref(disk->sets[i]);
+    }
+}
+
+/* --- Life. --- */
+
+static struct validator_set *make_set(uint64_t epoch, const uint8_t *numbers, uint32_t count)
+{
+    struct ingot_validator members[INGOT_VALIDATORS_MAX] = {0};
+    for (uint32_t i = 0; i < count; i++) {
+        members[i].power = 1;
+        memset(members[i].key.bytes, numbers[i] + 1, sizeof members[i].key.bytes);
+    }
+    const char *why = NULL;
+    struct validator_set *set = validator_set_new(epoch, members, count, &why);
+    INGOT_ASSERT(set != NULL);
+    return set;
+}
+
 /* The set, the genesis block and a configuration; the core does not run yet. */
 static void prepare(struct solo *solo, uint32_t me)
 {
     *solo = (struct solo){.me = me};
-    struct ingot_validator members[SOLO_VALIDATORS] = {0};
-    for (uint32_t i = 0; i < SOLO_VALIDATORS; i++) {
-        members[i].power = 1;
-        memset(members[i].key.bytes, (int)i + 1, sizeof members[i].key.bytes);
-    }
-    const char *why = NULL;
-    solo->set = validator_set_new(0, members, SOLO_VALIDATORS, &why);
-    INGOT_ASSERT(solo->set != NULL);
-    solo->next_set = validator_set_new(1, members, SOLO_VALIDATORS, &why);
-    INGOT_ASSERT(solo->next_set != NULL);
-    memset(solo->next_set->hash.bytes, 0xa1, INGOT_HASH_BYTES);
+    solo->set = make_set(0, (const uint8_t[]){0, 1, 2, 3}, SOLO_VALIDATORS);
     solo->genesis = block_new();
     memset(solo->genesis->hash.bytes, 0xff, INGOT_HASH_BYTES);
     struct qc *qc = genesis_qc(solo);
     solo->safety = core_safety_at_genesis(qc);
+    solo->disk.last_committed = block_ref(solo->genesis);
+    solo->disk.sets[solo->disk.set_count++] = validator_set_ref(solo->set);
     qc_unref(qc);
     solo->config = (struct core_config){.genesis = solo->genesis,
                                         .has_key = true,
-                                        .key = solo->set->validators[me].key,
                                         .leader_tenure = 4,
                                         .base_timeout_ms = 1000,
                                         .timeout_resend_ms = 500,
                                         .advertise_interval_ms = 100000};
+    memset(solo->config.key.bytes, (int)me + 1, sizeof solo->config.key.bytes);
+}
+
+static struct validator_set *next_set_of(const struct solo *solo, const struct block *block)
+{
+    for (uint32_t i = 0; i < solo->change_count; i++) {
+        if (solo->changes[i].block == block) {
+            return solo->changes[i].next_set;
+        }
+    }
+    return NULL;
+}
+
+static void start(struct solo *solo, struct block *last_committed, struct block *const *blocks,
+                  uint32_t count)
+{
+    struct validator_set *next_sets[SOLO_BLOCKS_MAX] = {NULL};
+    INGOT_ASSERT(count <= SOLO_BLOCKS_MAX);
+    for (uint32_t i = 0; i < count; i++) {
+        next_sets[i] = next_set_of(solo, blocks[i]);
+    }
+    core_free(solo->core);
+    const char *why = NULL;
+    const struct core_restored restored = {.safety = &solo->safety,
+                                           .last_committed = last_committed,
+                                           .blocks = blocks,
+                                           .next_sets = next_sets,
+                                           .block_count = count,
+                                           .sets = solo->disk.sets,
+                                           .set_count = solo->disk.set_count};
+    solo->core = core_new(&solo->config, &restored, &why);
+    INGOT_ASSERT(solo->core != NULL);
+    (void)solo_step(solo, (struct core_event){.kind = CORE_START});
 }
 
 void solo_restart(struct solo *solo, struct block *const *blocks, uint32_t count)
 {
-    core_free(solo->core);
-    const char *why = NULL;
-    struct validator_set *next_sets[SOLO_BLOCKS_MAX] = {NULL};
-    INGOT_ASSERT(count <= SOLO_BLOCKS_MAX);
-    for (uint32_t i = 0; i < count; i++) {
-        next_sets[i] = block_changes_set(blocks[i]) ? solo->next_set : NULL;
-    }
-    const struct core_restored restored = {.safety = &solo->safety,
-                                           .last_committed = solo->genesis,
-                                           .blocks = blocks,
-                                           .next_sets = next_sets,
-                                           .block_count = count,
-                                           .sets = &solo->set,
-                                           .set_count = 1};
-    solo->core = core_new(&solo->config, &restored, &why);
-    INGOT_ASSERT(solo->core != NULL);
-    (void)solo_step(solo, (struct core_event){.kind = CORE_START});
+    start(solo, solo->genesis, blocks, count);
+}
+
+void solo_crash(struct solo *solo)
+{
+    start(solo, solo->disk.last_committed, solo->disk.blocks, solo->disk.block_count);
 }
 
 void solo_init(struct solo *solo, uint32_t me)
@@ -104,12 +191,16 @@ void solo_deinit(struct solo *solo)
     core_free(solo->core);
     core_effects_deinit(&solo->effects);
     core_safety_deinit(&solo->safety);
+    disk_deinit(&solo->disk);
     for (uint32_t i = 0; i < solo->made_count; i++) {
         block_unref(solo->made[i]);
     }
+    for (uint32_t i = 0; i < solo->change_count; i++) {
+        block_unref(solo->changes[i].block);
+        validator_set_unref(solo->changes[i].next_set);
+    }
     block_unref(solo->genesis);
     validator_set_unref(solo->set);
-    validator_set_unref(solo->next_set);
 }
 
 /* --- Blocks and certificates. --- */
@@ -133,8 +224,11 @@ struct qc *solo_phase_qc(const struct solo *solo, const struct block *block, enu
 
 struct qc *solo_qc(const struct solo *solo, const struct block *block)
 {
-    return block->height == 0 ? genesis_qc(solo)
-                              : solo_phase_qc(solo, block, PHASE_GENERIC, block->view);
+    if (block->height == 0) {
+        return genesis_qc(solo);
+    }
+    return block_changes_set(block) ? solo_phase_qc(solo, block, PHASE_COMMIT, block->view + 2)
+                                    : solo_phase_qc(solo, block, PHASE_GENERIC, block->view);
 }
 
 struct block *solo_block(struct solo *solo, const struct block *parent, uint64_t view)
@@ -146,9 +240,23 @@ struct block *solo_block(struct solo *solo, const struct block *parent, uint64_t
     block->parent = parent->hash;
     block->height = parent->height + 1;
     block->view = view;
+    block->justify = solo_qc(solo, parent);
     block->validators_hash = parent->next_validators_hash;
     block->next_validators_hash = parent->next_validators_hash;
-    block->justify = solo_qc(solo, parent);
+    return block;
+}
+
+struct block *solo_changing_block(struct solo *solo, const struct block *parent, uint64_t view,
+                                  const uint8_t *members, uint32_t count)
+{
+    struct block *block = solo_block(solo, parent, view);
+    struct validator_set *set = make_set(block_epoch(block) + 1, members, count);
+    set->first_view = epoch_first_view(view);
+    memcpy(set->hash.bytes, &solo->blocks_made, sizeof solo->blocks_made);
+    block->next_validators_hash = set->hash;
+    INGOT_ASSERT(solo->change_count < SOLO_CHANGES_MAX);
+    solo->changes[solo->change_count++] =
+        (struct solo_change){.block = block_ref(block), .next_set = set};
     return block;
 }
 
@@ -162,17 +270,11 @@ struct block *solo_make(struct solo *solo, const struct block *parent, uint64_t 
 
 struct block *solo_make_change(struct solo *solo, const struct block *parent, uint64_t view)
 {
-    struct block *block = solo_make(solo, parent, view);
-    block->next_validators_hash = solo->next_set->hash;
-    solo->next_set->first_view = epoch_first_view(view);
-    return block;
-}
-
-struct block *solo_make_first(struct solo *solo, const struct block *change, uint64_t view)
-{
-    struct block *block = solo_make(solo, change, view);
-    qc_unref(block->justify);
-    block->justify = solo_phase_qc(solo, change, PHASE_COMMIT, change->view + 2);
+    INGOT_ASSERT(solo->made_count < SOLO_BLOCKS_MAX);
+    struct block *block =
+        solo_changing_block(solo, parent, view, (uint8_t[]){0, 1, 2, 3}, SOLO_VALIDATORS);
+    solo->next_set = solo->changes[solo->change_count - 1].next_set;
+    solo->made[solo->made_count++] = block;
     return block;
 }
 
@@ -181,6 +283,7 @@ struct tc *solo_tc(const struct solo *solo, uint64_t view, struct qc *high_qc)
     (void)solo;
     struct tc *tc = tc_new(3);
     tc->validator_count = SOLO_VALIDATORS;
+    tc->epoch = qc_position(high_qc).epoch;
     tc->view = view;
     tc->high_qc = high_qc;
     for (uint32_t i = 0; i < 3; i++) {
@@ -199,11 +302,7 @@ enum reject solo_step(struct solo *solo, struct core_event event)
     const enum reject reject = core_step(solo->core, &event, &solo->effects);
     const char *why = NULL;
     INGOT_ASSERT(core_check_invariants(solo->core, &why) == 0);
-    for (uint32_t i = 0; i < solo->effects.count; i++) {
-        if (solo->effects.items[i].kind == CORE_PERSIST_SAFETY) {
-            take_safety(solo, &solo->effects.items[i].safety);
-        }
-    }
+    take_effects(solo);
     return reject;
 }
 
@@ -238,11 +337,10 @@ enum reject solo_propose(struct solo *solo, struct block *block, struct tc *tc)
 
 enum reject solo_validated(struct solo *solo, struct block *block, bool is_valid)
 {
-    return solo_step(
-        solo, (struct core_event){.kind = CORE_VALIDATED,
-                                  .block = block,
-                                  .next_set = block_changes_set(block) ? solo->next_set : NULL,
-                                  .valid = is_valid});
+    return solo_step(solo, (struct core_event){.kind = CORE_VALIDATED,
+                                               .block = block,
+                                               .next_set = next_set_of(solo, block),
+                                               .valid = is_valid});
 }
 
 void solo_accept(struct solo *solo, struct block *block, struct tc *tc)
@@ -261,24 +359,38 @@ struct block *solo_accept_next(struct solo *solo, const struct block *parent, ui
     return block;
 }
 
-enum reject solo_nudge(struct solo *solo, uint64_t view, struct qc *justify, struct tc *tc)
+enum reject solo_phase_vote(struct solo *solo, uint32_t voter, const struct block *block,
+                            enum phase phase, uint64_t view)
 {
-    const uint32_t leader = solo_leader(solo, view);
-    struct message *message = message_new(MESSAGE_NUDGE);
-    message->nudge = (struct nudge){.view = view, .justify = justify, .tc = tc};
-    message->nudge.vote = (struct vote){.view = view,
-                                        .block = justify->block,
-                                        .phase = nudge_phase(justify, view),
-                                        .voter = leader};
-    return solo_receive(solo, leader, message);
+    struct message *message = message_new(MESSAGE_VOTE);
+    message->vote = (struct vote){.epoch = block_epoch(block),
+                                  .view = view,
+                                  .block = block->hash,
+                                  .phase = phase,
+                                  .voter = voter};
+    return solo_receive(solo, voter, message);
 }
 
 enum reject solo_vote(struct solo *solo, uint32_t voter, const struct block *block)
 {
-    struct message *message = message_new(MESSAGE_VOTE);
-    message->vote = (struct vote){
-        .epoch = block_epoch(block), .view = block->view, .block = block->hash, .voter = voter};
-    return solo_receive(solo, voter, message);
+    return solo_phase_vote(solo, voter, block, PHASE_GENERIC, block->view);
+}
+
+enum reject solo_nudge(struct solo *solo, uint64_t view, struct qc *justify, struct tc *tc)
+{
+    const struct validator_set *set = core_find_set(solo->core, justify->epoch);
+    const uint32_t leader = leader_of_view(set, view, solo->config.leader_tenure);
+    struct message *message = message_new(MESSAGE_NUDGE);
+    message->nudge = (struct nudge){.epoch = justify->epoch,
+                                    .view = view,
+                                    .justify = justify,
+                                    .vote = {.epoch = justify->epoch,
+                                             .view = view,
+                                             .block = justify->block,
+                                             .phase = nudge_phase(justify, view),
+                                             .voter = leader},
+                                    .tc = tc};
+    return solo_receive(solo, leader, message);
 }
 
 enum reject solo_show_qc(struct solo *solo, struct qc *qc)
@@ -299,7 +411,11 @@ enum reject solo_timeout(struct solo *solo, uint32_t voter, uint64_t view, struc
                          struct tc *tc)
 {
     struct message *message = message_new(MESSAGE_TIMEOUT);
-    message->timeout = (struct timeout){.view = view, .voter = voter, .high_qc = high_qc, .tc = tc};
+    message->timeout = (struct timeout){.epoch = qc_position(high_qc).epoch,
+                                        .view = view,
+                                        .voter = voter,
+                                        .high_qc = high_qc,
+                                        .tc = tc};
     return solo_receive(solo, voter, message);
 }
 
@@ -335,6 +451,20 @@ const struct vote *solo_sent_vote(const struct solo *solo)
         if (message != NULL && message->kind == MESSAGE_PROPOSE) {
             return &message->propose.vote;
         }
+        if (message != NULL && message->kind == MESSAGE_NUDGE) {
+            return &message->nudge.vote;
+        }
+    }
+    return NULL;
+}
+
+const struct certificate *solo_sent_certificate(const struct solo *solo)
+{
+    for (uint32_t i = 0; i < solo->effects.count; i++) {
+        const struct core_effect *effect = &solo->effects.items[i];
+        if (effect->kind == CORE_BROADCAST && effect->message->kind == MESSAGE_CERTIFICATE) {
+            return &effect->message->certificate;
+        }
     }
     return NULL;
 }
@@ -348,5 +478,6 @@ struct core_status solo_status(const struct solo *solo)
 
 uint32_t solo_leader(const struct solo *solo, uint64_t view)
 {
-    return leader_of_view(solo->set, view, solo->config.leader_tenure);
+    const struct core_status status = solo_status(solo);
+    return leader_of_view(status.set, view, solo->config.leader_tenure);
 }
