@@ -8,11 +8,49 @@
 
 #include "core/state.h"
 
-/* A certificate that says something else than the block it names was never made by honest ones. */
+/*
+ * Do the signed fields of a certificate fit the block that it names? If not, it was never made by
+ * honest ones.
+ */
 static bool is_bound(const struct qc *qc, const struct block *block)
 {
-    return qc->epoch == block_epoch(block) && qc->block_view == block->view &&
-           (qc->phase == PHASE_GENERIC) == !block_changes_set(block);
+    if (qc->epoch != block_epoch(block)) {
+        return false;
+    }
+    switch (qc->phase) {
+    case PHASE_GENERIC:
+        return !block_changes_set(block) && qc->view == block->view;
+    case PHASE_PREPARE:
+        return block_changes_set(block) && qc->view >= block->view;
+    case PHASE_PRECOMMIT:
+        return block_changes_set(block) && qc->view >= block->view + 1;
+    case PHASE_COMMIT:
+        return block_changes_set(block) && qc->view >= block->view + 2;
+    }
+    INGOT_ASSERT(false);
+    return false;
+}
+
+/*
+ * The certificate with the view of its block put right. The signatures do not cover that view, so
+ * anybody can change it in a genuine certificate, and whoever lacks the block passes it on in good
+ * faith: to refuse it would be to refuse what they prove with it, such as their entry into a view.
+ */
+static struct qc *put_right(struct qc *qc, const struct block *block)
+{
+    if (qc->block_view == block->view) {
+        return qc_ref(qc);
+    }
+    struct qc *right = qc_new(qc->signature_count);
+    right->phase = qc->phase;
+    right->epoch = qc->epoch;
+    right->view = qc->view;
+    right->block_view = block->view;
+    right->block = qc->block;
+    right->signers = qc->signers;
+    right->validator_count = qc->validator_count;
+    memcpy(right->signatures, qc->signatures, qc->signature_count * sizeof qc->signatures[0]);
+    return right;
 }
 
 /*
@@ -72,24 +110,13 @@ static struct position waiting_position(const struct qc *qc)
     return qc->phase == PHASE_COMMIT ? (struct position){qc->epoch + 1, 0} : qc_position(qc);
 }
 
-/* Does `qc` wait instead of the one that waits now? Of two Commit QCs the later word counts, so
- * that one which lies about its block's view cannot keep the true one out. */
-static bool is_worth_waiting(const struct core *core, const struct qc *qc)
-{
-    if (core->waiting_qc == NULL) {
-        return true;
-    }
-    const int order = position_compare(waiting_position(qc), waiting_position(core->waiting_qc));
-    return order > 0 || (order == 0 && qc->phase == PHASE_COMMIT &&
-                         qc->block_view != core->waiting_qc->block_view);
-}
-
 static enum reject let_wait(struct core *core, uint32_t peer, struct qc *qc)
 {
     if (position_compare(waiting_position(qc), qc_position(core->safety.high_qc)) <= 0) {
         return REJECT_PAST;
     }
-    if (!is_worth_waiting(core, qc)) {
+    if (core->waiting_qc != NULL &&
+        position_compare(waiting_position(qc), waiting_position(core->waiting_qc)) <= 0) {
         return REJECT_DUPLICATE;
     }
     qc_unref(core->waiting_qc);
@@ -112,7 +139,9 @@ enum reject certify_qc(struct core *core, uint32_t peer, struct qc *qc)
     if (node->block->justify == NULL || !is_bound(qc, node->block)) {
         return REJECT_BINDING;
     }
-    apply(core, qc, node->block);
+    struct qc *right = put_right(qc, node->block);
+    apply(core, right, node->block);
+    qc_unref(right);
     return REJECT_NONE;
 }
 

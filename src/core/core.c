@@ -181,6 +181,7 @@ static void settle(struct core *core)
     bool has_changed = true;
     while (has_changed) {
         const uint64_t views = core->views_entered;
+        const struct position high = qc_position(core->safety.high_qc);
         certify_waiting(core);
         if (core->tree_has_grown) {
             core->tree_has_grown = false;
@@ -189,7 +190,8 @@ static void settle(struct core *core)
         has_changed = orphan_retry(core);
         has_changed = fetch_advance(core) || has_changed;
         timeout_count(core);
-        has_changed = has_changed || core->tree_has_grown || core->views_entered != views;
+        has_changed = has_changed || core->tree_has_grown || core->views_entered != views ||
+                      position_compare(qc_position(core->safety.high_qc), high) != 0;
     }
     timeout_if_due(core);
     propose_if_due(core);

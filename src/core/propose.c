@@ -137,6 +137,9 @@ enum reject propose_check_block(const struct core *core, const struct block *blo
         memcmp(block->validators_hash.bytes, core_set(core)->hash.bytes, INGOT_HASH_BYTES) != 0) {
         return REJECT_BAD_VALIDATORS_HASH;
     }
+    if (block->justify->block_view != parent->view) {
+        return REJECT_BINDING; /* unlike a certificate alone: the block's hash covers this one */
+    }
     /* A child of a set-changing block waits until that is committed by its own last phase. */
     const enum phase phase = block_changes_set(parent) ? PHASE_COMMIT : PHASE_GENERIC;
     return block->justify->phase == phase || MUTANT(CHILD_OF_UNCOMMITTED) ? REJECT_NONE

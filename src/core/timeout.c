@@ -77,8 +77,14 @@ enum reject timeout_receive(struct core *core, uint32_t peer, struct message *me
 {
     const struct timeout *timeout = &message->timeout;
     const struct position position = timeout_position(timeout);
-    if (timeout->epoch != core->safety.current.epoch) {
-        return timeout->epoch < core->safety.current.epoch ? REJECT_PAST : REJECT_UNKNOWN_EPOCH;
+    if (timeout->epoch < core->safety.current.epoch) {
+        if (peer != CORE_SELF) {
+            answer_with_ours(core, peer);
+        }
+        return REJECT_PAST;
+    }
+    if (timeout->epoch > core->safety.current.epoch) {
+        return REJECT_UNKNOWN_EPOCH;
     }
     if (peer != CORE_SELF && core_is_own_key(core, timeout->voter) &&
         position_compare(position, core->safety.last_voted) > 0) {
