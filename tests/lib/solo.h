@@ -36,7 +36,7 @@ struct solo {
     struct solo_disk disk;
     struct solo_change changes[SOLO_CHANGES_MAX];
     uint32_t change_count;
-    struct validator_set *next_set; /* that of the block of solo_make_change; borrowed */
+    struct validator_set *next_set;      /* that of the block of solo_make_change; borrowed */
     struct block *made[SOLO_BLOCKS_MAX]; /* by solo_make; owned */
     uint32_t made_count;
     struct core_effects effects; /* of the last event */

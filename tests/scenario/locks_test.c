@@ -155,7 +155,7 @@ static void replaying_an_old_qc_of_a_phase_lowers_nothing(void **state)
     nudge_on(solo, change, 2, PHASE_PREPARE);
     nudge_on(solo, change, 3, PHASE_PRECOMMIT);
     /* In the new epoch a block is certified; its justify committed the change. */
-    struct block *first = solo_make_first(solo, change, 4);
+    struct block *first = solo_make(solo, change, 4);
     solo_accept(solo, first, NULL);
     assert_int_equal(solo_show_qc(solo, solo_qc(solo, first)), REJECT_NONE);
     const struct core_status before = solo_status(solo);
@@ -256,7 +256,7 @@ static void the_child_of_a_change_cannot_be_voted_out_by_the_old_set(void **stat
     const struct block *change = accept_change(solo);
     nudge_on(solo, change, 2, PHASE_PREPARE);
     nudge_on(solo, change, 3, PHASE_PRECOMMIT);
-    struct block *first = solo_make_first(solo, change, 4);
+    struct block *first = solo_make(solo, change, 4);
     solo_accept(solo, first, NULL);
     expect_voted(solo, first, 4, PHASE_GENERIC);
     struct block *second = solo_make(solo, first, 5);

@@ -111,7 +111,8 @@ static void no_block_stands_on_a_change_that_is_not_committed(void **state)
         assert_null(solo_sent_vote(solo));
     }
     /* A Generic QC of such a block was made by nobody honest. */
-    assert_int_equal(solo_show_qc(solo, solo_qc(solo, change)), REJECT_BINDING);
+    assert_int_equal(solo_show_qc(solo, solo_phase_qc(solo, change, PHASE_GENERIC, change->view)),
+                     REJECT_BINDING);
 }
 
 /* Votes come in until the leader nudges. */
@@ -176,7 +177,7 @@ static void votes_of_the_old_set_count_for_nothing_in_the_new_one(void **state)
     struct solo *solo = *state;
     struct block *change = accept_change(solo);
     assert_int_equal(solo_show_qc(solo, solo_phase_qc(solo, change, PHASE_COMMIT, 3)), REJECT_NONE);
-    struct block *first = solo_make_first(solo, change, 4);
+    struct block *first = solo_make(solo, change, 4);
     solo_accept(solo, first, NULL);
     const struct position high = solo_status(solo).high;
     /* The very keys, the very view; but what they have signed is of the epoch before. */

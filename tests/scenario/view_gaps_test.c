@@ -137,7 +137,7 @@ static void the_last_blocks_of_an_epoch_and_the_first_of_the_next_are_no_chain(v
     struct solo *solo = *state;
     struct block *change = solo_make_change(solo, solo->genesis, 1);
     solo_accept(solo, change, NULL);
-    struct block *first = solo_make_first(solo, change, 4);
+    struct block *first = solo_make(solo, change, 4);
     solo_accept(solo, first, NULL);
     assert_int_equal(committed_height(solo), 1);
     struct block *second = solo_make(solo, first, 5);

@@ -58,7 +58,7 @@ static void expect_current(const struct story *story, uint64_t epoch, uint64_t v
 
 static void expect_high(const struct story *story, enum phase phase, uint64_t view)
 {
-    const struct qc *high = story->solo.disk.safety.high_qc;
+    const struct qc *high = story->solo.safety.high_qc;
     assert_int_equal(high->phase, phase);
     assert_int_equal(high->view, view);
     assert_int_equal(high->block_view, 1);
