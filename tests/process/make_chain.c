@@ -3,7 +3,7 @@
  * have written it: real blocks of the chain's App and real signatures of the validators, in
  * consecutive views without a timeout.
  *
- *     make_chain [--change-every N] NETWORK_FOLDER BLOCKS TRANSACTIONS_PER_BLOCK NODE...
+ *     make_chain [--change-every N] NETWORK_FOLDER BLOCKS TRANSACTIONS_PER_BLOCK[xBYTES] NODE...
  *
  * The keys are those of NETWORK_FOLDER/node0 and so on; the data folders of the nodes whose
  * numbers are given must be empty. BLOCKS are committed, up to two more stand on them. With
@@ -38,6 +38,7 @@ struct writer {
     struct process_home home;
     struct ingot_app app;
     struct executor *executor;
+    int transaction_bytes; /* of each transaction, at least */
 };
 
 static char *home_path(const char *network, uint32_t node)
@@ -226,7 +227,8 @@ static void build(struct writer *writer, const struct signatories *all, const st
                   struct block *block, uint32_t transactions)
 {
     struct ingot_slice *candidates = alloc_zeroed((size_t)transactions + 2, sizeof *candidates);
-    char *texts = alloc_zeroed((size_t)transactions + 1, 64);
+    const size_t room = (size_t)writer->transaction_bytes + 64;
+    char *texts = alloc_zeroed((size_t)transactions + 1, room);
     struct ingot_buffer change = {0};
     uint32_t count = 0;
     if (branch->change_every > 0 && block->height % branch->change_every == 0) {
@@ -235,9 +237,12 @@ static void build(struct writer *writer, const struct signatories *all, const st
     }
     for (uint32_t i = 0; i < transactions; i++) {
         const uint64_t number = block->height * transactions + i;
-        (void)snprintf(texts + 64 * (size_t)i, 64, "chain-%" PRIu64 "=%020" PRIu64,
-                       number % VALUE_KEYS, number);
-        candidates[count++] = ingot_slice_of_text(texts + 64 * (size_t)i);
+        char *text = texts + room * (size_t)i;
+        const int key = snprintf(text, room, "chain-%" PRIu64 "=", number % VALUE_KEYS);
+        const int digits =
+            writer->transaction_bytes > key + 20 ? writer->transaction_bytes - key : 20;
+        (void)snprintf(text + key, room - (size_t)key, "%0*" PRIu64, digits, number);
+        candidates[count++] = ingot_slice_of_text(text);
     }
     if (executor_build(writer->executor, block, candidates, count) != INGOT_OK ||
         block->transaction_count != count || block_changes_set(block) != (change.size > 0)) {
@@ -332,15 +337,17 @@ int main(int argc, char **argv)
     const uint64_t change_every = take_option(&argc, &argv);
     if (argc < 5) {
         process_fail("usage: make_chain [--change-every N] NETWORK_FOLDER BLOCKS "
-                     "TRANSACTIONS_PER_BLOCK NODE...");
+                     "TRANSACTIONS_PER_BLOCK[xBYTES] NODE...");
     }
     const uint64_t blocks = strtoull(argv[2], NULL, 10);
-    const uint32_t transactions = (uint32_t)strtoul(argv[3], NULL, 10);
+    char *rest;
+    const uint32_t transactions = (uint32_t)strtoul(argv[3], &rest, 10);
     const uint32_t writer_count = (uint32_t)argc - 4;
     struct writer *writers = alloc_zeroed(writer_count, sizeof *writers);
     struct signatories *all = alloc_zeroed(1, sizeof *all);
     for (uint32_t i = 0; i < writer_count; i++) {
         open_writer(&writers[i], argv[1], (uint32_t)strtoul(argv[4 + i], NULL, 10));
+        writers[i].transaction_bytes = *rest == 'x' ? (int)strtoul(rest + 1, NULL, 10) : 0;
     }
     const struct process_home *home = &writers[0].home;
     read_keys(all, argv[1], home);
