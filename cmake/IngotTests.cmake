@@ -121,22 +121,34 @@ if(sim_sources)
         ${CMAKE_SOURCE_DIR}/tests/checks/sim_seeds.sh $<TARGET_FILE:ingot_sim> 1 2000 changes)
 endif()
 
-# tests/mutants: the simulator over a core with deliberate mistakes. The sources that have some are
-# part of the program, so that those in the archives are not taken; no check of the core's
-# invariants may come before the checkers.
+# tests/mutants: the simulator, and the stories, over a core with deliberate mistakes. The sources
+# that have some are part of the programs, so that those in the archives are not taken; no check of
+# the core's invariants may come before the checkers.
 file(GLOB mutant_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/core/*.c)
 list(APPEND mutant_sources ${CMAKE_SOURCE_DIR}/src/node/ledger.c
      ${CMAKE_SOURCE_DIR}/src/wire/verify.c ${CMAKE_SOURCE_DIR}/src/wire/verify_message.c)
 if(sim_sources)
+    add_library(ingot_mutant_core OBJECT ${mutant_sources})
+    ingot_test_program(ingot_mutant_core)
+    target_compile_definitions(ingot_mutant_core PRIVATE INGOT_MUTANTS=1)
+    target_compile_options(ingot_mutant_core PRIVATE -UINGOT_DEBUG_CHECKS)
+    function(ingot_mutant_program name)
+        add_executable(${name} ${ARGN} $<TARGET_OBJECTS:ingot_mutant_core>)
+        ingot_test_program(${name})
+        target_compile_definitions(${name} PRIVATE INGOT_MUTANTS=1)
+        ingot_test_link(${name} mutants)
+    endfunction()
     set(swarm_sources ${sim_sources})
     list(FILTER swarm_sources EXCLUDE REGEX "/main\\.c$")
-    add_executable(mutants_test ${CMAKE_SOURCE_DIR}/tests/mutants/mutants_test.c
-        ${swarm_sources} ${mutant_sources})
-    ingot_test_program(mutants_test)
-    target_compile_definitions(mutants_test PRIVATE INGOT_MUTANTS=1)
-    target_compile_options(mutants_test PRIVATE -UINGOT_DEBUG_CHECKS)
-    ingot_test_link(mutants_test mutants)
+    ingot_mutant_program(mutants_test ${CMAKE_SOURCE_DIR}/tests/mutants/mutants_test.c
+        ${swarm_sources})
     ingot_add_test(mutants_test scenario 600 mutants_test)
+    foreach(story locks phases two_sets_apart view_gaps)
+        ingot_mutant_program(mutants_${story} ${CMAKE_SOURCE_DIR}/tests/mutants/chosen.c
+            ${CMAKE_SOURCE_DIR}/tests/scenario/${story}_test.c)
+    endforeach()
+    ingot_add_test(mutants_stories_test scenario 600
+        bash ${CMAKE_SOURCE_DIR}/tests/mutants/stories_test.sh)
 endif()
 
 # tests/process: whole programs from the outside. Files named *_test are tests, in C, shell, Python

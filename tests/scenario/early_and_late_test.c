@@ -210,6 +210,73 @@ static void a_nudge_of_a_block_that_our_app_refuses_gets_no_vote(void **state)
     expect_position(solo_status(solo).high, 0, 0);
 }
 
+/* --- Behind. --- */
+
+/* Does the step tell the one behind this channel of the highest QC, and of the highest TC? */
+static void expect_told(const struct solo *solo, uint32_t peer, bool is_told)
+{
+    const struct core_status status = solo_status(solo);
+    bool has_qc = false;
+    bool has_tc = false;
+    for (uint32_t i = 0; i < solo_count(solo, CORE_ANSWER); i++) {
+        const struct core_effect *answer = solo_effect(solo, CORE_ANSWER, i);
+        assert_int_equal(answer->peer, peer);
+        assert_int_equal(answer->message->kind, MESSAGE_CERTIFICATE);
+        has_qc = has_qc || answer->message->certificate.qc == status.high_qc;
+        has_tc = has_tc || answer->message->certificate.tc == status.high_tc;
+    }
+    assert_int_equal(has_qc, is_told);
+    assert_int_equal(has_tc, is_told);
+}
+
+static void whoever_shows_that_it_is_behind_is_told_at_once(void **state)
+{
+    struct solo *solo = *state;
+    struct block *b1 = solo_accept_next(solo, solo->genesis, 1);
+    assert_int_equal(solo_show_tc(solo, solo_tc(solo, 1, solo_qc(solo, b1))), REJECT_NONE);
+    expect_position(solo_status(solo).current, 0, 5);
+
+    /* Those who gave up on a view that has ended, who propose in one, and who advertise less. */
+    (void)solo_timeout(solo, 1, 1, solo_qc(solo, solo->genesis), NULL);
+    expect_told(solo, 1, true);
+    (void)solo_timeout(solo, 1, 1, solo_qc(solo, solo->genesis), NULL);
+    expect_told(solo, 1, false); /* not for each word of a flood */
+    solo_tick(solo, 100);
+    struct message *advertise = message_new(MESSAGE_ADVERTISE);
+    advertise->advertise.high_qc = solo_qc(solo, solo->genesis);
+    (void)solo_receive(solo, 2, advertise);
+    expect_told(solo, 2, true);
+    solo_tick(solo, 100);
+    (void)solo_step(solo, (struct core_event){.kind = CORE_BEHIND, .peer = 1});
+    expect_told(solo, 1, true);
+
+    /* Votes and certificates are never answered, or two could keep each other busy for ever. */
+    solo_tick(solo, 100);
+    (void)solo_vote(solo, 2, b1);
+    assert_int_equal(solo_count(solo, CORE_ANSWER), 0);
+    (void)solo_show_qc(solo, solo_qc(solo, b1));
+    assert_int_equal(solo_count(solo, CORE_ANSWER), 0);
+}
+
+static void a_member_of_the_old_set_that_gives_up_is_told_of_the_new_epoch(void **state)
+{
+    struct solo *solo = *state;
+    struct block *change = make(solo, true);
+    solo_accept(solo, change, NULL);
+    assert_int_equal(solo_show_qc(solo, solo_phase_qc(solo, change, PHASE_COMMIT, 3)), REJECT_NONE);
+    expect_position(solo_status(solo).current, 1, 4);
+    /* The driver recognises it before it looks at signatures, and answers for it. */
+    struct message *message = message_new(MESSAGE_TIMEOUT);
+    message->timeout = (struct timeout){
+        .view = 40, .voter = 1, .high_qc = solo_phase_qc(solo, change, PHASE_PRECOMMIT, 2)};
+    assert_true(core_is_leftover(solo->core, message));
+    message_unref(message);
+    (void)solo_step(solo, (struct core_event){.kind = CORE_BEHIND, .peer = 1});
+    const struct core_effect *answer = solo_effect(solo, CORE_ANSWER, 0);
+    assert_non_null(answer);
+    assert_int_equal(answer->message->certificate.qc->phase, PHASE_COMMIT);
+}
+
 #define STORY(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -220,6 +287,8 @@ int main(void)
         STORY(a_certificate_for_an_unknown_block_waits),
         STORY(a_nudge_of_an_unknown_block_waits),
         STORY(a_nudge_of_a_block_that_our_app_refuses_gets_no_vote),
+        STORY(whoever_shows_that_it_is_behind_is_told_at_once),
+        STORY(a_member_of_the_old_set_that_gives_up_is_told_of_the_new_epoch),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
