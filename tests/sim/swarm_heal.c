@@ -63,23 +63,39 @@ static void say_stuck(struct swarm *swarm, const char *what)
     checks_fail(cluster_checks(cluster), CHECK_LIVENESS, "%s%s", what, text);
 }
 
+static uint64_t faulty_of(const struct validator_set *set)
+{
+    return (set->count - 1) / 3;
+}
+
 /*
  * Views that may pass after healing until a block commits that is higher than all that were
- * proposed before. With nothing but dead replicas: two views at the end of a tenure that are too
+ * proposed before, while the set was `before` and is `after`.
+ *
+ * Sets that change: f + f' + 8, from a set in which f may be faulty to one in which f' may; with
+ * members that lie 3 more, which is 15 for seven.
+ *
+ * One that does not, with nothing but dead replicas: two views at the end of a tenure that are too
  * few for a commit, a view for each dead leader, three for the block and the two on it, one in
  * which that is learnt, and the one in which the healing fell. After partitions and restarts some
  * replicas first have to learn where the others are: each may sit through a view that the others
  * have left.
  */
-static uint64_t views_bound(const struct swarm *swarm)
+static uint64_t views_bound(const struct swarm *swarm, const struct validator_set *before,
+                            const struct validator_set *after)
 {
-    const uint32_t count = checks_last_set(cluster_checks(swarm->cluster))->count;
-    const uint32_t faulty = (count - 1) / 3;
+    const uint64_t faulty = faulty_of(before);
+    if (swarm->options->changes) {
+        return faulty + faulty_of(after) + 8 + (swarm->plan.byzantine_count > 0 ? 3 : 0);
+    }
     if (swarm->plan.byzantine_count > 0) {
         return 6 * faulty + 20;
     }
     return swarm->options->no_faults ? faulty + 7 : 2 * faulty + 12;
 }
+
+/* Until then a run is given up, whatever the bound is. */
+#define VIEWS_PATIENCE 50
 
 /* An epoch has opened, or no wish for one is left: another of the same block may have overruled it.
  */
@@ -121,12 +137,13 @@ bool heal_and_recover(struct swarm *swarm)
     const uint64_t view_ms = INGOT_TIMEOUT_FACTOR_MAX * (uint64_t)options->base_timeout_ms +
                              options->empty_block_interval_ms;
     uint64_t height = cluster_checks(cluster)->highest_block;
-    result->views_bound = views_bound(swarm);
-    if (!cluster_run_while_not(cluster, view_ms * 2 * result->views_bound, has_new_commit,
-                               &height)) {
+    const struct validator_set *before = checks_last_set(cluster_checks(cluster));
+    if (!cluster_run_while_not(cluster, view_ms * VIEWS_PATIENCE, has_new_commit, &height)) {
         say_stuck(swarm, "no new block was committed");
         return false;
     }
+    const struct validator_set *after = checks_last_set(cluster_checks(cluster));
+    result->views_bound = views_bound(swarm, before, after);
     result->views_after_healing = cluster_views_passed(cluster) - views_before;
     if (result->views_after_healing > result->views_bound) {
         checks_fail(cluster_checks(cluster), CHECK_LIVENESS,
