@@ -44,6 +44,7 @@
 
 /* What a peer may make the core keep. */
 #define INGOT_PENDING_BYTES_PER_PEER_MAX (8 * 1024 * 1024)
+#define INGOT_ORPHANS_PER_PEER_MAX 8 /* proposals whose parent is on its way */
 #define INGOT_TREE_BLOCKS_MAX 4096
 #define INGOT_TREE_BYTES_MAX (64 * 1024 * 1024)
 

@@ -350,7 +350,7 @@ void core_free(struct core *core)
     }
     free(core->slots);
     for (uint32_t i = 0; i < core->peer_count; i++) {
-        message_unref(core->peers[i].orphan);
+        orphan_forget(&core->peers[i]);
     }
     free(core->peers);
     for (uint32_t i = 0; i < core->set_count; i++) {

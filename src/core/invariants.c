@@ -75,7 +75,7 @@ static bool waiting_is_sound(const struct core *core)
 static bool channels_are_bounded(const struct core *core)
 {
     for (uint32_t i = 0; i < core->peer_count; i++) {
-        if (orphan_bytes(core->peers[i].orphan) > INGOT_PENDING_BYTES_PER_PEER_MAX) {
+        if (orphan_bytes(&core->peers[i]) > INGOT_PENDING_BYTES_PER_PEER_MAX) {
             return false;
         }
     }

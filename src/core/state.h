@@ -23,7 +23,9 @@ struct slot {
 
 /* What one channel made us keep, and when it was answered last. */
 struct peer_state {
-    struct message *orphan; /* a Propose or Nudge whose block has no place yet; owned, or NULL */
+    /* Proposes and Nudges whose block has no place yet, lowest first; owned. */
+    struct message *orphans[INGOT_ORPHANS_PER_PEER_MAX];
+    uint32_t orphan_count;
     uint64_t answered_ms;
     bool was_answered;
 };
@@ -172,10 +174,11 @@ enum reject nudge_receive(struct core *core, uint32_t peer, struct message *mess
 /* The nudge's block is in the tree and its justify has been applied. */
 enum reject nudge_judge(struct core *core, const struct nudge *nudge);
 
-/* orphan.c: one Propose or Nudge for each channel, until what it stands on is here. */
+/* orphan.c: a few Proposes and Nudges for each channel, until what they stand on is here. */
 enum reject orphan_keep(struct core *core, uint32_t peer, struct message *message);
 bool orphan_retry(struct core *core);
-size_t orphan_bytes(const struct message *orphan);
+void orphan_forget(struct peer_state *state);
+size_t orphan_bytes(const struct peer_state *state);
 
 /* timeout.c */
 void timeout_if_due(struct core *core);

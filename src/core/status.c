@@ -7,7 +7,7 @@ static size_t pending_bytes(const struct core *core)
 {
     size_t bytes = 0;
     for (uint32_t i = 0; i < core->peer_count; i++) {
-        bytes += orphan_bytes(core->peers[i].orphan);
+        bytes += orphan_bytes(&core->peers[i]);
     }
     return bytes;
 }

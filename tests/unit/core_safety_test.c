@@ -245,7 +245,16 @@ static void our_own_vote_coming_back_is_nothing_special(void **state)
 
 /* --- What others make us keep. --- */
 
-static void a_channel_keeps_one_orphan_of_bounded_size(void **state)
+static enum reject bring_by_one_channel(struct solo *solo, struct block *block)
+{
+    struct message *message = message_new(MESSAGE_PROPOSE);
+    message->propose.block = block_ref(block);
+    message->propose.vote = (struct vote){
+        .view = block->view, .block = block->hash, .voter = solo_leader(solo, block->view)};
+    return solo_receive(solo, 1, message);
+}
+
+static void a_channel_keeps_orphans_of_bounded_size(void **state)
 {
     struct story *story = *state;
     struct solo *solo = &story->solo;
@@ -266,16 +275,50 @@ static void a_channel_keeps_one_orphan_of_bounded_size(void **state)
     assert_int_equal(solo_propose(solo, large, solo_tc(solo, 4, solo_qc(solo, unknown))),
                      REJECT_BUFFER_FULL);
     /* Once the parent is there, the orphan is taken up. */
-    struct message *message = message_new(MESSAGE_PROPOSE);
-    message->propose.block = block_ref(unknown);
-    message->propose.vote =
-        (struct vote){.view = 1, .block = unknown->hash, .voter = solo_leader(solo, 1)};
-    assert_int_equal(solo_receive(solo, 1, message), REJECT_NONE);
+    assert_int_equal(bring_by_one_channel(solo, unknown), REJECT_NONE);
     assert_int_equal(solo_validated(solo, unknown, true), REJECT_NONE);
     assert_int_equal(solo_count(solo, CORE_ASK_VALIDATE), 1);
     assert_int_equal(solo_status(solo).pending_bytes, 0);
     assert_int_equal(solo_validated(solo, child, true), REJECT_NONE);
     expect_voted(story, child);
+}
+
+/* While a block is fetched the chain goes on; what was shown meanwhile need not be fetched too. */
+static void what_was_shown_while_a_block_was_on_its_way_is_taken_up(void **state)
+{
+    struct story *story = *state;
+    struct solo *solo = &story->solo;
+    struct block *late = make(story, solo->genesis, 1);
+    struct block *second = make(story, late, 2);
+    struct block *third = make(story, second, 3);
+    struct block *fourth = make(story, third, 4);
+    assert_int_equal(solo_propose(solo, second, NULL), REJECT_NONE);
+    assert_int_equal(solo_propose(solo, third, NULL), REJECT_NONE);
+    assert_int_equal(solo_propose(solo, fourth, NULL), REJECT_NONE);
+    assert_int_equal(solo_propose(solo, third, NULL), REJECT_DUPLICATE);
+
+    assert_int_equal(solo_propose(solo, late, NULL), REJECT_NONE);
+    assert_int_equal(solo_validated(solo, late, true), REJECT_NONE);
+    assert_int_equal(solo_validated(solo, second, true), REJECT_NONE);
+    assert_int_equal(solo_validated(solo, third, true), REJECT_NONE);
+    assert_int_equal(solo_validated(solo, fourth, true), REJECT_NONE);
+    expect_voted(story, fourth);
+}
+
+static void the_highest_of_many_orphans_stay(void **state)
+{
+    struct story *story = *state;
+    struct solo *solo = &story->solo;
+    const struct block *parent = make(story, solo->genesis, 1);
+    size_t bytes = 0;
+    for (uint64_t view = 2; view < 2 * INGOT_ORPHANS_PER_PEER_MAX; view++) {
+        struct block *orphan = make(story, parent, view);
+        assert_int_equal(bring_by_one_channel(solo, orphan), REJECT_NONE);
+        bytes = block_size_bytes(orphan);
+        assert_in_range(solo_status(solo).pending_bytes, bytes, INGOT_ORPHANS_PER_PEER_MAX * bytes);
+        parent = orphan;
+    }
+    assert_int_equal(solo_status(solo).pending_bytes, INGOT_ORPHANS_PER_PEER_MAX * bytes);
 }
 
 #define STORY(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -292,7 +335,9 @@ int main(void)
         STORY(a_voter_that_says_two_things_is_accused_of_both),
         STORY(a_vote_of_our_own_that_we_did_not_cast_stops_us_from_signing),
         STORY(our_own_vote_coming_back_is_nothing_special),
-        STORY(a_channel_keeps_one_orphan_of_bounded_size),
+        STORY(a_channel_keeps_orphans_of_bounded_size),
+        STORY(what_was_shown_while_a_block_was_on_its_way_is_taken_up),
+        STORY(the_highest_of_many_orphans_stay),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
