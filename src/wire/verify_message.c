@@ -8,20 +8,22 @@
 #include "wire/verify.h"
 
 /*
- * Does a certificate fit the block it names? Its signatures do not cover block_view, so this
- * matters wherever the block is at hand.
+ * Is this the block that a certificate names, as far as its signatures go? They do not cover
+ * block_view: of a certificate by itself the core puts it right, and whoever shows it may have been
+ * shown it so.
  */
 static bool certifies(const struct qc *qc, const struct block *block)
 {
-    return crypto_hash_equal(&qc->block, &block->hash) && qc->block_view == block->view &&
-           qc->epoch == block_epoch(block) &&
+    return crypto_hash_equal(&qc->block, &block->hash) && qc->epoch == block_epoch(block) &&
            (qc->phase == PHASE_GENERIC) == !block_changes_set(block);
 }
 
 enum reject verify_link(const struct block *parent, const struct block *block)
 {
-    const bool linked = certifies(block->justify, parent) && block->height == parent->height + 1 &&
-                        block->time_ms >= parent->time_ms &&
+    /* A justify is a part of its block, which is wrong if any of it is. */
+    const bool linked = certifies(block->justify, parent) &&
+                        block->justify->block_view == parent->view &&
+                        block->height == parent->height + 1 && block->time_ms >= parent->time_ms &&
                         crypto_hash_equal(&block->validators_hash, &parent->next_validators_hash);
     return linked ? REJECT_NONE : REJECT_BINDING;
 }

@@ -210,6 +210,23 @@ static struct message *chain_changed_by(const struct verify_fixture *fixture, st
     return message;
 }
 
+/* Its signatures hold all the same, and whoever shows it may have been shown it so. */
+static void a_tail_certifies_though_it_lies_about_the_view_of_its_block(void **state)
+{
+    struct verify_fixture *fixture = *state;
+    struct message *message = changing_chain(fixture);
+    struct sync_response *response = &message->sync_response;
+    while (response->block_count > CHANGES_AT + 1) {
+        block_unref(response->blocks[--response->block_count]);
+    }
+    const struct block *last = response->blocks[CHANGES_AT];
+    qc_unref(response->tail_qc);
+    response->tail_qc = samples_qc(&fixture->samples, QUORUM, last->view + 1, last->view - 1,
+                                   &last->hash, PHASE_PREPARE);
+    expect_prefix(fixture, message, 0, REJECT_NONE, CHANGES_AT + 1);
+    message_unref(message);
+}
+
 static void a_set_changes_by_the_commit_qc_alone(void **state)
 {
     struct verify_fixture *fixture = *state;
@@ -276,6 +293,7 @@ int main(void)
         TEST(what_comes_before_a_fault_is_good),
         TEST(every_certificate_of_a_prefix_is_verified),
         TEST(without_a_tail_the_last_block_is_not_certified),
+        TEST(a_tail_certifies_though_it_lies_about_the_view_of_its_block),
         TEST(a_set_changes_by_the_commit_qc_alone),
 #undef TEST
     };
