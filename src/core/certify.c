@@ -74,7 +74,8 @@ static struct position lock_of(const struct qc *qc, const struct block *block)
 
 /*
  * on_qc. Commits come before the view is entered, because the new view's deadline depends on what
- * is still uncommitted. The order of writes does not matter to a crash: they leave in one effect.
+ * is still uncommitted. The order of writes does not matter to a crash: the driver makes all
+ * effects of a step durable in one transaction.
  */
 static void apply(struct core *core, struct qc *qc, const struct block *block)
 {
