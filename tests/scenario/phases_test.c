@@ -208,6 +208,51 @@ static void timeouts_of_the_old_set_count_for_nothing_in_the_new_one(void **stat
     }
 }
 
+static void restart_with_a_saved_vote(void **state)
+{
+    struct solo *solo = *state;
+    struct block *change = accept_change(solo);
+    static const enum phase certified[] = {PHASE_PREPARE, PHASE_PRECOMMIT};
+    for (uint64_t i = 0; i < 2; i++) {
+        const uint64_t view = i + 2;
+        assert_int_equal(
+            solo_nudge(solo, view, solo_phase_qc(solo, change, certified[i], view - 1), NULL),
+            REJECT_NONE);
+        const struct vote before = *solo_sent_vote(solo);
+        assert_int_equal(before.phase, certified[i] + 1);
+        solo_restart(solo, &change, 1);
+        const struct vote *again = solo_sent_vote(solo);
+        assert_non_null(again);
+        assert_true(vote_same_choice(again, &before));
+        assert_int_equal(again->voter, before.voter);
+        /* The leader's word again changes nothing. */
+        (void)solo_nudge(solo, view, solo_phase_qc(solo, change, certified[i], view - 1), NULL);
+        assert_null(solo_sent_vote(solo));
+    }
+}
+
+static void a_leader_that_restarts_nudges_nothing_at_or_below_its_vote(void **state)
+{
+    struct solo *solo = *state;
+    const uint32_t leader = solo_leader(solo, 1);
+    solo_deinit(solo);
+    solo_init(solo, leader);
+    struct block *change = solo_make_change(solo, solo->genesis, 1);
+    (void)solo_step(solo, (struct core_event){.kind = CORE_BUILT,
+                                              .block = change,
+                                              .position = {0, 1},
+                                              .next_set = solo->next_set});
+    assert_non_null(collect(solo, change, 1, PHASE_PREPARE));
+    solo_restart(solo, &change, 1);
+    expect_position(solo_status(solo).current, 0, 2);
+    assert_null(find_broadcast(solo, MESSAGE_NUDGE));
+    assert_null(find_broadcast(solo, MESSAGE_PROPOSE));
+    assert_int_equal(solo_count(solo, CORE_ASK_PROPOSE), 0);
+    assert_int_equal(solo_sent_vote(solo)->phase, PHASE_PRECOMMIT);
+    /* Only in the next view it speaks again. */
+    assert_non_null(collect(solo, change, 2, PHASE_PRECOMMIT));
+}
+
 #define STORY(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -218,6 +263,8 @@ int main(void)
         STORY(the_leader_nudges_from_phase_to_phase),
         STORY(votes_for_a_block_that_is_still_on_its_way_count_once_it_is_here),
         STORY(votes_of_the_old_set_count_for_nothing_in_the_new_one),
+        STORY(restart_with_a_saved_vote),
+        STORY(a_leader_that_restarts_nudges_nothing_at_or_below_its_vote),
         STORY(timeouts_of_the_old_set_count_for_nothing_in_the_new_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
