@@ -12,7 +12,8 @@ import random
 import time
 
 from checks import Votes, check_acknowledged, check_equal, check_no_evidence
-from network import Load, Network, say
+from load import Load
+from network import Network, say
 
 
 def run(rounds, seed):

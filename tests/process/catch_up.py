@@ -5,7 +5,8 @@ import subprocess
 import time
 
 from checks import Votes, check_acknowledged, check_equal, check_no_evidence
-from network import BUILD_FOLDER, Failure, Load, Network, say
+from load import Load
+from network import BUILD_FOLDER, Failure, Network, say
 
 
 def wait_for(network, node, others, began):

@@ -11,7 +11,8 @@ import shutil
 import subprocess
 
 from checks import Votes, check_acknowledged, check_equal, check_no_evidence, read_ledger
-from network import PROGRAM, Failure, Load, Network, main
+from load import Load
+from network import PROGRAM, Failure, Network, main
 
 RETAIN = 300
 SETTINGS = f"\n[storage]\nretain_blocks = {RETAIN}\n"

@@ -13,7 +13,8 @@ import subprocess
 
 from catch_up import make_chain
 from checks import check_acknowledged, check_equal, check_no_evidence
-from network import BUILD_FOLDER, SANITIZED, Failure, Load, Network, main, say, tail
+from load import Load
+from network import BUILD_FOLDER, SANITIZED, Failure, Network, main, say, tail
 
 BLOCKS = 60
 

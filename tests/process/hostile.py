@@ -14,7 +14,8 @@ import subprocess
 import time
 
 from checks import check_equal
-from network import BUILD_FOLDER, SANITIZED, Failure, Load, Network, say
+from load import Load
+from network import BUILD_FOLDER, SANITIZED, Failure, Network, say
 
 GROWTH_KIB_MAX = 16 * 1024
 

@@ -11,7 +11,8 @@ import threading
 import time
 
 from checks import check_acknowledged, check_equal, check_no_evidence
-from network import Failure, Load, Network, say
+from load import Load
+from network import Failure, Network, say
 
 # What a user of a healthy machine should see, and what a busy one may take before the test fails.
 NORMAL_GAP_S = 1.0

@@ -14,7 +14,8 @@ import time
 
 from catch_up import make_chain
 from checks import check_equal, check_no_evidence
-from network import SANITIZED, Failure, Load, Network, say
+from load import Load
+from network import SANITIZED, Failure, Network, say
 
 NORMAL_START_S = 1.0
 LONGEST_START_S = 10.0

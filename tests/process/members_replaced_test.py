@@ -1,8 +1,9 @@
 """A validator set grows, shrinks and is replaced while clients write without an error. See
 membership.py."""
 
+from load import Load
 from membership import change, has_retired, join, judge, newcomer, retire
-from network import Load, Network, main
+from network import Network, main
 
 
 def four_grow_to_seven_and_shrink_to_three_others():

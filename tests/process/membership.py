@@ -13,7 +13,8 @@ import time
 
 from checks import (Votes, check_acknowledged, check_equal, check_no_evidence, check_once,
                     check_one_set)
-from network import Failure, Load, Network, say
+from load import Load
+from network import Failure, Network, say
 
 RUNNING_MAX = 9
 

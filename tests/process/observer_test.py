@@ -9,7 +9,8 @@ import re
 import time
 
 from checks import check_equal, check_no_evidence
-from network import Failure, Load, Network, main
+from load import Load
+from network import Failure, Network, main
 
 REFUSED = "the peers file is not used, the peers stay as they are"
 

@@ -14,8 +14,9 @@ import threading
 import time
 
 from checks import Votes
+from load import Load
 from membership import change, judge, newcomer
-from network import Failure, Load, Network, say
+from network import Failure, Network, say
 
 LONGEST_AWAY_S = 1.0
 LATEST_KILL_S = 0.15

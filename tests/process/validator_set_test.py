@@ -10,7 +10,8 @@ import concurrent.futures
 import subprocess
 
 from checks import check_acknowledged, check_equal, check_no_evidence
-from network import PROGRAM, Failure, Load, Network, main, say
+from load import Load
+from network import PROGRAM, Failure, Network, main, say
 
 
 def expect(what, found, wanted):
