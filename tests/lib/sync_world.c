@@ -67,6 +67,7 @@ struct sync_world *sync_world_new(uint64_t chain_height, uint64_t set_change_eve
     struct sync_world *world = alloc_zeroed(1, sizeof *world);
     world->now_ms = 1000;
     world->chain_height = chain_height;
+    world->block_bytes = SYNC_WORLD_BLOCK_BYTES;
     world->set_change_every = set_change_every;
     for (uint64_t height = 0; height <= chain_height; height++) {
         world->chain[height] = make_block(world, height, MARK_CHAIN, MARK_CHAIN);
@@ -257,12 +258,14 @@ static void spoil(struct sync_world *world, const struct sync_world_peer *peer,
     }
 }
 
-static uint32_t limit_of(const struct sync_world_peer *peer, const struct sync_request *request)
+static uint32_t limit_of(const struct sync_world *world, const struct sync_world_peer *peer,
+                         const struct sync_request *request)
 {
     uint32_t limit = request->blocks_max;
-    if (limit > request->bytes_max / SYNC_WORLD_BLOCK_BYTES) {
-        limit = request->bytes_max / SYNC_WORLD_BLOCK_BYTES;
+    if (limit > request->bytes_max / world->block_bytes) {
+        limit = (uint32_t)(request->bytes_max / world->block_bytes);
     }
+    limit = limit > 0 ? limit : 1;
     switch (peer->habit) {
     case OVERFILLS:
         return request->blocks_max + 1;
@@ -304,7 +307,7 @@ static void on_request(void *context, uint32_t number, const struct sync_request
     struct sync_response *response = &message->sync_response;
     response->committed_height = peer->has;
     response->lowest_height = peer->lowest;
-    const uint32_t limit = limit_of(peer, request);
+    const uint32_t limit = limit_of(world, peer, request);
     fill(world, peer, first, limit, response);
     spoil(world, peer, request, first, limit, response);
     answer_later(world, number, peer->habit == SLOW ? 4500 : peer->delay_ms, message);

@@ -60,6 +60,7 @@ struct sync_world {
     struct block *chain[SYNC_WORLD_CHAIN_MAX + 1]; /* the true one */
     struct block *fork[SYNC_WORLD_CHAIN_MAX + 1];
     uint64_t chain_height;
+    size_t block_bytes;        /* of each block in a frame */
     uint64_t set_change_every; /* 0: never */
 
     struct block
