@@ -95,8 +95,11 @@ static enum reject hold(struct sync_client *client, uint32_t peer, const struct 
         return REJECT_NONE;
     }
     const uint32_t index = find_range(client, first, last);
-    if (index == client->range_count ||
-        (index > 0 && client->held_bytes + size > SYNC_HELD_BYTES_MAX)) {
+    if (index == client->range_count) {
+        return REJECT_PAST;
+    }
+    if (index > 0 && client->held_bytes + size > SYNC_HELD_BYTES_MAX) {
+        client->ranges[index].refused_bytes = size;
         return REJECT_PAST;
     }
     split(client, index, last);

@@ -461,10 +461,16 @@ static uint32_t asked_count(const struct sync_client *client)
     return count;
 }
 
-/* Answers that wait for a lower one must not fill the memory. */
-static bool has_room(const struct sync_client *client, uint32_t asked)
+/*
+ * Answers that wait for a lower one must not fill the memory. One that had no room is not asked for
+ * again before it has: it would only be fetched and dropped, over and over.
+ */
+static bool has_room(const struct sync_client *client, const struct sync_range *range,
+                     uint32_t asked)
 {
-    return client->held_bytes + (asked + 1) * SYNC_ASK_BYTES <= SYNC_HELD_BYTES_MAX;
+    const size_t bytes =
+        range->refused_bytes > SYNC_ASK_BYTES ? range->refused_bytes : SYNC_ASK_BYTES;
+    return client->held_bytes + asked * SYNC_ASK_BYTES + bytes <= SYNC_HELD_BYTES_MAX;
 }
 
 static void ask_peers(struct sync_client *client, const struct sync_chain *chain)
@@ -473,7 +479,7 @@ static void ask_peers(struct sync_client *client, const struct sync_chain *chain
     uint32_t asked = asked_count(client);
     for (uint32_t i = 0; i < client->range_count && asked < SYNC_REQUESTS_MAX; i++) {
         struct sync_range *range = &client->ranges[i];
-        if (range->state != RANGE_WANTED || (i > 0 && !has_room(client, asked))) {
+        if (range->state != RANGE_WANTED || (i > 0 && !has_room(client, range, asked))) {
             continue;
         }
         const bool is_lowest = i == 0 && range->first == tip->height + 1;

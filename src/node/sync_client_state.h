@@ -47,6 +47,7 @@ struct sync_range {
     size_t bytes;             /* HELD */
     uint32_t done;            /* HELD: blocks of the answer that need no more work */
     bool has_offered_justify; /* HELD: the core was given the certificate of our own block */
+    size_t refused_bytes;     /* of an answer that was here and had no room, or 0 */
 };
 
 /* What a peer was asked for last and has not answered. */

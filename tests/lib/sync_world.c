@@ -299,6 +299,8 @@ static void on_request(void *context, uint32_t number, const struct sync_request
         1 + (has_base && !shares ? request->committed_height : request->base_height);
     peer->asked++;
     peer->asked_by_number += !has_base;
+    peer->asked_from_committed += has_base && request->committed_height > 0 &&
+                                  request->base_height == request->committed_height;
     assert_in_range(request->blocks_max, 1, INGOT_SYNC_BLOCKS_MAX);
     if (peer->habit == SILENT) {
         return;
@@ -347,6 +349,17 @@ void sync_world_add_peer(struct sync_world *world, enum sync_habit habit, uint64
     sync_world_say_heights(world);
 }
 
+void sync_world_follow_fork(struct sync_world *world)
+{
+    world->high = FORK_FIRST - 1;
+    for (uint64_t height = 1; height <= world->high; height++) {
+        world->tree[height][MARK_CHAIN] = world->chain[height];
+    }
+    for (uint64_t height = FORK_FIRST; height <= FORK_LAST; height++) {
+        world->tree[height][MARK_FORK] = world->fork[height];
+    }
+}
+
 /* The core and the App: executes what was taken. */
 static void flush(struct sync_world *world)
 {
@@ -384,13 +397,25 @@ static void flush(struct sync_world *world)
     message_unref(message);
 }
 
+/* Of two branches the core follows the one with the higher certificate, committed or not. */
+static const struct block *high_block(const struct sync_world *world)
+{
+    for (uint64_t height = FORK_LAST; height > world->high && height >= FORK_FIRST; height--) {
+        if (world->tree[height][MARK_FORK] != NULL) {
+            return world->fork[height];
+        }
+    }
+    return world->chain[world->high];
+}
+
 static struct sync_chain chain_of(struct sync_world *world)
 {
     const uint64_t committed = world->high > 2 ? world->high - 2 : 0;
+    const struct block *high = high_block(world);
     return (struct sync_chain){.now_ms = world->now_ms,
                                .committed = world->chain[committed],
-                               .high = world->chain[world->high],
-                               .high_position = {world->known_epoch, world->high},
+                               .high = high,
+                               .high_position = {world->known_epoch, high->height},
                                .waiting_qc = world->waiting_qc,
                                .waiting_peer = 0};
 }
@@ -418,7 +443,7 @@ static void deliver(struct sync_world *world, uint32_t index)
     } else {
         (void)sync_client_receive(world->client, world->now_ms, event.peer, event.answer,
                                   (size_t)event.answer->sync_response.block_count *
-                                      SYNC_WORLD_BLOCK_BYTES);
+                                      world->block_bytes);
     }
     message_unref(event.answer);
 }

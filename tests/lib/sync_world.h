@@ -45,7 +45,8 @@ struct sync_world_peer {
     uint64_t lowest; /* of its history */
     uint32_t delay_ms;
     uint32_t asked;
-    uint32_t asked_by_number; /* requests without a base */
+    uint32_t asked_by_number;      /* requests without a base */
+    uint32_t asked_from_committed; /* requests whose base is our committed block, not the first */
 };
 
 struct sync_world_event {
@@ -86,6 +87,8 @@ void sync_world_free(struct sync_world *world);
 /* A peer that claims and serves blocks up to `has`, from `lowest` on, and is connected. */
 void sync_world_add_peer(struct sync_world *world, enum sync_habit habit, uint64_t has,
                          uint64_t lowest);
+/* We have executed the fork to its end, and of the chain only what is below it. */
+void sync_world_follow_fork(struct sync_world *world);
 /* All peers advertise. */
 void sync_world_say_heights(struct sync_world *world);
 /* The client's turns, and the core's, until nothing is left to do now. */

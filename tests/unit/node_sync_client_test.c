@@ -157,6 +157,8 @@ static void answers_that_wait_for_a_lower_one_stay_within_their_cap(void **state
     assert_in_range(world->held_most, 1, 8 * 1024 * 1024);
     assert_int_equal(world->high, 0);
     assert_true(sync_world_completes(world, 600000));
+    /* What had no room is not fetched over and over meanwhile. */
+    assert_in_range(sync_world_status(world).requests, 1000, 1100);
     sync_world_free(world);
 }
 
@@ -172,6 +174,38 @@ static void once_we_have_what_there_is_nobody_is_asked_any_more(void **state)
     assert_in_range(sync_world_status(world).requests, requests, requests + 6);
     assert_false(sync_world_status(world).is_catching_up);
     assert_true(sync_client_deadline_ms(world->client) > world->now_ms + 1000);
+    sync_world_free(world);
+}
+
+/* --- Others have committed another branch than ours. --- */
+
+static void who_follows_an_uncommitted_branch_as_high_as_the_committed_one_finds_out(void **state)
+{
+    (void)state;
+    struct sync_world *world = sync_world_new(FORK_LAST, 0);
+    sync_world_add_peer(world, HONEST, FORK_LAST, 0);
+    sync_world_add_peer(world, HONEST, FORK_LAST, 0);
+    sync_world_follow_fork(world);
+    /* Nobody claims more than we have, and no certificate waits: only time tells. */
+    sync_world_run(world, world->now_ms + 2 * SYNC_WORLD_TIMEOUT_MS - 1, false);
+    assert_int_equal(sync_world_status(world).requests, 0);
+    assert_true(sync_world_completes(world, 100));
+    for (uint32_t fault = 0; fault < SYNC_FAULT_COUNT; fault++) {
+        assert_int_equal(sync_world_status(world).penalties[fault], 0);
+    }
+    sync_world_free(world);
+}
+
+static void who_follows_an_uncommitted_branch_goes_on_asking_until_somebody_answers(void **state)
+{
+    (void)state;
+    struct sync_world *world = sync_world_new(FORK_LAST, 0);
+    sync_world_add_peer(world, SILENT, FORK_LAST, 0);
+    sync_world_follow_fork(world);
+    sync_world_run(world, world->now_ms + 600000, false);
+    assert_in_range(world->peers[0].asked_from_committed, 5, 30);
+    world->peers[0].habit = HONEST;
+    assert_true(sync_world_completes(world, 70 * SYNC_WORLD_TIMEOUT_MS));
     sync_world_free(world);
 }
 
@@ -235,6 +269,8 @@ int main(void)
         cmocka_unit_test(the_certificate_that_opens_an_epoch_is_taken_from_the_child_of_our_block),
         cmocka_unit_test(answers_that_wait_for_a_lower_one_stay_within_their_cap),
         cmocka_unit_test(once_we_have_what_there_is_nobody_is_asked_any_more),
+        cmocka_unit_test(who_follows_an_uncommitted_branch_as_high_as_the_committed_one_finds_out),
+        cmocka_unit_test(who_follows_an_uncommitted_branch_goes_on_asking_until_somebody_answers),
         cmocka_unit_test(a_peer_that_has_pruned_is_passed_over_without_blame),
         cmocka_unit_test(where_all_have_pruned_we_go_on_asking_now_and_then),
         cmocka_unit_test(what_a_lost_peer_owed_is_asked_of_another_at_once),

@@ -81,6 +81,45 @@ static void a_branch_that_is_certified_but_not_committed_is_left_again(void **st
     sync_world_free(world);
 }
 
+static void where_two_answers_do_not_link_we_ask_again_from_our_committed_block_on(void **state)
+{
+    (void)state;
+    struct sync_world *world = sync_world_new(500, 0);
+    sync_world_add_peer(world, FORKS, 500, 0);
+    sync_world_add_peer(world, HONEST, 500, 0);
+    world->peers[0].delay_ms = 1; /* what it says comes first */
+    assert_true(sync_world_completes(world, 1000));
+    assert_non_null(world->tree[FORK_FIRST][MARK_FORK]);
+    assert_true(world->peers[0].asked_from_committed + world->peers[1].asked_from_committed >= 1);
+    sync_world_free(world);
+}
+
+static void what_is_not_answered_in_time_is_asked_of_another_at_the_deadline(void **state)
+{
+    (void)state;
+    struct sync_world *world = sync_world_new(100, 0);
+    sync_world_add_peer(world, SILENT, 100, 0);
+    sync_world_add_peer(world, HONEST, 100, 0);
+    sync_world_run(world, world->now_ms + SYNC_WORLD_TIMEOUT_MS, false);
+    assert_int_equal(world->peers[0].asked, 1);
+    assert_int_equal(world->peers[1].asked, 0);
+    assert_true(sync_world_completes(world, 50));
+    assert_int_equal(sync_world_status(world).penalties[SYNC_FAULT_STALLED], 1);
+    sync_world_free(world);
+}
+
+static void a_request_that_was_lost_is_given_up_and_sent_again_to_the_same_peer(void **state)
+{
+    (void)state;
+    struct sync_world *world = sync_world_new(100, 0);
+    sync_world_add_peer(world, SILENT, 100, 0);
+    sync_world_run(world, world->now_ms + 3 * SYNC_WORLD_TIMEOUT_MS, false);
+    assert_int_equal(world->peers[0].asked, 1); /* its answer may only be late */
+    world->peers[0].habit = HONEST;             /* and there is nobody else to ask */
+    assert_true(sync_world_completes(world, 2 * SYNC_WORLD_TIMEOUT_MS));
+    sync_world_free(world);
+}
+
 static void a_slow_peer_is_enough_if_there_is_no_other(void **state)
 {
     (void)state;
@@ -186,6 +225,9 @@ int main(void)
         cmocka_unit_test(one_honest_peer_among_three_bad_ones_is_enough),
         cmocka_unit_test(all_kinds_of_bad_peers_together_do_not_keep_us_behind),
         cmocka_unit_test(a_branch_that_is_certified_but_not_committed_is_left_again),
+        cmocka_unit_test(where_two_answers_do_not_link_we_ask_again_from_our_committed_block_on),
+        cmocka_unit_test(what_is_not_answered_in_time_is_asked_of_another_at_the_deadline),
+        cmocka_unit_test(a_request_that_was_lost_is_given_up_and_sent_again_to_the_same_peer),
         cmocka_unit_test(a_slow_peer_is_enough_if_there_is_no_other),
         cmocka_unit_test(whoever_was_wrong_is_asked_again_after_a_growing_pause),
         cmocka_unit_test(a_lone_boaster_does_not_make_us_say_that_we_are_behind),
