@@ -6,9 +6,9 @@
  * each node and each of its frames, in which it dies right before that frame. The change begins
  * at each view of a tenure in turn.
  *
- * With INGOT_TEST_LONG set every combination runs, and deaths also fall between any two steps of
- * the whole network, sent or not; without, the views of the tenure take turns, and the slow builds
- * that check themselves take some of the frames.
+ * With INGOT_TEST_LONG set all of that runs, and deaths also fall between the steps of the whole
+ * network, every sixteenth, whether or not the node is about to send. Without, the views of the
+ * tenure take turns, and the slow builds that check themselves take a part of the frames.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -23,6 +23,7 @@
 #define NODES 8
 #define TENURE 4
 #define NOBODY UINT32_MAX
+#define STRIDE_OF_STEPS 4
 #ifdef INGOT_DEBUG_CHECKS
 #define STRIDE 4
 #else
@@ -248,7 +249,9 @@ static void sweep(const struct change *change, uint32_t victim, bool comes_back,
                                   .by_steps = by_steps,
                                   .comes_back = comes_back,
                                   .cut = cut};
-            if (is_long() || (cut + victim) % (TENURE * STRIDE) == offset) {
+            const uint64_t stride = by_steps ? STRIDE_OF_STEPS : STRIDE;
+            const bool takes_turns = by_steps || !is_long();
+            if (!takes_turns || (cut + victim) % (TENURE * stride) == offset) {
                 run_one(&story, tally);
             }
         }
