@@ -7,9 +7,14 @@
 set -euo pipefail
 
 for seed in 1 2 3 5 8 13 21 34 55 89; do
+    # Some of them with validator sets that change.
+    arguments=(--seed "$seed")
+    if [ $((seed % 2)) -eq 0 ] || [ "$seed" -ge 55 ]; then
+        arguments+=(--changes)
+    fi
     # A seed may fail; what it printed until then has to be the same all the same.
-    first=$("$1" --seed "$seed" | grep '^trace ' || true)
-    second=$("$2" --seed "$seed" | grep '^trace ' || true)
+    first=$("$1" "${arguments[@]}" | grep '^trace ' || true)
+    second=$("$2" "${arguments[@]}" | grep '^trace ' || true)
     if [ -z "$first" ] || [ "$first" != "$second" ]; then
         printf 'seed %d: the traces differ:\n    %s: %s\n    %s: %s\n' \
             "$seed" "$1" "$first" "$2" "$second"
