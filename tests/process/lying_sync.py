@@ -64,12 +64,15 @@ def run(blocks, *lies):
         network.nodes.append(victim)
         for node in network.nodes:
             node.write_peer(line)
-        network.start(honest)
-        goal = honest.height()
         liars = [Liar(node, victim, lie) for node, lie in zip(others, lies)]
         try:
             victim.start()
             network.ready(victim)
+            # The honest one comes last: alone it could give everything before a liar is there.
+            network.until("the liars are connected",
+                          lambda: victim.metrics()["ingot_peers"] == len(lies))
+            network.start(honest)
+            goal = honest.height()
             took, memory = catch_up(network, victim, goal)
             network.until("it says that it has caught up",
                           lambda: not victim.status()["sync_info"]["catching_up"])
