@@ -19,6 +19,11 @@
 
 enum { OPTION_HOME = COMMAND_OPTION_OWN, OPTION_TO };
 
+struct backup_options {
+    const char *home;
+    const char *to;
+};
+
 #define COPY_DATA_FOLDER "data"
 #define COPY_FILE_BYTES_MAX (16 * 1024 * 1024)
 
@@ -139,12 +144,9 @@ static enum ingot_error copy_home(struct backup *backup, struct report *report)
     enum ingot_error error = new_home_check_folder(backup->to, report);
     if (error != INGOT_OK)
         return error;
-    if (mkdir(backup->partial, 0700) != 0) {
-        const bool is_left = errno == EEXIST;
-        report_add(report, "%s: cannot be made: %s%s", backup->partial, strerror(errno),
-                   is_left ? "; a backup that was interrupted leaves it: remove it" : "");
-        return is_left ? INGOT_ERROR_EXISTS : INGOT_ERROR_IO;
-    }
+    error = temporary_make_partial(backup->partial, "a backup", report);
+    if (error != INGOT_OK)
+        return error;
     error = fill(backup, report);
     if (error == INGOT_OK)
         error = folder_rename(backup->partial, backup->to, report);
@@ -181,37 +183,38 @@ static enum ingot_exit run_backup(const char *home, const char *to)
     return INGOT_EXIT_OK;
 }
 
+static enum ingot_exit take_option(const struct command *command, int option, void *context)
+{
+    struct backup_options *options = context;
+    switch (option) {
+    case OPTION_HOME:
+        options->home = optarg;
+        return INGOT_EXIT_OK;
+    case OPTION_TO:
+        options->to = optarg;
+        return INGOT_EXIT_OK;
+    default:
+        return command_usage_seen(command);
+    }
+}
+
 static enum ingot_exit run(const struct command *command, int argc, char **argv)
 {
     static const struct option known[] = {COMMAND_HELP_OPTION,
                                           {"home", required_argument, NULL, OPTION_HOME},
                                           {"to", required_argument, NULL, OPTION_TO},
                                           {NULL, 0, NULL, 0}};
-    const char *home = NULL;
-    const char *to = NULL;
-    int option;
-    while ((option = getopt_long(argc, argv, "h", known, NULL)) != -1) {
-        switch (option) {
-        case 'h':
-        case COMMAND_OPTION_HELP:
-            return command_print_help(command);
-        case OPTION_HOME:
-            home = optarg;
-            break;
-        case OPTION_TO:
-            to = optarg;
-            break;
-        default:
-            return command_usage_seen(command);
-        }
-    }
+    struct backup_options options = {.home = NULL};
+    enum ingot_exit code = INGOT_EXIT_OK;
+    if (!command_take_options(command, argc, argv, known, take_option, &options, &code))
+        return code;
     if (optind < argc)
         return command_usage(command, "unexpected argument '%s'", argv[optind]);
-    if (home == NULL)
+    if (options.home == NULL)
         return command_usage(command, "--home is missing");
-    if (to == NULL || to[0] == '\0')
+    if (options.to == NULL || options.to[0] == '\0')
         return command_usage(command, "--to is missing");
-    return run_backup(home, to);
+    return run_backup(options.home, options.to);
 }
 
 const struct command command_backup = {

@@ -175,15 +175,12 @@ static enum ingot_exit take_node(const struct command *command, struct bench_opt
 {
     if (options->node_count == BENCH_NODES_MAX)
         return command_usage(command, "--node: expected at most %d", BENCH_NODES_MAX);
-    if (!command_url(optarg, &options->nodes[options->node_count]))
-        return command_usage(command, "--node: expected http://host:port, found '%s'", optarg);
-    options->node_count++;
-    return INGOT_EXIT_OK;
+    return command_option_node(command, optarg, &options->nodes[options->node_count++]);
 }
 
-static enum ingot_exit take_option(const struct command *command, int option,
-                                   struct bench_options *options)
+static enum ingot_exit take_option(const struct command *command, int option, void *context)
 {
+    struct bench_options *options = context;
     uint32_t rate = 0;
     enum ingot_exit code = INGOT_EXIT_OK;
     switch (option) {
@@ -269,17 +266,12 @@ static enum ingot_exit run(const struct command *command, int argc, char **argv)
         {NULL, 0, NULL, 0}};
     struct bench_options options = {
         .tx_bytes = 128, .keys = 100000, .seconds = 10, .warmup_seconds = 2};
-    int option;
-    while ((option = getopt_long(argc, argv, "h", known, NULL)) != -1) {
-        if (option == 'h' || option == COMMAND_OPTION_HELP)
-            return command_print_help(command);
-        const enum ingot_exit code = take_option(command, option, &options);
-        if (code != INGOT_EXIT_OK)
-            return code;
-    }
+    enum ingot_exit code = INGOT_EXIT_OK;
+    if (!command_take_options(command, argc, argv, known, take_option, &options, &code))
+        return code;
     if (optind < argc)
         return command_usage(command, "unexpected argument '%s'", argv[optind]);
-    const enum ingot_exit code = complete(command, &options);
+    code = complete(command, &options);
     return code == INGOT_EXIT_OK ? run_all(&options) : code;
 }
 

@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/assert.h"
@@ -55,22 +54,35 @@ struct opened_home {
     struct home_genesis genesis;
 };
 
-static enum ingot_exit open_home(const char *folder, struct opened_home *opened, char *why,
-                                 size_t why_size)
-{
-    *opened = (struct opened_home){0};
-    if (config_load_home(folder, &opened->home, why, why_size) != INGOT_OK)
-        return INGOT_EXIT_USAGE;
-    if (home_genesis_init(&opened->home.genesis, &opened->genesis, why, why_size) == INGOT_OK)
-        return INGOT_EXIT_OK;
-    node_home_deinit(&opened->home);
-    return INGOT_EXIT_USAGE;
-}
+/* One end of the command: does its part, or says in the report why not. */
+typedef enum ingot_error checkpoint_part(const struct checkpoint_options *options,
+                                         const struct opened_home *opened,
+                                         struct checkpoint_info *info, struct report *report);
 
-static void close_home(struct opened_home *opened)
+static enum ingot_exit run_part(const struct checkpoint_options *options, checkpoint_part *part,
+                                const char *what)
 {
-    home_genesis_deinit(&opened->genesis);
-    node_home_deinit(&opened->home);
+    char why[8192] = "";
+    struct opened_home opened = {0};
+    struct checkpoint_info info;
+    struct report report;
+    if (config_load_home(options->home, &opened.home, why, sizeof why) != INGOT_OK)
+        return command_fail(INGOT_EXIT_USAGE, "%s", why);
+    enum ingot_exit code = INGOT_EXIT_OK;
+    if (home_genesis_init(&opened.home.genesis, &opened.genesis, why, sizeof why) != INGOT_OK) {
+        code = INGOT_EXIT_USAGE;
+    } else {
+        report_init(&report, why, sizeof why);
+        const enum ingot_error error = part(options, &opened, &info, &report);
+        if (error != INGOT_OK)
+            code = home_ledger_exit(error);
+    }
+    home_genesis_deinit(&opened.genesis);
+    node_home_deinit(&opened.home);
+    if (code != INGOT_EXIT_OK)
+        return command_fail(code, "%s", why);
+    print_info(what, &info);
+    return INGOT_EXIT_OK;
 }
 
 /* --- Export. --- */
@@ -99,30 +111,19 @@ static enum ingot_error export_to(const struct opened_home *opened, struct file_
     return error;
 }
 
-static enum ingot_exit run_export(const struct checkpoint_options *options)
+static enum ingot_error export_file(const struct checkpoint_options *options,
+                                    const struct opened_home *opened, struct checkpoint_info *info,
+                                    struct report *report)
 {
-    char why[8192] = "";
-    struct opened_home opened;
-    const enum ingot_exit code = open_home(options->home, &opened, why, sizeof why);
-    if (code != INGOT_EXIT_OK)
-        return command_fail(code, "%s", why);
-    struct report report;
     struct file_stream stream;
-    struct checkpoint_info info;
-    report_init(&report, why, sizeof why);
-    enum ingot_error error = file_stream_begin(&stream, options->out, &report);
-    if (error == INGOT_OK) {
-        error = export_to(&opened, &stream, &info, &report);
-        if (error == INGOT_OK)
-            error = file_stream_end(&stream, 0600, &report);
-        else
-            file_stream_abandon(&stream);
-    }
-    close_home(&opened);
+    enum ingot_error error = file_stream_begin(&stream, options->out, report);
     if (error != INGOT_OK)
-        return command_fail(home_ledger_exit(error), "%s", why);
-    print_info(options->out, &info);
-    return INGOT_EXIT_OK;
+        return error;
+    error = export_to(opened, &stream, info, report);
+    if (error == INGOT_OK)
+        return file_stream_end(&stream, 0600, report);
+    file_stream_abandon(&stream);
+    return error;
 }
 
 /* --- Import. --- */
@@ -191,9 +192,10 @@ static enum ingot_error import_into(const struct checkpoint_options *options,
     return error;
 }
 
-static enum ingot_error import_file(const struct checkpoint_options *options,
-                                    const struct opened_home *opened, const char *partial, int file,
-                                    struct checkpoint_info *info, struct report *report)
+static enum ingot_error import_through(const struct checkpoint_options *options,
+                                       const struct opened_home *opened, const char *partial,
+                                       int file, struct checkpoint_info *info,
+                                       struct report *report)
 {
     const char *data = opened->home.data_folder;
     enum ingot_error error = new_home_check_folder(data, report);
@@ -201,12 +203,9 @@ static enum ingot_error import_file(const struct checkpoint_options *options,
         report_append(report, "; a checkpoint is for a home that has no data yet");
         return error;
     }
-    if (mkdir(partial, 0700) != 0) {
-        const bool is_left = errno == EEXIST;
-        report_add(report, "%s: cannot be made: %s%s", partial, strerror(errno),
-                   is_left ? "; an import that was interrupted leaves it: remove it" : "");
-        return is_left ? INGOT_ERROR_EXISTS : INGOT_ERROR_IO;
-    }
+    error = temporary_make_partial(partial, "an import", report);
+    if (error != INGOT_OK)
+        return error;
     error = import_into(options, opened, partial, file, info, report);
     if (error == INGOT_OK)
         error = folder_rename(partial, data, report);
@@ -215,40 +214,29 @@ static enum ingot_error import_file(const struct checkpoint_options *options,
     return error;
 }
 
-static enum ingot_exit run_import(const struct checkpoint_options *options)
+static enum ingot_error import_file(const struct checkpoint_options *options,
+                                    const struct opened_home *opened, struct checkpoint_info *info,
+                                    struct report *report)
 {
     INGOT_ASSERT(options->in != NULL);
-    char why[8192] = "";
-    struct opened_home opened;
-    const enum ingot_exit code = open_home(options->home, &opened, why, sizeof why);
-    if (code != INGOT_EXIT_OK)
-        return command_fail(code, "%s", why);
-    struct report report;
-    struct checkpoint_info info;
-    char *partial = temporary_partial_name(opened.home.data_folder);
-    report_init(&report, why, sizeof why);
-    enum ingot_error error = INGOT_OK;
     const int file = open(options->in, O_RDONLY | O_CLOEXEC);
     if (file < 0) {
-        error = errno == ENOENT ? INGOT_ERROR_NOT_FOUND : INGOT_ERROR_IO;
-        report_add(&report, "%s: cannot be read: %s", options->in, strerror(errno));
-    } else {
-        error = import_file(options, &opened, partial, file, &info, &report);
-        (void)close(file);
+        const bool is_there = errno != ENOENT;
+        report_add(report, "%s: cannot be read: %s", options->in, strerror(errno));
+        return is_there ? INGOT_ERROR_IO : INGOT_ERROR_NOT_FOUND;
     }
+    char *partial = temporary_partial_name(opened->home.data_folder);
+    const enum ingot_error error = import_through(options, opened, partial, file, info, report);
     free(partial);
-    close_home(&opened);
-    if (error != INGOT_OK)
-        return command_fail(home_ledger_exit(error), "%s", why);
-    print_info(options->home, &info);
-    return INGOT_EXIT_OK;
+    (void)close(file);
+    return error;
 }
 
 /* --- The command line. --- */
 
-static enum ingot_exit take_option(const struct command *command, int option,
-                                   struct checkpoint_options *options)
+static enum ingot_exit take_option(const struct command *command, int option, void *context)
 {
+    struct checkpoint_options *options = context;
     switch (option) {
     case OPTION_HOME:
         options->home = optarg;
@@ -303,14 +291,8 @@ static enum ingot_exit run(const struct command *command, int argc, char **argv)
                                           {NULL, 0, NULL, 0}};
     struct checkpoint_options options = {0};
     enum ingot_exit code = INGOT_EXIT_OK;
-    int option;
-    while ((option = getopt_long(argc, argv, "h", known, NULL)) != -1) {
-        if (option == 'h' || option == COMMAND_OPTION_HELP)
-            return command_print_help(command);
-        code = take_option(command, option, &options);
-        if (code != INGOT_EXIT_OK)
-            return code;
-    }
+    if (!command_take_options(command, argc, argv, known, take_option, &options, &code))
+        return code;
     if (optind == argc)
         return command_usage(command, "expected export or import");
     const bool is_export = strcmp(argv[optind], "export") == 0;
@@ -321,7 +303,8 @@ static enum ingot_exit run(const struct command *command, int argc, char **argv)
     code = check_options(command, is_export, &options);
     if (code != INGOT_EXIT_OK)
         return code;
-    return is_export ? run_export(&options) : run_import(&options);
+    return is_export ? run_part(&options, export_file, options.out)
+                     : run_part(&options, import_file, options.home);
 }
 
 const struct command command_checkpoint = {

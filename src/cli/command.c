@@ -46,6 +46,24 @@ enum ingot_exit command_fail(enum ingot_exit code, const char *format, ...)
     return code;
 }
 
+bool command_take_options(const struct command *command, int argc, char **argv,
+                          const struct option *known, command_take *take, void *options,
+                          enum ingot_exit *code)
+{
+    *code = INGOT_EXIT_OK;
+    int option;
+    while ((option = getopt_long(argc, argv, "h", known, NULL)) != -1) {
+        if (option == 'h' || option == COMMAND_OPTION_HELP) {
+            *code = command_print_help(command);
+            return false;
+        }
+        *code = take(command, option, options);
+        if (*code != INGOT_EXIT_OK)
+            return false;
+    }
+    return true;
+}
+
 bool command_number(const char *text, uint64_t min, uint64_t max, uint64_t *number)
 {
     uint64_t value = 0;
@@ -78,4 +96,12 @@ bool command_url(const char *text, struct endpoint *endpoint)
     if (rest.size > 0 && rest.data[rest.size - 1] == '/')
         rest.size--;
     return endpoint_parse(rest, ENDPOINT_PORT_NONZERO, endpoint);
+}
+
+enum ingot_exit command_option_node(const struct command *command, const char *text,
+                                    struct endpoint *endpoint)
+{
+    if (!command_url(text, endpoint))
+        return command_usage(command, "--node: expected http://host:port, found '%s'", text);
+    return INGOT_EXIT_OK;
 }

@@ -56,6 +56,19 @@ enum ingot_exit command_usage_seen(const struct command *command);
 enum ingot_exit command_fail(enum ingot_exit code, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
+/* Takes one of a command's own options (its value is getopt_long's optarg) into `options`; one it
+ * does not know, for which getopt_long has complained, is command_usage_seen's. */
+typedef enum ingot_exit command_take(const struct command *command, int option, void *options);
+
+/*
+ * Takes every option of the command line and leaves optind at the first argument that is none.
+ * False if the command is over already, and then with which status: --help was printed, or a
+ * complaint.
+ */
+bool command_take_options(const struct command *command, int argc, char **argv,
+                          const struct option *known, command_take *take, void *options,
+                          enum ingot_exit *code);
+
 /* Digits only, in [min, max]. */
 bool command_number(const char *text, uint64_t min, uint64_t max, uint64_t *number);
 
@@ -66,5 +79,8 @@ enum ingot_exit command_option_number(const struct command *command, const char 
 
 /* http://host:port, with or without a slash at the end. */
 bool command_url(const char *text, struct endpoint *endpoint);
+/* The same for what --node was given, or a complaint. */
+enum ingot_exit command_option_node(const struct command *command, const char *text,
+                                    struct endpoint *endpoint);
 
 #endif

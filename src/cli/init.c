@@ -39,9 +39,9 @@ static enum ingot_exit take_endpoint(const struct command *command, const char *
                          name, optarg);
 }
 
-static enum ingot_exit take_option(const struct command *command, int option,
-                                   struct init_options *options)
+static enum ingot_exit take_option(const struct command *command, int option, void *context)
 {
+    struct init_options *options = context;
     switch (option) {
     case OPTION_HOME:
         options->home = optarg;
@@ -191,14 +191,8 @@ static enum ingot_exit run(const struct command *command, int argc, char **argv)
     settings_init(&defaults);
     struct init_options options = {.listen = defaults.network_listen, .rpc = defaults.rpc_listen};
     enum ingot_exit code = INGOT_EXIT_OK;
-    int option;
-    while ((option = getopt_long(argc, argv, "h", known, NULL)) != -1) {
-        if (option == 'h' || option == COMMAND_OPTION_HELP)
-            return command_print_help(command);
-        code = take_option(command, option, &options);
-        if (code != INGOT_EXIT_OK)
-            return code;
-    }
+    if (!command_take_options(command, argc, argv, known, take_option, &options, &code))
+        return code;
     if (optind < argc)
         return command_usage(command, "unexpected argument '%s'", argv[optind]);
     code = check_options(command, &options);

@@ -28,41 +28,24 @@ static bool parse_kind(const char *text, enum key_kind *kind)
     return false;
 }
 
-/* Returns INGOT_EXIT_OK to go on; `*is_done` when there is nothing left to do. */
-static enum ingot_exit parse(const struct command *command, int argc, char **argv,
-                             struct keygen_options *options, bool *is_done)
+static enum ingot_exit take_option(const struct command *command, int option, void *context)
 {
-    static const struct option known[] = {COMMAND_HELP_OPTION,
-                                          {"kind", required_argument, NULL, OPTION_KIND},
-                                          {"output", required_argument, NULL, OPTION_OUTPUT},
-                                          {"force", no_argument, NULL, OPTION_FORCE},
-                                          {NULL, 0, NULL, 0}};
-    int option;
-    while ((option = getopt_long(argc, argv, "h", known, NULL)) != -1) {
-        switch (option) {
-        case 'h':
-        case COMMAND_OPTION_HELP:
-            *is_done = true;
-            return command_print_help(command);
-        case OPTION_KIND:
-            if (!parse_kind(optarg, &options->kind))
-                return command_usage(
-                    command, "--kind: expected validator, transport or administrator, found '%s'",
-                    optarg);
-            break;
-        case OPTION_OUTPUT:
-            options->output = optarg;
-            break;
-        case OPTION_FORCE:
-            options->overwrite = FILE_REPLACE;
-            break;
-        default:
-            return command_usage_seen(command);
-        }
+    struct keygen_options *options = context;
+    switch (option) {
+    case OPTION_KIND:
+        if (parse_kind(optarg, &options->kind))
+            return INGOT_EXIT_OK;
+        return command_usage(
+            command, "--kind: expected validator, transport or administrator, found '%s'", optarg);
+    case OPTION_OUTPUT:
+        options->output = optarg;
+        return INGOT_EXIT_OK;
+    case OPTION_FORCE:
+        options->overwrite = FILE_REPLACE;
+        return INGOT_EXIT_OK;
+    default:
+        return command_usage_seen(command);
     }
-    if (optind < argc)
-        return command_usage(command, "unexpected argument '%s'", argv[optind]);
-    return INGOT_EXIT_OK;
 }
 
 static enum ingot_exit make(const struct keygen_options *options)
@@ -96,10 +79,18 @@ static enum ingot_exit make(const struct keygen_options *options)
 
 static enum ingot_exit run(const struct command *command, int argc, char **argv)
 {
+    static const struct option known[] = {COMMAND_HELP_OPTION,
+                                          {"kind", required_argument, NULL, OPTION_KIND},
+                                          {"output", required_argument, NULL, OPTION_OUTPUT},
+                                          {"force", no_argument, NULL, OPTION_FORCE},
+                                          {NULL, 0, NULL, 0}};
     struct keygen_options options = {.kind = KEY_VALIDATOR, .overwrite = FILE_KEEP_EXISTING};
-    bool is_done = false;
-    enum ingot_exit code = parse(command, argc, argv, &options, &is_done);
-    return code != INGOT_EXIT_OK || is_done ? code : make(&options);
+    enum ingot_exit code = INGOT_EXIT_OK;
+    if (!command_take_options(command, argc, argv, known, take_option, &options, &code))
+        return code;
+    if (optind < argc)
+        return command_usage(command, "unexpected argument '%s'", argv[optind]);
+    return make(&options);
 }
 
 const struct command command_keygen = {

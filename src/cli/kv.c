@@ -143,14 +143,14 @@ static enum ingot_exit perform(const struct operation *operation, char **words,
     return code;
 }
 
-static enum ingot_exit take_node(const struct command *command, struct kv_import_options *options)
+static enum ingot_exit take_option(const struct command *command, int option, void *context)
 {
+    struct kv_import_options *options = context;
+    if (option != OPTION_NODE)
+        return command_usage_seen(command);
     if (options->node_count == KV_NODES_MAX)
         return command_usage(command, "--node: expected at most %d of them", KV_NODES_MAX);
-    if (!command_url(optarg, &options->nodes[options->node_count]))
-        return command_usage(command, "--node: expected http://host:port, found '%s'", optarg);
-    options->node_count++;
-    return INGOT_EXIT_OK;
+    return command_option_node(command, optarg, &options->nodes[options->node_count++]);
 }
 
 static enum ingot_exit run(const struct command *command, int argc, char **argv)
@@ -158,16 +158,9 @@ static enum ingot_exit run(const struct command *command, int argc, char **argv)
     static const struct option known[] = {
         COMMAND_HELP_OPTION, {"node", required_argument, NULL, OPTION_NODE}, {NULL, 0, NULL, 0}};
     struct kv_import_options options = {.node_count = 0};
-    int option;
-    while ((option = getopt_long(argc, argv, "h", known, NULL)) != -1) {
-        if (option == 'h' || option == COMMAND_OPTION_HELP)
-            return command_print_help(command);
-        if (option != OPTION_NODE)
-            return command_usage_seen(command);
-        enum ingot_exit code = take_node(command, &options);
-        if (code != INGOT_EXIT_OK)
-            return code;
-    }
+    enum ingot_exit code = INGOT_EXIT_OK;
+    if (!command_take_options(command, argc, argv, known, take_option, &options, &code))
+        return code;
     if (optind == argc)
         return command_usage(command, "expected put, get, delete or import");
     const struct operation *operation = find(argv[optind]);

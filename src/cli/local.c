@@ -289,9 +289,9 @@ static enum ingot_exit run_network(struct local *local, const struct local_optio
     return code;
 }
 
-static enum ingot_exit take_option(const struct command *command, int option,
-                                   struct local_options *options)
+static enum ingot_exit take_option(const struct command *command, int option, void *context)
 {
+    struct local_options *options = context;
     uint64_t number = 0;
     enum ingot_exit code = INGOT_EXIT_OK;
     switch (option) {
@@ -323,18 +323,13 @@ static enum ingot_exit run(const struct command *command, int argc, char **argv)
         {"base-port", required_argument, NULL, OPTION_BASE_PORT},
         {NULL, 0, NULL, 0}};
     struct local_options options = {.base_port = NETWORK_BASE_PORT_DEFAULT};
-    int option;
-    while ((option = getopt_long(argc, argv, "h", known, NULL)) != -1) {
-        if (option == 'h' || option == COMMAND_OPTION_HELP)
-            return command_print_help(command);
-        enum ingot_exit code = take_option(command, option, &options);
-        if (code != INGOT_EXIT_OK)
-            return code;
-    }
+    enum ingot_exit code = INGOT_EXIT_OK;
+    if (!command_take_options(command, argc, argv, known, take_option, &options, &code))
+        return code;
     if (optind < argc)
         return command_usage(command, "unexpected argument '%s'", argv[optind]);
     struct local local = {.folder = NULL};
-    enum ingot_exit code = run_network(&local, &options);
+    code = run_network(&local, &options);
     local_deinit(&local);
     return code;
 }

@@ -9,6 +9,12 @@
 
 enum { OPTION_HOME = COMMAND_OPTION_OWN, OPTION_LOG_FORMAT, OPTION_LOG_LEVEL };
 
+struct node_options {
+    const char *home;
+    const char *format; /* NULL: as it is by default */
+    const char *level;
+};
+
 static enum ingot_exit run_node(const char *home)
 {
     char why[8192] = "";
@@ -22,6 +28,24 @@ static enum ingot_exit run_node(const char *home)
     return code;
 }
 
+static enum ingot_exit take_option(const struct command *command, int option, void *context)
+{
+    struct node_options *options = context;
+    switch (option) {
+    case OPTION_HOME:
+        options->home = optarg;
+        return INGOT_EXIT_OK;
+    case OPTION_LOG_FORMAT:
+        options->format = optarg;
+        return INGOT_EXIT_OK;
+    case OPTION_LOG_LEVEL:
+        options->level = optarg;
+        return INGOT_EXIT_OK;
+    default:
+        return command_usage_seen(command);
+    }
+}
+
 static enum ingot_exit run(const struct command *command, int argc, char **argv)
 {
     static const struct option known[] = {
@@ -30,38 +54,22 @@ static enum ingot_exit run(const struct command *command, int argc, char **argv)
         {"log-format", required_argument, NULL, OPTION_LOG_FORMAT},
         {"log-level", required_argument, NULL, OPTION_LOG_LEVEL},
         {NULL, 0, NULL, 0}};
-    const char *home = NULL;
-    const char *format = NULL;
-    const char *level = NULL;
-    int option;
-    while ((option = getopt_long(argc, argv, "h", known, NULL)) != -1) {
-        switch (option) {
-        case 'h':
-        case COMMAND_OPTION_HELP:
-            return command_print_help(command);
-        case OPTION_HOME:
-            home = optarg;
-            break;
-        case OPTION_LOG_FORMAT:
-            format = optarg;
-            break;
-        case OPTION_LOG_LEVEL:
-            level = optarg;
-            break;
-        default:
-            return command_usage_seen(command);
-        }
-    }
+    struct node_options options = {.home = NULL};
+    enum ingot_exit code = INGOT_EXIT_OK;
+    if (!command_take_options(command, argc, argv, known, take_option, &options, &code))
+        return code;
     if (optind < argc)
         return command_usage(command, "unexpected argument '%s'", argv[optind]);
-    if (home == NULL)
+    if (options.home == NULL)
         return command_usage(command, "--home is missing");
-    if (ingot_log_configure(format, NULL) != INGOT_OK)
-        return command_usage(command, "--log-format: expected plain or json, found '%s'", format);
-    if (ingot_log_configure(format, level) != INGOT_OK)
-        return command_usage(
-            command, "--log-level: expected debug, info, warn, error or none, found '%s'", level);
-    return run_node(home);
+    if (ingot_log_configure(options.format, NULL) != INGOT_OK)
+        return command_usage(command, "--log-format: expected plain or json, found '%s'",
+                             options.format);
+    if (ingot_log_configure(options.format, options.level) != INGOT_OK)
+        return command_usage(command,
+                             "--log-level: expected debug, info, warn, error or none, found '%s'",
+                             options.level);
+    return run_node(options.home);
 }
 
 const struct command command_node = {

@@ -12,6 +12,11 @@
 
 enum { OPTION_NODE = COMMAND_OPTION_OWN, OPTION_JSON };
 
+struct status_options {
+    const char *url;
+    bool as_json;
+};
+
 static void print_row(const char *label, const char *text)
 {
     (void)printf("%-12s %s\n", label, text[0] != '\0' ? text : "-");
@@ -60,36 +65,36 @@ static enum ingot_exit show(const struct endpoint *endpoint, bool as_json)
     return code;
 }
 
+static enum ingot_exit take_option(const struct command *command, int option, void *context)
+{
+    struct status_options *options = context;
+    switch (option) {
+    case OPTION_NODE:
+        options->url = optarg;
+        return INGOT_EXIT_OK;
+    case OPTION_JSON:
+        options->as_json = true;
+        return INGOT_EXIT_OK;
+    default:
+        return command_usage_seen(command);
+    }
+}
+
 static enum ingot_exit run(const struct command *command, int argc, char **argv)
 {
     static const struct option known[] = {COMMAND_HELP_OPTION,
                                           {"node", required_argument, NULL, OPTION_NODE},
                                           {"json", no_argument, NULL, OPTION_JSON},
                                           {NULL, 0, NULL, 0}};
-    const char *url = COMMAND_NODE_URL_DEFAULT;
-    bool as_json = false;
-    int option;
-    while ((option = getopt_long(argc, argv, "h", known, NULL)) != -1) {
-        switch (option) {
-        case 'h':
-        case COMMAND_OPTION_HELP:
-            return command_print_help(command);
-        case OPTION_NODE:
-            url = optarg;
-            break;
-        case OPTION_JSON:
-            as_json = true;
-            break;
-        default:
-            return command_usage_seen(command);
-        }
-    }
+    struct status_options options = {.url = COMMAND_NODE_URL_DEFAULT};
+    enum ingot_exit code = INGOT_EXIT_OK;
+    if (!command_take_options(command, argc, argv, known, take_option, &options, &code))
+        return code;
     struct endpoint endpoint;
     if (optind < argc)
         return command_usage(command, "unexpected argument '%s'", argv[optind]);
-    if (!command_url(url, &endpoint))
-        return command_usage(command, "--node: expected http://host:port, found '%s'", url);
-    return show(&endpoint, as_json);
+    code = command_option_node(command, options.url, &endpoint);
+    return code == INGOT_EXIT_OK ? show(&endpoint, options.as_json) : code;
 }
 
 const struct command command_status = {

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/vfs.h>
 
 static const char *parent_folder(void)
@@ -60,4 +61,16 @@ char *temporary_partial_name(const char *folder)
     ingot_buffer_format(&name, "%.*s.partial", (int)size, folder);
     ingot_buffer_append_u8(&name, 0);
     return (char *)name.data;
+}
+
+enum ingot_error temporary_make_partial(const char *partial, const char *who, struct report *report)
+{
+    if (mkdir(partial, 0700) == 0)
+        return INGOT_OK;
+    const int number = errno;
+    report_add(report, "%s: cannot be made: %s", partial, strerror(number));
+    if (number != EEXIST)
+        return INGOT_ERROR_IO;
+    report_append(report, "; %s that was interrupted leaves it: remove it", who);
+    return INGOT_ERROR_EXISTS;
 }

@@ -4,7 +4,9 @@
 #ifndef INGOT_CLI_TEMPORARY_H
 #define INGOT_CLI_TEMPORARY_H
 
-#include <stdint.h>
+#include <ingot/types.h>
+
+#include "config/file.h"
 
 /*
  * Makes an empty folder `ingot-<name>-XXXXXX` in $TMPDIR; without that in /tmp, or in /var/tmp
@@ -18,5 +20,11 @@ void temporary_remove(const char *folder);
 /* The name under which a folder is filled that gets its own when it is whole: with ".partial"
  * behind it. The caller frees it. */
 char *temporary_partial_name(const char *folder);
+/*
+ * Makes the folder of that name, where `who`, such as "an import", may have been interrupted
+ * before. INGOT_ERROR_EXISTS or INGOT_ERROR_IO, with the reason in the report.
+ */
+enum ingot_error temporary_make_partial(const char *partial, const char *who,
+                                        struct report *report);
 
 #endif

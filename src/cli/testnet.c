@@ -54,9 +54,15 @@ static bool parse_powers(const char *text, uint32_t count, uint64_t *powers)
     return true;
 }
 
-static enum ingot_exit take_option(const struct command *command, int option,
-                                   struct network_plan *plan, const char **powers)
+struct testnet_options {
+    struct network_plan plan;
+    const char *powers;
+};
+
+static enum ingot_exit take_option(const struct command *command, int option, void *context)
 {
+    struct testnet_options *options = context;
+    struct network_plan *plan = &options->plan;
     uint64_t number = 0;
     enum ingot_exit code = INGOT_EXIT_OK;
     switch (option) {
@@ -77,7 +83,7 @@ static enum ingot_exit take_option(const struct command *command, int option,
         plan->base_port = (uint16_t)number;
         return code;
     case OPTION_POWERS:
-        *powers = optarg;
+        options->powers = optarg;
         return INGOT_EXIT_OK;
     case OPTION_GENESIS_TIME:
         if (!rfc3339_parse_ns(ingot_slice_of_text(optarg), &plan->genesis_time_ns))
@@ -119,34 +125,28 @@ static enum ingot_exit make(const struct network_plan *plan)
 
 static enum ingot_exit run(const struct command *command, int argc, char **argv)
 {
-    struct network_plan plan = {.app = "kv",
-                                .base_port = NETWORK_BASE_PORT_DEFAULT,
-                                .genesis_time_ns = clock_wall_ms() * 1000000};
-    const char *powers_text = NULL;
-    int option;
-    while ((option = getopt_long(argc, argv, "h", known, NULL)) != -1) {
-        if (option == 'h' || option == COMMAND_OPTION_HELP)
-            return command_print_help(command);
-        enum ingot_exit code = take_option(command, option, &plan, &powers_text);
-        if (code != INGOT_EXIT_OK)
-            return code;
-    }
+    struct testnet_options options = {.plan = {.app = "kv",
+                                               .base_port = NETWORK_BASE_PORT_DEFAULT,
+                                               .genesis_time_ns = clock_wall_ms() * 1000000}};
+    enum ingot_exit code = INGOT_EXIT_OK;
+    if (!command_take_options(command, argc, argv, known, take_option, &options, &code))
+        return code;
     if (optind < argc)
         return command_usage(command, "unexpected argument '%s'", argv[optind]);
-    if (plan.validator_count == 0)
+    struct network_plan *plan = &options.plan;
+    if (plan->validator_count == 0)
         return command_usage(command, "--validators is missing");
-    if (plan.folder == NULL || plan.folder[0] == '\0')
+    if (plan->folder == NULL || plan->folder[0] == '\0')
         return command_usage(command, "--output is missing");
-    uint64_t *powers = alloc_zeroed(plan.validator_count, sizeof *powers);
-    enum ingot_exit code;
-    if (powers_text != NULL && !parse_powers(powers_text, plan.validator_count, powers)) {
+    uint64_t *powers = alloc_zeroed(plan->validator_count, sizeof *powers);
+    if (options.powers != NULL && !parse_powers(options.powers, plan->validator_count, powers)) {
         code = command_usage(command,
                              "--powers: expected %u numbers, each 1 or more, with commas between "
                              "them, found '%s'",
-                             plan.validator_count, powers_text);
+                             plan->validator_count, options.powers);
     } else {
-        plan.powers = powers_text != NULL ? powers : NULL;
-        code = make(&plan);
+        plan->powers = options.powers != NULL ? powers : NULL;
+        code = make(plan);
     }
     free(powers);
     return code;

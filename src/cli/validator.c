@@ -77,16 +77,14 @@ static enum ingot_exit take_changes(const struct command *command, char **words,
     return INGOT_EXIT_OK;
 }
 
-static enum ingot_exit take_option(const struct command *command, int option,
-                                   struct validator_change_options *options)
+static enum ingot_exit take_option(const struct command *command, int option, void *context)
 {
+    struct validator_change_options *options = context;
     uint64_t number = 0;
     enum ingot_exit code = INGOT_EXIT_OK;
     switch (option) {
     case OPTION_NODE:
-        if (!command_url(optarg, &options->node))
-            code = command_usage(command, "--node: expected http://host:port, found '%s'", optarg);
-        return code;
+        return command_option_node(command, optarg, &options->node);
     case OPTION_ADMIN:
         options->administrator = optarg;
         return code;
@@ -108,14 +106,9 @@ static enum ingot_exit run(const struct command *command, int argc, char **argv)
                                           {NULL, 0, NULL, 0}};
     struct validator_change_options options = {.timeout_ms = TIMEOUT_S_DEFAULT * 1000};
     (void)command_url(COMMAND_NODE_URL_DEFAULT, &options.node);
-    int option;
-    while ((option = getopt_long(argc, argv, "h", known, NULL)) != -1) {
-        if (option == 'h' || option == COMMAND_OPTION_HELP)
-            return command_print_help(command);
-        enum ingot_exit code = take_option(command, option, &options);
-        if (code != INGOT_EXIT_OK)
-            return code;
-    }
+    enum ingot_exit code = INGOT_EXIT_OK;
+    if (!command_take_options(command, argc, argv, known, take_option, &options, &code))
+        return code;
     const char *operation = optind < argc ? argv[optind] : "";
     if (strcmp(operation, "list") == 0) {
         if (optind + 1 < argc)
@@ -125,7 +118,7 @@ static enum ingot_exit run(const struct command *command, int argc, char **argv)
     if (strcmp(operation, "set") != 0)
         return command_usage(command, "expected list or set%s%s%s",
                              optind < argc ? ", found '" : "", operation, optind < argc ? "'" : "");
-    enum ingot_exit code = take_changes(command, argv + optind + 1, argc - optind - 1, &options);
+    code = take_changes(command, argv + optind + 1, argc - optind - 1, &options);
     if (code != INGOT_EXIT_OK)
         return code;
     if (options.administrator == NULL)
