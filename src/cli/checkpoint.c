@@ -64,7 +64,7 @@ static enum ingot_exit run_part(const struct checkpoint_options *options, checkp
 {
     char why[8192] = "";
     struct opened_home opened = {0};
-    struct checkpoint_info info;
+    struct checkpoint_info info = {0};
     struct report report;
     if (config_load_home(options->home, &opened.home, why, sizeof why) != INGOT_OK)
         return command_fail(INGOT_EXIT_USAGE, "%s", why);

@@ -17,7 +17,7 @@
 #define STRIKES_MAX 16
 #define STALLS_MAX 5
 
-#define SYNC_FAULT_TEXT(name, text) [SYNC_FAULT_##name] = text,
+#define SYNC_FAULT_TEXT(name, text) [SYNC_FAULT_##name] = (text),
 static const char *const fault_texts[SYNC_FAULT_COUNT] = {SYNC_FAULT_LIST(SYNC_FAULT_TEXT)};
 
 const char *sync_fault_text(enum sync_fault fault)

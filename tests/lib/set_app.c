@@ -128,10 +128,23 @@ static void carry_out(const struct set_app *app, struct ingot_snapshot *snapshot
     INGOT_ASSERT(error == INGOT_OK);
 }
 
-/* After the wrapped App has done its part. */
-static enum ingot_error finish(const struct set_app *app, struct ingot_snapshot *snapshot,
-                               const struct ingot_buffer *before, struct ingot_execution *execution)
+/* Before the wrapped App does its part: the wish as it was. The buffer is the caller's to free. */
+static enum ingot_error begin(struct ingot_snapshot *snapshot, struct ingot_buffer *before)
 {
+    struct ingot_slice wish;
+    const enum ingot_error error = read_wish(snapshot, &wish);
+    ingot_buffer_append_slice(before, wish);
+    return error;
+}
+
+/* After the wrapped App has done its part, with this outcome. */
+static enum ingot_error finish(const struct set_app *app, struct ingot_snapshot *snapshot,
+                               const struct ingot_buffer *before, enum ingot_error outcome,
+                               struct ingot_execution *execution)
+{
+    if (outcome != INGOT_OK) {
+        return outcome;
+    }
     struct ingot_slice wish;
     const enum ingot_error error = read_wish(snapshot, &wish);
     if (error == INGOT_OK && !ingot_slice_equal(wish, ingot_buffer_slice(before))) {
@@ -144,16 +157,12 @@ static enum ingot_error propose_block(void *context, const struct ingot_propose_
                                       struct ingot_execution *execution)
 {
     struct set_app *app = context;
-    struct ingot_slice wish;
     struct ingot_buffer before = {0};
-    enum ingot_error error = read_wish(request->snapshot, &wish);
-    ingot_buffer_append_slice(&before, wish);
+    enum ingot_error error = begin(request->snapshot, &before);
     if (error == INGOT_OK) {
         error = app->kv.propose_block(app->kv.context, request, execution);
     }
-    if (error == INGOT_OK) {
-        error = finish(app, request->snapshot, &before, execution);
-    }
+    error = finish(app, request->snapshot, &before, error, execution);
     ingot_buffer_deinit(&before);
     return error;
 }
@@ -162,16 +171,12 @@ static enum ingot_error validate_block(void *context, const struct ingot_validat
                                        struct ingot_execution *execution)
 {
     struct set_app *app = context;
-    struct ingot_slice wish;
     struct ingot_buffer before = {0};
-    enum ingot_error error = read_wish(request->snapshot, &wish);
-    ingot_buffer_append_slice(&before, wish);
+    enum ingot_error error = begin(request->snapshot, &before);
     if (error == INGOT_OK) {
         error = app->kv.validate_block(app->kv.context, request, execution);
     }
-    if (error == INGOT_OK) {
-        error = finish(app, request->snapshot, &before, execution);
-    }
+    error = finish(app, request->snapshot, &before, error, execution);
     ingot_buffer_deinit(&before);
     return error;
 }

@@ -100,15 +100,19 @@ def expect(blamed, *reasons):
             raise Failure(f"nobody was blamed for {reason}: {blamed}")
 
 
-def lies_about_blocks(blocks):
-    expect(run(blocks, "wrong-block", "truncated", "inflated"), "invalid", "height_not_shown")
+def tests(blocks):
+    """The tests, each with a chain of so many blocks."""
 
+    def wrong_blocks_missing_ends_and_invented_heights():
+        expect(run(blocks, "wrong-block", "truncated", "inflated"), "invalid", "height_not_shown")
 
-def waste_of_time_and_memory(blocks):
-    expect(run(blocks, "silent", "slow", "huge"), "stalled", "invalid")
+    def silence_single_bytes_and_huge_frames():
+        expect(run(blocks, "silent", "slow", "huge"), "stalled", "invalid")
 
+    def an_honest_peer_is_not_blamed():
+        blamed = run(blocks)
+        if blamed:
+            raise Failure(f"an honest peer was blamed: {blamed}")
 
-def nobody_lies(blocks):
-    blamed = run(blocks)
-    if blamed:
-        raise Failure(f"an honest peer was blamed: {blamed}")
+    return (wrong_blocks_missing_ends_and_invented_heights, silence_single_bytes_and_huge_frames,
+            an_honest_peer_is_not_blamed)

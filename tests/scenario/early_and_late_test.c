@@ -9,43 +9,8 @@
 #include <stdint.h>
 
 #include <cmocka.h>
-#include <stdlib.h>
 
-#include "lib/solo.h"
-
-/* Leads none of the views that the stories are about. */
-#define ME 3
-
-static int set_up(void **state)
-{
-    struct solo *solo = calloc(1, sizeof *solo);
-    assert_non_null(solo);
-    solo_init(solo, ME);
-    for (uint64_t view = 1; view <= 8; view++) {
-        assert_int_not_equal(solo_leader(solo, view), ME);
-    }
-    *state = solo;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    solo_deinit(*state);
-    free(*state);
-    return 0;
-}
-
-static void start_again(void **state)
-{
-    (void)tear_down(state);
-    (void)set_up(state);
-}
-
-static void expect_position(struct position position, uint64_t epoch, uint64_t view)
-{
-    assert_int_equal(position.epoch, epoch);
-    assert_int_equal(position.view, view);
-}
+#include "lib/solo_story.h"
 
 /* A block of view 1 on genesis; a set-changing one where asked for. */
 static struct block *make(struct solo *solo, bool changes_set)
@@ -90,7 +55,7 @@ static void let_pass(struct solo *solo, enum meanwhile meanwhile, const struct b
 static void the_answer_of_the_app_comes_too_late(void **state)
 {
     for (unsigned i = 0; i < 2 * MEANWHILES; i++) {
-        start_again(state);
+        solo_start_again(state);
         struct solo *solo = *state;
         struct block *block = make(solo, i >= MEANWHILES);
         assert_int_equal(solo_propose(solo, block, NULL), REJECT_NONE);
@@ -118,12 +83,12 @@ static void the_answer_comes_when_the_change_is_committed(void **state)
     struct block *change = make(solo, true);
     assert_int_equal(solo_propose(solo, change, NULL), REJECT_NONE);
     assert_int_equal(solo_show_qc(solo, solo_phase_qc(solo, change, PHASE_COMMIT, 3)), REJECT_NONE);
-    expect_position(solo_status(solo).current, 0, 1);
+    solo_expect_position(solo_status(solo).current, 0, 1);
     (void)solo_validated(solo, change, true);
     /* Whatever it may say for the old epoch, it ends up in the new one. */
     assert_int_equal(solo_count(solo, CORE_COMMIT), 1);
     assert_ptr_equal(solo_effect(solo, CORE_COMMIT, 0)->next_set, solo->next_set);
-    expect_position(solo_status(solo).current, 1, 4);
+    solo_expect_position(solo_status(solo).current, 1, 4);
     assert_int_equal(solo_status(solo).last_voted.epoch, 0);
 }
 
@@ -159,7 +124,7 @@ static void a_certificate_for_an_unknown_block_waits(void **state)
         {PHASE_COMMIT, 9, {1, 5}, {1, 4}, {1, 4}, 2},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        start_again(state);
+        solo_start_again(state);
         struct solo *solo = *state;
         const struct block *b1 = solo_accept_next(solo, solo->genesis, 1);
         const bool is_generic = rows[i].phase == PHASE_GENERIC;
@@ -172,9 +137,9 @@ static void a_certificate_for_an_unknown_block_waits(void **state)
         assert_int_equal(solo_propose(solo, b2, NULL), REJECT_NONE);
         assert_int_equal(solo_validated(solo, b2, true), REJECT_NONE);
         const struct core_status after = solo_status(solo);
-        expect_position(after.current, rows[i].current.epoch, rows[i].current.view);
-        expect_position(after.high, rows[i].high.epoch, rows[i].high.view);
-        expect_position(after.locked, rows[i].locked.epoch, rows[i].locked.view);
+        solo_expect_position(after.current, rows[i].current.epoch, rows[i].current.view);
+        solo_expect_position(after.high, rows[i].high.epoch, rows[i].high.view);
+        solo_expect_position(after.locked, rows[i].locked.epoch, rows[i].locked.view);
         assert_int_equal(solo_count(solo, CORE_COMMIT), rows[i].commits);
     }
 }
@@ -191,8 +156,8 @@ static void a_nudge_of_an_unknown_block_waits(void **state)
     /* Nobody asks us to have voted for it before: who has it and agrees may help to commit it. */
     assert_int_equal(solo_propose(solo, change, NULL), REJECT_NONE);
     assert_int_equal(solo_validated(solo, change, true), REJECT_NONE);
-    expect_position(solo_status(solo).current, 0, 2);
-    expect_position(solo_status(solo).last_voted, 0, 2);
+    solo_expect_position(solo_status(solo).current, 0, 2);
+    solo_expect_position(solo_status(solo).last_voted, 0, 2);
     assert_true(solo->safety.has_vote);
     assert_int_equal(solo->safety.vote.phase, PHASE_PRECOMMIT);
     assert_memory_equal(solo->safety.vote.block.bytes, change->hash.bytes, INGOT_HASH_BYTES);
@@ -206,8 +171,8 @@ static void a_nudge_of_a_block_that_our_app_refuses_gets_no_vote(void **state)
     assert_int_equal(solo_validated(solo, change, false), REJECT_INVALID_BLOCK);
     (void)solo_nudge(solo, 2, solo_phase_qc(solo, change, PHASE_PREPARE, 1), NULL);
     assert_null(solo_sent_vote(solo));
-    expect_position(solo_status(solo).last_voted, 0, 0);
-    expect_position(solo_status(solo).high, 0, 0);
+    solo_expect_position(solo_status(solo).last_voted, 0, 0);
+    solo_expect_position(solo_status(solo).high, 0, 0);
 }
 
 /* --- Behind. --- */
@@ -234,7 +199,7 @@ static void whoever_shows_that_it_is_behind_is_told_at_once(void **state)
     struct solo *solo = *state;
     struct block *b1 = solo_accept_next(solo, solo->genesis, 1);
     assert_int_equal(solo_show_tc(solo, solo_tc(solo, 1, solo_qc(solo, b1))), REJECT_NONE);
-    expect_position(solo_status(solo).current, 0, 5);
+    solo_expect_position(solo_status(solo).current, 0, 5);
 
     /* Those who gave up on a view that has ended, who propose in one, and who advertise less. */
     (void)solo_timeout(solo, 1, 1, solo_qc(solo, solo->genesis), NULL);
@@ -264,7 +229,7 @@ static void a_member_of_the_old_set_that_gives_up_is_told_of_the_new_epoch(void 
     struct block *change = make(solo, true);
     solo_accept(solo, change, NULL);
     assert_int_equal(solo_show_qc(solo, solo_phase_qc(solo, change, PHASE_COMMIT, 3)), REJECT_NONE);
-    expect_position(solo_status(solo).current, 1, 4);
+    solo_expect_position(solo_status(solo).current, 1, 4);
     /* The driver recognises it before it looks at signatures, and answers for it. */
     struct message *message = message_new(MESSAGE_TIMEOUT);
     message->timeout = (struct timeout){
@@ -277,7 +242,7 @@ static void a_member_of_the_old_set_that_gives_up_is_told_of_the_new_epoch(void 
     assert_int_equal(answer->message->certificate.qc->phase, PHASE_COMMIT);
 }
 
-#define STORY(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define STORY(name) cmocka_unit_test_setup_teardown(name, solo_set_up, solo_tear_down)
 
 int main(void)
 {

@@ -9,37 +9,8 @@
 #include <stdint.h>
 
 #include <cmocka.h>
-#include <stdlib.h>
 
-#include "lib/solo.h"
-
-/* Leads none of the views that the stories are about. */
-#define ME 3
-
-static int set_up(void **state)
-{
-    struct solo *solo = calloc(1, sizeof *solo);
-    assert_non_null(solo);
-    solo_init(solo, ME);
-    for (uint64_t view = 1; view <= 8; view++) {
-        assert_int_not_equal(solo_leader(solo, view), ME);
-    }
-    *state = solo;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    solo_deinit(*state);
-    free(*state);
-    return 0;
-}
-
-static void expect_position(struct position position, uint64_t epoch, uint64_t view)
-{
-    assert_int_equal(position.epoch, epoch);
-    assert_int_equal(position.view, view);
-}
+#include "lib/solo_story.h"
 
 static void expect_voted(const struct solo *solo, const struct block *block, uint64_t view,
                          enum phase phase)
@@ -85,15 +56,15 @@ static void a_lock_outlives_any_number_of_timeouts(void **state)
     const struct block *b1 = solo_accept_next(solo, solo->genesis, 1);
     const struct block *b2 = solo_accept_next(solo, b1, 2);
     const struct block *b3 = solo_accept_next(solo, b2, 3);
-    expect_position(solo_status(solo).locked, 0, 1);
+    solo_expect_position(solo_status(solo).locked, 0, 1);
     assert_int_equal(solo_show_qc(solo, solo_qc(solo, b3)), REJECT_NONE);
-    expect_position(solo_status(solo).locked, 0, 2);
+    solo_expect_position(solo_status(solo).locked, 0, 2);
     /* A quorum that knows nothing of it gives up tenure after tenure. */
     for (uint64_t view = 4; view < 400; view += 4) {
         solo_tick(solo, 10000);
         assert_int_equal(solo_show_tc(solo, solo_tc(solo, view, solo_qc(solo, b1))), REJECT_NONE);
-        expect_position(solo_status(solo).locked, 0, 2);
-        expect_position(solo_status(solo).high, 0, 3);
+        solo_expect_position(solo_status(solo).locked, 0, 2);
+        solo_expect_position(solo_status(solo).high, 0, 3);
     }
     /* A proposal on what is below the lock gets no vote, although its TC allows it. */
     const uint64_t view = solo_status(solo).current.view;
@@ -110,13 +81,13 @@ static void a_lock_of_a_phase_outlives_any_number_of_timeouts(void **state)
     const struct block *change = accept_change(solo);
     nudge_on(solo, change, 2, PHASE_PREPARE);
     nudge_on(solo, change, 3, PHASE_PRECOMMIT);
-    expect_position(solo_status(solo).locked, 0, 1);
+    solo_expect_position(solo_status(solo).locked, 0, 1);
     for (uint64_t view = 4; view < 400; view += 4) {
         solo_tick(solo, 10000);
         assert_int_equal(solo_show_tc(solo, solo_tc(solo, view, solo_qc(solo, solo->genesis))),
                          REJECT_NONE);
-        expect_position(solo_status(solo).locked, 0, 1);
-        expect_position(solo_status(solo).high, 0, 2);
+        solo_expect_position(solo_status(solo).locked, 0, 1);
+        solo_expect_position(solo_status(solo).high, 0, 2);
     }
     const uint64_t view = solo_status(solo).current.view;
     struct block *rival = solo_make(solo, solo->genesis, view);
@@ -139,7 +110,7 @@ static void replaying_an_old_qc_lowers_nothing(void **state)
     const struct block *b6 = solo_accept_next(solo, b5, 6);
     assert_int_equal(solo_show_qc(solo, solo_qc(solo, b6)), REJECT_NONE);
     const struct core_status before = solo_status(solo);
-    expect_position(before.locked, 0, 5);
+    solo_expect_position(before.locked, 0, 5);
     const struct block *old[] = {b1, b2, b5, b6};
     for (size_t i = 0; i < sizeof old / sizeof old[0]; i++) {
         (void)solo_show_qc(solo, solo_qc(solo, old[i]));
@@ -159,9 +130,9 @@ static void replaying_an_old_qc_of_a_phase_lowers_nothing(void **state)
     solo_accept(solo, first, NULL);
     assert_int_equal(solo_show_qc(solo, solo_qc(solo, first)), REJECT_NONE);
     const struct core_status before = solo_status(solo);
-    expect_position(before.current, 1, 5);
-    expect_position(before.high, 1, 4);
-    expect_position(before.locked, 1, 3);
+    solo_expect_position(before.current, 1, 5);
+    solo_expect_position(before.high, 1, 4);
+    solo_expect_position(before.locked, 1, 3);
     /* All that the old set has ever certified, and what it certifies again in later views. */
     for (uint64_t later = 0; later <= 400; later += 40) {
         const struct {
@@ -188,7 +159,7 @@ static void a_locked_replica_accepts_the_same_block_again(void **state)
     nudge_on(solo, change, 3, PHASE_PRECOMMIT);
     /* The view fails after all have voted to commit. Whoever leads next prepares it again, though
      * this block's own justify is far below the lock. */
-    expect_position(solo_status(solo).locked, 0, 1);
+    solo_expect_position(solo_status(solo).locked, 0, 1);
     assert_int_equal(solo_nudge(solo, 5, solo_phase_qc(solo, change, PHASE_PRECOMMIT, 2),
                                 solo_tc(solo, 3, solo_phase_qc(solo, change, PHASE_PRECOMMIT, 2))),
                      REJECT_NONE);
@@ -197,7 +168,7 @@ static void a_locked_replica_accepts_the_same_block_again(void **state)
     nudge_on(solo, change, 7, PHASE_PRECOMMIT);
     assert_int_equal(solo_show_qc(solo, solo_phase_qc(solo, change, PHASE_COMMIT, 7)), REJECT_NONE);
     assert_int_equal(solo_count(solo, CORE_COMMIT), 1);
-    expect_position(solo_status(solo).current, 1, 4);
+    solo_expect_position(solo_status(solo).current, 1, 4);
 }
 
 static void a_locked_replica_accepts_the_same_parent_again(void **state)
@@ -206,7 +177,7 @@ static void a_locked_replica_accepts_the_same_parent_again(void **state)
     const struct block *b1 = solo_accept_next(solo, solo->genesis, 1);
     const struct block *b2 = solo_accept_next(solo, b1, 2);
     assert_int_equal(solo_show_qc(solo, solo_qc(solo, b2)), REJECT_NONE);
-    expect_position(solo_status(solo).locked, 0, 1);
+    solo_expect_position(solo_status(solo).locked, 0, 1);
     /* The view fails; a later leader builds on the very QC that we are locked on. */
     struct block *again = solo_make(solo, b1, 5);
     solo_accept(solo, again, solo_tc(solo, 3, solo_qc(solo, b1)));
@@ -222,9 +193,9 @@ static void a_hidden_precommit_lock_is_provable(void **state)
     nudge_on(solo, change, 2, PHASE_PREPARE);
     assert_int_equal(solo_show_qc(solo, solo_phase_qc(solo, change, PHASE_PRECOMMIT, 2)),
                      REJECT_NONE);
-    expect_position(solo_status(solo).high, 0, 2);
-    expect_position(solo_status(solo).locked, 0, 1);
-    expect_position(solo_status(solo).current, 0, 3);
+    solo_expect_position(solo_status(solo).high, 0, 2);
+    solo_expect_position(solo_status(solo).locked, 0, 1);
+    solo_expect_position(solo_status(solo).current, 0, 3);
     /* The others complete a TC without us; the most that they know is the Prepare QC. */
     assert_int_equal(solo_nudge(solo, 5, solo_phase_qc(solo, change, PHASE_PREPARE, 1),
                                 solo_tc(solo, 3, solo_phase_qc(solo, change, PHASE_PREPARE, 1))),
@@ -233,7 +204,7 @@ static void a_hidden_precommit_lock_is_provable(void **state)
     nudge_on(solo, change, 6, PHASE_PREPARE);
     nudge_on(solo, change, 7, PHASE_PRECOMMIT);
     assert_int_equal(solo_show_qc(solo, solo_phase_qc(solo, change, PHASE_COMMIT, 7)), REJECT_NONE);
-    expect_position(solo_status(solo).current, 1, 4);
+    solo_expect_position(solo_status(solo).current, 1, 4);
 }
 
 static void a_precommit_lock_lets_no_rival_of_its_block_pass(void **state)
@@ -262,8 +233,8 @@ static void the_child_of_a_change_cannot_be_voted_out_by_the_old_set(void **stat
     struct block *second = solo_make(solo, first, 5);
     solo_accept(solo, second, NULL);
     assert_int_equal(solo_show_qc(solo, solo_qc(solo, second)), REJECT_NONE);
-    expect_position(solo_status(solo).locked, 1, 4);
-    expect_position(solo_status(solo).current, 1, 6);
+    solo_expect_position(solo_status(solo).locked, 1, 4);
+    solo_expect_position(solo_status(solo).current, 1, 6);
     /* The old set has certified the change once more, in a view far above. */
     struct qc *late = solo_phase_qc(solo, change, PHASE_COMMIT, 6);
     struct block *rival = solo_make(solo, change, 6);
@@ -272,10 +243,10 @@ static void the_child_of_a_change_cannot_be_voted_out_by_the_old_set(void **stat
     assert_int_not_equal(solo_propose(solo, rival, NULL), REJECT_NONE);
     assert_int_equal(solo_count(solo, CORE_ASK_VALIDATE), 0);
     assert_null(solo_sent_vote(solo));
-    expect_position(solo_status(solo).locked, 1, 4);
+    solo_expect_position(solo_status(solo).locked, 1, 4);
 }
 
-#define STORY(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define STORY(name) cmocka_unit_test_setup_teardown(name, solo_set_up, solo_tear_down)
 
 int main(void)
 {

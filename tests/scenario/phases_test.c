@@ -10,34 +10,8 @@
 #include <stdint.h>
 
 #include <cmocka.h>
-#include <stdlib.h>
 
-#include "lib/solo.h"
-
-/* Leads none of the views that the stories are about, unless they say so. */
-#define FOLLOWER 3
-
-static int set_up(void **state)
-{
-    struct solo *solo = calloc(1, sizeof *solo);
-    assert_non_null(solo);
-    solo_init(solo, FOLLOWER);
-    *state = solo;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    solo_deinit(*state);
-    free(*state);
-    return 0;
-}
-
-static void expect_position(struct position position, uint64_t epoch, uint64_t view)
-{
-    assert_int_equal(position.epoch, epoch);
-    assert_int_equal(position.view, view);
-}
+#include "lib/solo_story.h"
 
 static struct block *accept_change(struct solo *solo)
 {
@@ -86,8 +60,8 @@ static void the_commit_qc_opens_the_epoch_after_everything_is_durable(void **sta
     assert_true(safety_at < word_at);
     assert_ptr_equal(solo->effects.items[commit_at].next_set, solo->next_set);
     assert_int_equal(solo->effects.items[word_at].message->certificate.qc->phase, PHASE_COMMIT);
-    expect_position(solo->safety.current, 1, 4);
-    expect_position(solo->safety.locked, 1, 3);
+    solo_expect_position(solo->safety.current, 1, 4);
+    solo_expect_position(solo->safety.locked, 1, 3);
     assert_ptr_equal(core_find_set(solo->core, 1), solo->next_set);
     /* Said once, however often others say it. */
     (void)solo_show_qc(solo, solo_phase_qc(solo, change, PHASE_COMMIT, 3));
@@ -155,7 +129,7 @@ static void the_leader_nudges_from_phase_to_phase(void **state)
         assert_int_equal(nudge->vote.phase, phases[i + 1]);
     }
     assert_null(collect(solo, change, 3, PHASE_COMMIT));
-    expect_position(solo_status(solo).current, 1, 4);
+    solo_expect_position(solo_status(solo).current, 1, 4);
 }
 
 static void votes_for_a_block_that_is_still_on_its_way_count_once_it_is_here(void **state)
@@ -164,11 +138,11 @@ static void votes_for_a_block_that_is_still_on_its_way_count_once_it_is_here(voi
     struct block *change = solo_make_change(solo, solo->genesis, 1);
     for (uint32_t voter = 0; voter < 3; voter++) {
         assert_int_equal(vote(solo, voter, 0, 3, PHASE_COMMIT, change), REJECT_NONE);
-        expect_position(solo_status(solo).current, 0, 1);
+        solo_expect_position(solo_status(solo).current, 0, 1);
     }
     assert_int_equal(solo_propose(solo, change, NULL), REJECT_NONE);
     (void)solo_validated(solo, change, true);
-    expect_position(solo_status(solo).current, 1, 4);
+    solo_expect_position(solo_status(solo).current, 1, 4);
     assert_int_equal(solo_count(solo, CORE_COMMIT), 1);
 }
 
@@ -188,7 +162,7 @@ static void votes_of_the_old_set_count_for_nothing_in_the_new_one(void **state)
     for (uint32_t voter = 0; voter < 3; voter++) {
         (void)vote(solo, voter, 1, 4, PHASE_GENERIC, first);
     }
-    expect_position(solo_status(solo).high, 1, 4);
+    solo_expect_position(solo_status(solo).high, 1, 4);
 }
 
 static void timeouts_of_the_old_set_count_for_nothing_in_the_new_one(void **state)
@@ -202,7 +176,7 @@ static void timeouts_of_the_old_set_count_for_nothing_in_the_new_one(void **stat
                              REJECT_PAST);
         }
         (void)solo_show_tc(solo, solo_tc(solo, view, solo_qc(solo, solo->genesis)));
-        expect_position(solo_status(solo).current, 1, 4);
+        solo_expect_position(solo_status(solo).current, 1, 4);
         assert_int_equal(solo_status(solo).timeouts, 0);
         assert_int_equal(solo_count(solo, CORE_PERSIST_SAFETY), 0);
     }
@@ -244,7 +218,7 @@ static void a_leader_that_restarts_nudges_nothing_at_or_below_its_vote(void **st
                                               .next_set = solo->next_set});
     assert_non_null(collect(solo, change, 1, PHASE_PREPARE));
     solo_restart(solo, &change, 1);
-    expect_position(solo_status(solo).current, 0, 2);
+    solo_expect_position(solo_status(solo).current, 0, 2);
     assert_null(find_broadcast(solo, MESSAGE_NUDGE));
     assert_null(find_broadcast(solo, MESSAGE_PROPOSE));
     assert_int_equal(solo_count(solo, CORE_ASK_PROPOSE), 0);
@@ -253,7 +227,7 @@ static void a_leader_that_restarts_nudges_nothing_at_or_below_its_vote(void **st
     assert_non_null(collect(solo, change, 2, PHASE_PRECOMMIT));
 }
 
-#define STORY(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define STORY(name) cmocka_unit_test_setup_teardown(name, solo_set_up, solo_tear_down)
 
 int main(void)
 {

@@ -9,34 +9,8 @@
 #include <stdint.h>
 
 #include <cmocka.h>
-#include <stdlib.h>
 
-#include "lib/solo.h"
-
-/* Leads none of the views that the stories are about. */
-#define ME 3
-
-static int set_up(void **state)
-{
-    struct solo *solo = calloc(1, sizeof *solo);
-    assert_non_null(solo);
-    solo_init(solo, ME);
-    *state = solo;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    solo_deinit(*state);
-    free(*state);
-    return 0;
-}
-
-static void start_again(void **state)
-{
-    (void)tear_down(state);
-    (void)set_up(state);
-}
+#include "lib/solo_story.h"
 
 static uint64_t committed_height(const struct solo *solo)
 {
@@ -58,7 +32,7 @@ static void a_view_gap_commits_nothing(void **state)
         {"consecutive, but later", {5, 6, 7}, true},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        start_again(state);
+        solo_start_again(state);
         struct solo *solo = *state;
         const struct block *block = solo->genesis;
         for (size_t j = 0; j < 3; j++) {
@@ -82,7 +56,7 @@ static void a_block_that_is_prepared_again_commits_nothing_below_it(void **state
         bool commits;
     } rows[] = {{3, true}, {4, false}, {5, false}};
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        start_again(state);
+        solo_start_again(state);
         struct solo *solo = *state;
         const struct block *b1 = solo_accept_next(solo, solo->genesis, 1);
         const struct block *b2 = solo_accept_next(solo, b1, 2);
@@ -114,7 +88,7 @@ static void a_gap_between_phases_prepares_again(void **state)
         {"Commit follows a late Precommit", PHASE_PRECOMMIT, 5, 6, PHASE_COMMIT},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        start_again(state);
+        solo_start_again(state);
         struct solo *solo = *state;
         struct block *change = solo_make_change(solo, solo->genesis, 1);
         solo_accept(solo, change, NULL);
@@ -150,7 +124,7 @@ static void the_last_blocks_of_an_epoch_and_the_first_of_the_next_are_no_chain(v
     assert_int_equal(committed_height(solo), 2);
 }
 
-#define STORY(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define STORY(name) cmocka_unit_test_setup_teardown(name, solo_set_up, solo_tear_down)
 
 int main(void)
 {

@@ -38,12 +38,7 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     struct fixture *fixture = *state;
-    for (uint32_t i = 0; i < fixture->state.count; i++) {
-        ingot_buffer_deinit(&fixture->state.items[i].key);
-        ingot_buffer_deinit(&fixture->state.items[i].value);
-    }
-    for (uint32_t i = 0; i < 16; i++)
-        ingot_buffer_deinit(&fixture->execution.data[i]);
+    app_state_deinit(&fixture->state, &fixture->execution);
     ingot_app_deinit(&fixture->app);
     free(fixture);
     return 0;
@@ -57,16 +52,7 @@ static struct ingot_slice text(const char *bytes)
 static enum ingot_error validate(struct fixture *fixture, const struct ingot_slice *transactions,
                                  uint32_t count)
 {
-    fixture->execution.count = 0;
-    fixture->execution.room = 16;
-    const struct ingot_block_info info = {.height = 8};
-    const struct ingot_validate_request request = {
-        .block = &info,
-        .snapshot = &fixture->state,
-        .transactions = transactions,
-        .transaction_count = count,
-    };
-    return fixture->app.validate_block(fixture->app.context, &request, &fixture->execution);
+    return app_state_validate(&fixture->app, &fixture->execution, transactions, count);
 }
 
 /* Executes one transaction and checks its result; frees it. */

@@ -61,12 +61,7 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     struct fixture *fixture = *state;
-    for (uint32_t i = 0; i < fixture->state.count; i++) {
-        ingot_buffer_deinit(&fixture->state.items[i].key);
-        ingot_buffer_deinit(&fixture->state.items[i].value);
-    }
-    for (uint32_t i = 0; i < 16; i++)
-        ingot_buffer_deinit(&fixture->execution.data[i]);
+    app_state_deinit(&fixture->state, &fixture->execution);
     ingot_buffer_deinit(&fixture->transaction);
     ingot_app_deinit(&fixture->app);
     free(fixture);
@@ -102,15 +97,7 @@ static void make(struct fixture *fixture, uint64_t sequence, const struct ingot_
 static void execute(struct fixture *fixture)
 {
     const struct ingot_slice slice = ingot_buffer_slice(&fixture->transaction);
-    const struct ingot_block_info info = {.height = 8};
-    const struct ingot_validate_request request = {.block = &info,
-                                                   .snapshot = &fixture->state,
-                                                   .transactions = &slice,
-                                                   .transaction_count = 1};
-    fixture->execution.count = 0;
-    fixture->execution.room = 16;
-    assert_int_equal(
-        fixture->app.validate_block(fixture->app.context, &request, &fixture->execution), INGOT_OK);
+    assert_int_equal(app_state_validate(&fixture->app, &fixture->execution, &slice, 1), INGOT_OK);
     assert_int_equal(fixture->execution.count, 1);
 }
 
@@ -389,14 +376,8 @@ static void the_stores_errors_are_passed_on(void **state)
     make(fixture, 1, changes, 1);
     fixture->state.fails_with = INGOT_ERROR_IO;
     const struct ingot_slice slice = ingot_buffer_slice(&fixture->transaction);
-    const struct ingot_block_info info = {.height = 8};
-    const struct ingot_validate_request request = {.block = &info,
-                                                   .snapshot = &fixture->state,
-                                                   .transactions = &slice,
-                                                   .transaction_count = 1};
-    assert_int_equal(
-        fixture->app.validate_block(fixture->app.context, &request, &fixture->execution),
-        INGOT_ERROR_IO);
+    assert_int_equal(app_state_validate(&fixture->app, &fixture->execution, &slice, 1),
+                     INGOT_ERROR_IO);
     expect_next_sequence(fixture, INGOT_KV_STORE_FAILED, "");
 }
 

@@ -37,6 +37,34 @@ struct ingot_execution {
     bool refuses_index_1;
 };
 
+static inline void app_state_deinit(struct ingot_snapshot *state, struct ingot_execution *execution)
+{
+    for (uint32_t i = 0; i < state->count; i++) {
+        ingot_buffer_deinit(&state->items[i].key);
+        ingot_buffer_deinit(&state->items[i].value);
+    }
+    for (uint32_t i = 0; i < 16; i++)
+        ingot_buffer_deinit(&execution->data[i]);
+}
+
+/* The App validates a block of height 8; the results are the execution's. */
+static inline enum ingot_error app_state_validate(const struct ingot_app *app,
+                                                  struct ingot_execution *execution,
+                                                  const struct ingot_slice *transactions,
+                                                  uint32_t count)
+{
+    execution->count = 0;
+    execution->room = 16;
+    const struct ingot_block_info info = {.height = 8};
+    const struct ingot_validate_request request = {
+        .block = &info,
+        .snapshot = execution->state,
+        .transactions = transactions,
+        .transaction_count = count,
+    };
+    return app->validate_block(app->context, &request, execution);
+}
+
 static uint32_t position_of(const struct ingot_snapshot *state, struct ingot_slice key, bool *found)
 {
     uint32_t at = 0;

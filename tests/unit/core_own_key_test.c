@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lib/solo.h"
+#include "lib/solo_story.h"
 
 static int set_up(void **state)
 {
@@ -24,13 +24,6 @@ static int set_up(void **state)
         solo_init(solo, 1);
     }
     *state = solo;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    solo_deinit(*state);
-    free(*state);
     return 0;
 }
 
@@ -148,17 +141,18 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_vote_above_our_last_that_we_did_not_cast_ends_our_signing,
-                                        set_up, tear_down),
+                                        set_up, solo_tear_down),
         cmocka_unit_test_setup_teardown(
-            a_timeout_above_our_last_vote_that_we_did_not_send_ends_our_signing, set_up, tear_down),
+            a_timeout_above_our_last_vote_that_we_did_not_send_ends_our_signing, set_up,
+            solo_tear_down),
         cmocka_unit_test_setup_teardown(a_vote_in_a_view_that_we_gave_up_ends_our_signing, set_up,
-                                        tear_down),
+                                        solo_tear_down),
         cmocka_unit_test_setup_teardown(another_vote_in_the_view_of_ours_ends_our_signing, set_up,
-                                        tear_down),
+                                        solo_tear_down),
         cmocka_unit_test_setup_teardown(what_we_said_ourselves_may_come_back_by_any_channel, set_up,
-                                        tear_down),
+                                        solo_tear_down),
         cmocka_unit_test_setup_teardown(
-            while_signing_is_withheld_the_originals_words_raise_no_alarm, set_up, tear_down),
+            while_signing_is_withheld_the_originals_words_raise_no_alarm, set_up, solo_tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lib/solo.h"
+#include "lib/solo_story.h"
 
 static int set_up(void **state)
 {
@@ -19,13 +19,6 @@ static int set_up(void **state)
     assert_non_null(solo);
     solo_init(solo, 0);
     *state = solo;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    solo_deinit(*state);
-    free(*state);
     return 0;
 }
 
@@ -87,11 +80,11 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_tick_that_comes_early_is_asked_for_again, set_up,
-                                        tear_down),
+                                        solo_tear_down),
         cmocka_unit_test_setup_teardown(every_tick_arms_the_next_however_long_the_silence, set_up,
-                                        tear_down),
-        cmocka_unit_test_setup_teardown(a_view_lasts_its_base_timeout, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_slow_disk_makes_views_longer, set_up, tear_down),
+                                        solo_tear_down),
+        cmocka_unit_test_setup_teardown(a_view_lasts_its_base_timeout, set_up, solo_tear_down),
+        cmocka_unit_test_setup_teardown(a_slow_disk_makes_views_longer, set_up, solo_tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

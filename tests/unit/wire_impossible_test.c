@@ -30,11 +30,18 @@ static int tear_down(void **state)
     return 0;
 }
 
-static struct ingot_buffer encoded(const struct message *message)
+/* Takes the message. */
+static enum reject decode_encoded(struct message *message)
 {
     struct ingot_buffer bytes = {0};
     wire_encode(message, &bytes);
-    return bytes;
+    struct message *back;
+    const enum reject reject = wire_decode(ingot_buffer_slice(&bytes), &back);
+    assert_true((reject == REJECT_NONE) == (back != NULL));
+    message_unref(back);
+    message_unref(message);
+    ingot_buffer_deinit(&bytes);
+    return reject;
 }
 
 static enum reject decode_qc_after(void (*spoil)(struct qc *qc))
@@ -128,13 +135,7 @@ static enum reject decode_changed_block(void (*spoil)(struct block *block))
 {
     struct message *message = samples_message(&samples, MESSAGE_PROPOSE, 1);
     spoil(message->propose.block);
-    struct ingot_buffer bytes = encoded(message);
-    struct message *back;
-    const enum reject reject = wire_decode(ingot_buffer_slice(&bytes), &back);
-    message_unref(back);
-    message_unref(message);
-    ingot_buffer_deinit(&bytes);
-    return reject;
+    return decode_encoded(message);
 }
 
 static void spoil_height_zero(struct block *block)
@@ -210,13 +211,7 @@ static enum reject decode_nudge_after(void (*spoil)(struct nudge *nudge))
 {
     struct message *message = samples_message(&samples, MESSAGE_NUDGE, 0);
     spoil(&message->nudge);
-    struct ingot_buffer bytes = encoded(message);
-    struct message *back;
-    const enum reject reject = wire_decode(ingot_buffer_slice(&bytes), &back);
-    message_unref(back);
-    message_unref(message);
-    ingot_buffer_deinit(&bytes);
-    return reject;
+    return decode_encoded(message);
 }
 
 static void spoil_nudge_epoch(struct nudge *nudge)
@@ -262,11 +257,7 @@ static void an_answer_with_impossible_heights_is_refused(void **state)
         uint64_t *const fields[] = {&message->sync_response.committed_height,
                                     &message->sync_response.lowest_height};
         *fields[field] = WIRE_NUMBER_MAX + 1;
-        struct ingot_buffer bytes = encoded(message);
-        struct message *back;
-        assert_int_equal(wire_decode(ingot_buffer_slice(&bytes), &back), REJECT_MALFORMED);
-        message_unref(message);
-        ingot_buffer_deinit(&bytes);
+        assert_int_equal(decode_encoded(message), REJECT_MALFORMED);
     }
 }
 
