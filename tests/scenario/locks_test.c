@@ -12,6 +12,17 @@
 
 #include "lib/solo_story.h"
 
+/* A child of `parent` gets no vote, although the TC that comes with it allows it. */
+static void expect_below_lock(struct solo *solo, const struct block *parent, uint64_t view,
+                              uint64_t tc_view)
+{
+    struct block *rival = solo_make(solo, parent, view);
+    assert_int_equal(solo_propose(solo, rival, solo_tc(solo, tc_view, solo_qc(solo, parent))),
+                     REJECT_NONE);
+    assert_int_equal(solo_validated(solo, rival, true), REJECT_BELOW_LOCK);
+    assert_null(solo_sent_vote(solo));
+}
+
 static void expect_voted(const struct solo *solo, const struct block *block, uint64_t view,
                          enum phase phase)
 {
@@ -66,13 +77,8 @@ static void a_lock_outlives_any_number_of_timeouts(void **state)
         solo_expect_position(solo_status(solo).locked, 0, 2);
         solo_expect_position(solo_status(solo).high, 0, 3);
     }
-    /* A proposal on what is below the lock gets no vote, although its TC allows it. */
     const uint64_t view = solo_status(solo).current.view;
-    struct block *rival = solo_make(solo, b1, view);
-    assert_int_equal(solo_propose(solo, rival, solo_tc(solo, view - 4, solo_qc(solo, b1))),
-                     REJECT_NONE);
-    assert_int_equal(solo_validated(solo, rival, true), REJECT_BELOW_LOCK);
-    assert_null(solo_sent_vote(solo));
+    expect_below_lock(solo, b1, view, view - 4);
 }
 
 static void a_lock_of_a_phase_outlives_any_number_of_timeouts(void **state)
@@ -90,12 +96,7 @@ static void a_lock_of_a_phase_outlives_any_number_of_timeouts(void **state)
         solo_expect_position(solo_status(solo).high, 0, 2);
     }
     const uint64_t view = solo_status(solo).current.view;
-    struct block *rival = solo_make(solo, solo->genesis, view);
-    assert_int_equal(
-        solo_propose(solo, rival, solo_tc(solo, view - 4, solo_qc(solo, solo->genesis))),
-        REJECT_NONE);
-    assert_int_equal(solo_validated(solo, rival, true), REJECT_BELOW_LOCK);
-    assert_null(solo_sent_vote(solo));
+    expect_below_lock(solo, solo->genesis, view, view - 4);
 }
 
 /* --- Old certificates. --- */
@@ -214,11 +215,7 @@ static void a_precommit_lock_lets_no_rival_of_its_block_pass(void **state)
     nudge_on(solo, change, 2, PHASE_PREPARE);
     assert_int_equal(solo_show_qc(solo, solo_phase_qc(solo, change, PHASE_PRECOMMIT, 2)),
                      REJECT_NONE);
-    struct block *rival = solo_make(solo, solo->genesis, 5);
-    assert_int_equal(solo_propose(solo, rival, solo_tc(solo, 3, solo_qc(solo, solo->genesis))),
-                     REJECT_NONE);
-    assert_int_equal(solo_validated(solo, rival, true), REJECT_BELOW_LOCK);
-    assert_null(solo_sent_vote(solo));
+    expect_below_lock(solo, solo->genesis, 5, 3);
 }
 
 static void the_child_of_a_change_cannot_be_voted_out_by_the_old_set(void **state)
