@@ -133,6 +133,7 @@ enum reject certify_qc(struct core *core, uint32_t peer, struct qc *qc)
     if (qc_is_genesis(qc)) {
         return REJECT_NONE; /* it locks nothing and commits nothing, and every tree began with it */
     }
+    own_key_check_qc(core, qc);
     struct tree_node *node = tree_find(&core->tree, &qc->block);
     if (node == NULL) {
         return let_wait(core, peer, qc);
@@ -168,6 +169,7 @@ enum reject certify_tc(struct core *core, uint32_t peer, struct tc *tc)
     if (tc->epoch != safety->current.epoch && !MUTANT(OLD_TC_MOVES)) {
         return tc->epoch < safety->current.epoch ? REJECT_PAST : REJECT_UNKNOWN_EPOCH;
     }
+    own_key_check_tc(core, tc);
     if (certify_qc(core, peer, tc->high_qc) == REJECT_BINDING) {
         return REJECT_BINDING;
     }

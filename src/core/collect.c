@@ -52,14 +52,6 @@ static struct qc *form(const struct core *core, const struct vote *choice, uint6
     return qc;
 }
 
-/* A vote with our key that we did not cast: another process signs with our key. */
-static bool is_foreign(const struct core *core, const struct vote *vote)
-{
-    const int order = position_compare(vote_position(vote), core->safety.last_voted);
-    return order > 0 ||
-           (order == 0 && !(core->safety.has_vote && vote_same_choice(vote, &core->safety.vote)));
-}
-
 static enum reject keep(struct core *core, const struct vote *vote)
 {
     struct slot *slot = &core->slots[vote->voter];
@@ -128,8 +120,8 @@ enum reject collect_vote(struct core *core, uint32_t peer, const struct vote *vo
         return vote->epoch < core->safety.current.epoch ? REJECT_PAST : REJECT_UNKNOWN_EPOCH;
     }
     INGOT_ASSERT(vote->voter < core_set(core)->count);
-    if (peer != CORE_SELF && core_is_own_key(core, vote->voter) && is_foreign(core, vote)) {
-        return core_own_key_used(core, "a vote signed with our key that we did not cast");
+    if (peer != CORE_SELF && own_key_check_vote(core, vote)) {
+        return REJECT_DUPLICATE;
     }
     if (!core_wants_vote(core, vote_position(vote))) {
         return REJECT_PAST;

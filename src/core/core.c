@@ -45,19 +45,6 @@ bool core_is_own_key(const struct core *core, uint32_t member)
     return core_member(core) == member;
 }
 
-/*
- * While signing is withheld, what the original has said is still about, and anybody may show it
- * again; it is all at or below the position that ends the wait.
- */
-enum reject core_own_key_used(struct core *core, const char *reason)
-{
-    if (!core->config.withholds_signing) {
-        effect_stop_signing(core, reason);
-        core->has_stopped_signing = true;
-    }
-    return REJECT_DUPLICATE;
-}
-
 struct peer_state *core_peer(struct core *core, uint32_t peer)
 {
     INGOT_ASSERT(peer < INGOT_PEERS_MAX);

@@ -92,8 +92,6 @@ struct tree_node *core_high_node(const struct core *core); /* the high QC's bloc
 void core_tree_take(struct core *core, struct block *block, struct validator_set *next_set);
 bool core_may_sign(const struct core *core);
 bool core_is_own_key(const struct core *core, uint32_t member);
-/* Something bears our signature that this process did not say: ends all signing. */
-enum reject core_own_key_used(struct core *core, const char *reason);
 struct peer_state *core_peer(struct core *core, uint32_t peer);
 
 /* effect.c: what leaves. Each persists what changed first where the effect depends on it. */
@@ -150,6 +148,12 @@ enum reject vote_on_candidate(struct core *core, struct block *block);
 enum reject collect_vote(struct core *core, uint32_t peer, const struct vote *vote);
 /* Certificates that only waited for their block. */
 void collect_retry(struct core *core);
+
+/* own_key.c: true where somebody else signs with our key, and we sign no more. */
+bool own_key_check_vote(struct core *core, const struct vote *vote);
+bool own_key_check_timeout(struct core *core, uint32_t voter, struct position position);
+void own_key_check_qc(struct core *core, const struct qc *qc);
+void own_key_check_tc(struct core *core, const struct tc *tc);
 
 /* propose.c */
 void propose_if_due(struct core *core);

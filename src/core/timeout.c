@@ -86,9 +86,8 @@ enum reject timeout_receive(struct core *core, uint32_t peer, struct message *me
     if (timeout->epoch > core->safety.current.epoch) {
         return REJECT_UNKNOWN_EPOCH;
     }
-    if (peer != CORE_SELF && core_is_own_key(core, timeout->voter) &&
-        position_compare(position, core->safety.last_voted) > 0) {
-        return core_own_key_used(core, "a timeout signed with our key that we did not send");
+    if (peer != CORE_SELF && own_key_check_timeout(core, timeout->voter, position)) {
+        return REJECT_DUPLICATE;
     }
     if (timeout->tc != NULL) {
         (void)certify_tc(core, peer, timeout->tc);

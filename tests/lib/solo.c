@@ -205,10 +205,21 @@ void solo_deinit(struct solo *solo)
 
 /* --- Blocks and certificates. --- */
 
+/* A quorum of the others: what bears our signature, and we did not say, is another story. */
+static void sign_by_others(const struct solo *solo, uint64_t epoch, struct signers *signers)
+{
+    const struct validator_set *set = core_find_set(solo->core, epoch);
+    const uint32_t own = set == NULL ? solo->me : validator_set_find(set, &solo->config.key);
+    for (uint32_t i = 0; i < SOLO_VALIDATORS && signers_count(signers) < 3; i++) {
+        if (i != own) {
+            signers_add(signers, i);
+        }
+    }
+}
+
 struct qc *solo_phase_qc(const struct solo *solo, const struct block *block, enum phase phase,
                          uint64_t view)
 {
-    (void)solo;
     struct qc *qc = qc_new(3);
     qc->phase = phase;
     qc->epoch = block_epoch(block);
@@ -216,9 +227,7 @@ struct qc *solo_phase_qc(const struct solo *solo, const struct block *block, enu
     qc->block_view = block->view;
     qc->block = block->hash;
     qc->validator_count = SOLO_VALIDATORS;
-    for (uint32_t i = 0; i < 3; i++) {
-        signers_add(&qc->signers, i);
-    }
+    sign_by_others(solo, qc->epoch, &qc->signers);
     return qc;
 }
 
@@ -280,16 +289,15 @@ struct block *solo_make_change(struct solo *solo, const struct block *parent, ui
 
 struct tc *solo_tc(const struct solo *solo, uint64_t view, struct qc *high_qc)
 {
-    (void)solo;
     struct tc *tc = tc_new(3);
     tc->validator_count = SOLO_VALIDATORS;
     tc->epoch = qc_position(high_qc).epoch;
     tc->view = view;
     tc->high_qc = high_qc;
     for (uint32_t i = 0; i < 3; i++) {
-        signers_add(&tc->signers, i);
         tc->claims[i].view = qc_position(high_qc).view;
     }
+    sign_by_others(solo, tc->epoch, &tc->signers);
     return tc;
 }
 

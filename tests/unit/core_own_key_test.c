@@ -102,6 +102,53 @@ static void another_vote_in_the_view_of_ours_ends_our_signing(void **state)
     expect_alarm_and_silence(solo);
 }
 
+/* Votes go to leaders alone: all that a copy may see of the original are certificates. */
+static void our_signature_in_a_certificate_above_our_last_vote_ends_our_signing(void **state)
+{
+    struct solo *solo = *state;
+    struct block *block = solo_block(solo, solo->genesis, 1);
+    struct qc *qc = solo_qc(solo, block);
+    (void)solo_show_qc(solo, qc_ref(qc));
+    assert_null(solo_effect(solo, CORE_STOP_SIGNING, 0));
+    signers_add(&qc->signers, solo->me);
+    (void)solo_show_qc(solo, qc);
+    block_unref(block);
+    expect_alarm_and_silence(solo);
+}
+
+static void our_signature_in_a_certificate_of_another_block_ends_our_signing(void **state)
+{
+    struct solo *solo = *state;
+    (void)vote_in_view_1(solo);
+    struct block *other = solo_block(solo, solo->genesis, 1);
+    struct qc *qc = solo_qc(solo, other);
+    signers_add(&qc->signers, solo->me);
+    (void)solo_show_qc(solo, qc);
+    block_unref(other);
+    expect_alarm_and_silence(solo);
+}
+
+static void our_signature_in_a_tc_of_a_view_that_we_did_not_leave_ends_our_signing(void **state)
+{
+    struct solo *solo = *state;
+    struct tc *tc = solo_tc(solo, 5, solo_qc(solo, solo->genesis));
+    signers_add(&tc->signers, solo->me);
+    (void)solo_show_tc(solo, tc);
+    expect_alarm_and_silence(solo);
+}
+
+static void a_certificate_with_our_own_vote_is_no_offence(void **state)
+{
+    struct solo *solo = *state;
+    struct block *block = solo_block(solo, solo->genesis, 1);
+    solo_accept(solo, block, NULL);
+    struct qc *qc = solo_qc(solo, block);
+    signers_add(&qc->signers, solo->me);
+    assert_int_equal(solo_show_qc(solo, qc), REJECT_NONE);
+    block_unref(block);
+    assert_false(solo_status(solo).has_stopped_signing);
+}
+
 static void what_we_said_ourselves_may_come_back_by_any_channel(void **state)
 {
     struct solo *solo = *state;
@@ -148,6 +195,17 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_vote_in_a_view_that_we_gave_up_ends_our_signing, set_up,
                                         solo_tear_down),
         cmocka_unit_test_setup_teardown(another_vote_in_the_view_of_ours_ends_our_signing, set_up,
+                                        solo_tear_down),
+        cmocka_unit_test_setup_teardown(
+            our_signature_in_a_certificate_above_our_last_vote_ends_our_signing, set_up,
+            solo_tear_down),
+        cmocka_unit_test_setup_teardown(
+            our_signature_in_a_certificate_of_another_block_ends_our_signing, set_up,
+            solo_tear_down),
+        cmocka_unit_test_setup_teardown(
+            our_signature_in_a_tc_of_a_view_that_we_did_not_leave_ends_our_signing, set_up,
+            solo_tear_down),
+        cmocka_unit_test_setup_teardown(a_certificate_with_our_own_vote_is_no_offence, set_up,
                                         solo_tear_down),
         cmocka_unit_test_setup_teardown(what_we_said_ourselves_may_come_back_by_any_channel, set_up,
                                         solo_tear_down),
