@@ -23,15 +23,18 @@
 #define NODES 8
 #define TENURE 4
 #define NOBODY UINT32_MAX
-#define STRIDE_OF_STEPS 4
-#ifdef INGOT_DEBUG_CHECKS
-#define STRIDE 4
-#else
-#define STRIDE 1
-#endif
 #define LIMIT_MS 120000
 /* The new set has to commit so much on top of what was there when it came. */
 #define BLOCKS_MORE 4
+
+enum {
+    STRIDE_OF_STEPS = 4,
+#ifdef INGOT_DEBUG_CHECKS
+    STRIDE = 4
+#else
+    STRIDE = 1
+#endif
+};
 
 /* A kind of change: who is a member with what power before and after. */
 struct change {
