@@ -113,6 +113,11 @@ static void log_refusal(struct connection *connection, enum ingot_close_reason r
         (connection->dialled || connection->state > CONNECTION_SECURING)) {
         LOG(level, message, log_text("reason", ingot_close_reason_text(reason)),
             log_u64("peer", connection->peer->number), log_text("address", connection->address));
+    } else if (connection->has_stranger) {
+        /* For the operator to see whose line is missing. */
+        LOG(level, message, log_text("reason", ingot_close_reason_text(reason)),
+            log_text("address", connection->address),
+            log_hex("transport_key", connection->stranger.bytes, INGOT_PUBLIC_KEY_BYTES));
     } else {
         LOG(level, message, log_text("reason", ingot_close_reason_text(reason)),
             log_text("address", connection->address));
@@ -188,6 +193,8 @@ bool net_connection_accept_key(void *context, const struct ingot_public_key *key
     struct connection *connection = context;
     struct peer *peer = net_peers_by_key(connection->transport, key);
     if (peer == NULL) {
+        connection->has_stranger = true;
+        connection->stranger = *key;
         connection->refusal = connection->dialled ? INGOT_CLOSE_KEY_WRONG : INGOT_CLOSE_KEY_UNKNOWN;
         return false;
     }

@@ -62,6 +62,8 @@ struct connection {
     struct peer *peer;               /* NULL until known, and once closed */
     struct source *source;           /* of an accepted one, until it is ready */
     enum ingot_close_reason refusal; /* found in the handshake; INGOT_CLOSE_REASONS if none */
+    bool has_stranger;               /* refused for its key, which is: */
+    struct ingot_public_key stranger;
 
     struct resolution *resolution; /* resolving */
     struct evutil_addrinfo *addresses;

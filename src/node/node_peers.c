@@ -2,6 +2,7 @@
  * The node's peers: from the peers file to the network and the replica, at the start and whenever
  * the file is to be read again.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -127,11 +128,33 @@ static void log_refusal(char *why)
     }
 }
 
+/*
+ * A file that is empty, or has comments alone, is more likely half-written than meant to drop
+ * everybody. Whoever means it leaves the node's own line in.
+ */
+static bool names_somebody(const struct ingot_node *node, const struct peer_list *list, char *why,
+                           size_t why_size)
+{
+    bool has_peers = false;
+    for (uint32_t i = 0; i < INGOT_PEERS_MAX; i++) {
+        has_peers = has_peers || node->peers->slots[i].is_used;
+    }
+    if (list->count > 0 || !has_peers) {
+        return true;
+    }
+    (void)snprintf(why, why_size,
+                   "%s/%s: expected at least one line, as this node has peers; found none (a file "
+                   "with the node's own line alone removes them all)",
+                   node->home.folder, HOME_PEERS_FILE);
+    return false;
+}
+
 void node_peers_reload(struct ingot_node *node)
 {
     char why[4096] = "";
     struct peer_list list;
-    if (config_load_peers(&node->home, &list, why, sizeof why) != INGOT_OK) {
+    if (config_load_peers(&node->home, &list, why, sizeof why) != INGOT_OK ||
+        !names_somebody(node, &list, why, sizeof why)) {
         log_refusal(why);
         return;
     }

@@ -335,6 +335,17 @@ static void broadcast(struct replica *replica, struct core_effect *effect)
     }
 }
 
+static void log_set_change(const struct replica *replica, const struct block *block,
+                           const struct validator_set *set)
+{
+    const bool is_member = replica->options.has_key &&
+                           validator_set_find(set, &replica->options.key) != VALIDATOR_NONE;
+    LOG(LOG_INFO, "the validator set changes", log_u64("height", block->height),
+        log_u64("epoch", set->epoch), log_u64("members", set->count),
+        log_u64("total_power", set->total_power),
+        log_text("this_node_is_member", is_member ? "yes" : "no"));
+}
+
 static void report_commit(struct replica *replica, const struct outbox_item *item)
 {
     struct replica_output *output = &replica->options.output;
@@ -348,6 +359,9 @@ static void report_commit(struct replica *replica, const struct outbox_item *ite
     }
     replica->metrics.committed_blocks++;
     replica->metrics.committed_transactions += block->transaction_count;
+    if (item->effect.next_set != NULL) {
+        log_set_change(replica, block, item->effect.next_set);
+    }
     if (replica->options.app->committed != NULL) {
         const struct ingot_block_info info = executor_block_info(block);
         replica->options.app->committed(replica->options.app->context, &info);

@@ -91,6 +91,10 @@ def stays_behind(network, observer, validators):
     before = observer.height()
     refused = 'ingot_peer_refused_total{reason="key_unknown"}'
     network.until("it is refused", lambda: any(v.metrics().get(refused, 0) for v in validators))
+    key = f"transport_key={observer.transport_key}"
+    network.until("the log says whose line is missing", lambda: any(
+        key in last_line(validator, "connection refused reason=key_unknown")
+        for validator in validators))
     for number in range(5):
         validators[number % 4].commit(b"without%d=it" % number)
     expect(observer.height() == before, "the observer follows without a connection")
@@ -134,6 +138,8 @@ def a_peers_file_with_a_mistake_changes_nothing():
             "peers:6: expected each validator key once": good + good.splitlines()[2] + "\n",
             "peers:2: expected another node's validator key":
                 good.replace(node.transport_key, node.public_key),
+            "peers: expected at least one line": "",
+            "found none (a file with the node's own line": "# nobody\n\n",
         }
         for complaint, text in mistakes.items():
             with open(node.peers, "w") as file:
