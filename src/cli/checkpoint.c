@@ -273,7 +273,9 @@ static enum ingot_exit check_options(const struct command *command, bool is_expo
         return command_usage(command, "--in is missing");
     if (!is_export && options->out != NULL)
         return command_usage(command, "import takes no --out");
-    if (!is_export && options->has_hash == options->trust)
+    if (!is_export && options->has_hash && options->trust)
+        return command_usage(command, "expected --hash or --trust, not both");
+    if (!is_export && !options->has_hash && !options->trust)
         return command_usage(command,
                              "expected --hash with the hash that the export printed, or --trust "
                              "to take the file as it is");

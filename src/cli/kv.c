@@ -35,13 +35,28 @@ static enum ingot_exit refused(const char *stage, const json_t *outcome)
                         client_text(outcome, "log"));
 }
 
+/* No result is no refusal: a node that has the transaction may still get it into a block. */
+static enum ingot_exit fail_submission(const struct client *client, enum client_outcome outcome)
+{
+    if (outcome == CLIENT_REFUSED && strstr(client->why, "timed out waiting for tx") != NULL)
+        return command_fail(INGOT_EXIT_FAILURE,
+                            "not known to be committed: the node has the transaction, and no block "
+                            "had it in time. It may still be committed: look with 'ingot kv get'. "
+                            "While the height stands still, too few validators are at work");
+    if (outcome == CLIENT_TIMEOUT)
+        return command_fail(INGOT_EXIT_FAILURE, "not known to be committed, and may still be: %s",
+                            client->why);
+    return command_fail(INGOT_EXIT_FAILURE, "%s", client->why);
+}
+
 static enum ingot_exit submit(struct client *client, const struct ingot_buffer *transaction)
 {
     json_t *result = NULL;
-    if (client_call(client, "broadcast_tx_commit",
-                    client_tx_params(ingot_buffer_slice(transaction)), KV_CALL_TIMEOUT_MS,
-                    &result) != CLIENT_OK)
-        return command_fail(INGOT_EXIT_FAILURE, "%s", client->why);
+    const enum client_outcome outcome =
+        client_call(client, "broadcast_tx_commit",
+                    client_tx_params(ingot_buffer_slice(transaction)), KV_CALL_TIMEOUT_MS, &result);
+    if (outcome != CLIENT_OK)
+        return fail_submission(client, outcome);
     enum ingot_exit code = INGOT_EXIT_OK;
     if (client_u64(result, "check_tx.code") != 0)
         code = refused("refused", client_member(result, "check_tx"));

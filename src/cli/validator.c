@@ -48,6 +48,21 @@ static enum ingot_exit list(const struct endpoint *endpoint)
     return code;
 }
 
+static enum ingot_exit complain_of_key(const struct command *command, const char *word)
+{
+    uint8_t bytes[INGOT_PUBLIC_KEY_BYTES];
+    const struct ingot_slice text = ingot_slice_of_text(word);
+    const char *but = "";
+    if (hex_decode(text, bytes, INGOT_PUBLIC_KEY_BYTES))
+        but = ", which is not a valid ed25519 key (no point of the curve that may be one)";
+    else if (hex_decode(text, bytes, INGOT_ADDRESS_BYTES))
+        but = ", which is an address; 'ingot validator list' shows the key next to it";
+    return command_usage(command,
+                         "set: expected a validator's ed25519 public key, 64 hex digits or 44 "
+                         "characters of base64, found '%s'%s",
+                         word, but);
+}
+
 static enum ingot_exit take_changes(const struct command *command, char **words, int count,
                                     struct validator_change_options *options)
 {
@@ -59,10 +74,7 @@ static enum ingot_exit take_changes(const struct command *command, char **words,
     for (int i = 0; i < count; i += 2) {
         struct ingot_validator change;
         if (!public_key_parse(ingot_slice_of_text(words[i]), &change.key))
-            return command_usage(command,
-                                 "set: expected a validator's ed25519 public key, 64 hex digits or "
-                                 "44 characters of base64, found '%s'",
-                                 words[i]);
+            return complain_of_key(command, words[i]);
         if (!command_number(words[i + 1], 0, INGOT_TOTAL_POWER_MAX, &change.power))
             return command_usage(command,
                                  "set: expected a power of 0 (removes) to %" PRIu64 ", found '%s'",

@@ -133,7 +133,8 @@ static bool read_sequence(struct client *client, uint64_t *sequence)
 
 /*
  * The sequence number is read before the set: if somebody changes the set in between, ours is
- * refused, so what is left out here as changing nothing does change nothing.
+ * refused, so what is left out here as changing nothing does change nothing. Removing a stranger
+ * would change nothing either, but is a mistake: whoever was meant stays.
  */
 static enum ingot_exit plan(struct change *change)
 {
@@ -149,9 +150,12 @@ static enum ingot_exit plan(struct change *change)
         }
         hex_encode_lower(wanted->key.bytes, sizeof wanted->key.bytes, key);
         if (wanted->power == 0)
-            (void)printf("%s is no validator already\n", key);
-        else
-            (void)printf("%s has power %" PRIu64 " already\n", key, wanted->power);
+            return command_fail(INGOT_EXIT_FAILURE,
+                                "%s is no validator in epoch %" PRIu64 " and cannot be removed: is "
+                                "the key misspelt, or has it left already? Nothing was submitted; "
+                                "'ingot validator list' shows the members",
+                                key, change->before.epoch);
+        (void)printf("%s has power %" PRIu64 " already\n", key, wanted->power);
     }
     return INGOT_EXIT_OK;
 }

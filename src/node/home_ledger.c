@@ -3,8 +3,11 @@
  */
 #include "node/home_ledger.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 #include "wire/preimage.h"
@@ -54,6 +57,11 @@ enum ingot_error home_ledger_open(const struct node_home *home, const struct hom
                                                   .read_only = mode == HOME_LEDGER_READ};
     enum ingot_error error = ingot_store_lmdb_open(&store_options, &opened->store, why, why_size);
     if (error != INGOT_OK) {
+        if (mode == HOME_LEDGER_READ && access(folder, F_OK) != 0 && errno == ENOENT) {
+            const size_t used = strlen(why);
+            (void)snprintf(why + used, why_size - used,
+                           "; there is data once the home's node has run");
+        }
         return error;
     }
     char reason[1024] = "";

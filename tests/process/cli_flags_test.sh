@@ -233,8 +233,10 @@ expect 2 "--node: expected http://host:port, found 'x'" validator list --node x
 expect 2 'set: expected KEY and POWER, once or more often' validator set "${admin[@]}"
 expect 2 'set: expected KEY and POWER, once or more often' validator set "$key" 1 "$other" "${admin[@]}"
 expect 2 "44 characters of base64, found '12ab'" validator set 12ab 1 "${admin[@]}"
-expect 2 "44 characters of base64, found '0000" \
-    validator set 0000000000000000000000000000000000000000000000000000000000000000 1 "${admin[@]}"
+zeros=0000000000000000000000000000000000000000
+expect 2 "found '${zeros}000000000000000000000000', which is not a valid ed25519 key (no point" \
+    validator set "${zeros}000000000000000000000000" 1 "${admin[@]}"
+expect 2 "found '$zeros', which is an address" validator set "$zeros" 1 "${admin[@]}"
 for bad in -1 1x '' 1152921504606846977 18446744073709551617; do
     expect 2 "expected a power of 0 (removes) to 1152921504606846976, found '$bad'" \
         validator set "${admin[@]}" -- "$key" "$bad"
@@ -281,7 +283,8 @@ expect 2 "unexpected argument 'x'" checkpoint export x
 expect 2 '--home is missing' checkpoint export --out file
 expect 2 '--out is missing' checkpoint export --home net/node0
 expect 2 'export takes --home and --out' checkpoint export --home net/node0 --out file --trust
-expect 1 'cannot read the data folder' checkpoint export --home net/node0 --out file
+expect 1 "net/node0/data: cannot read the data folder: No such file or directory; there is data once \
+the home's node has run" checkpoint export --home net/node0 --out file
 check [ -z "$(find . -name 'file*')" ]
 touch there
 expect 1 'there: there is one already' checkpoint export --home net/node0 --out there
@@ -289,6 +292,8 @@ expect 2 '--in is missing' checkpoint import --home net/node0 --trust
 expect 2 'import takes no --out' checkpoint import --home net/node0 --in there --out x --trust
 expect 2 'expected --hash with the hash that the export printed, or --trust' \
     checkpoint import --home net/node0 --in there
+expect 2 'expected --hash or --trust, not both' \
+    checkpoint import --home net/node0 --in there --hash "$key" --trust
 expect 2 "--hash: expected 64 hex digits, found 'abc'" \
     checkpoint import --home net/node0 --in there --hash abc
 expect 1 'no-file: cannot be read: No such file' checkpoint import --home net/node0 --in no-file --trust

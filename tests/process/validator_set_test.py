@@ -46,6 +46,12 @@ def change(network, powers, epoch, wanted):
         power = wanted.get(node.public_key, 0)
         expect(f"the power of {node}", int(info["validator_info"]["voting_power"]), power)
         expect(f"membership of {node}", info["ingot"]["is_member"], power > 0)
+        with open(node.log) as file:
+            logged = [line for line in file if "the validator set changes" in line][-1]
+        fields = (f"epoch={epoch} members={len(wanted)} total_power={sum(wanted.values())} "
+                  f"this_node_is_member={'yes' if power > 0 else 'no'}")
+        if f"height={height} {fields}" not in logged:
+            raise Failure(f"{node} logs {logged} and not {fields}")
     network.until("the first block of the new set", lambda: network.nodes[0].height() > height)
     headers = [network.nodes[0].call("block", height=at)["block"]["header"]
                for at in (height, height + 1)]
@@ -105,6 +111,11 @@ def what_cannot_be_done_is_refused_with_its_reason():
                 raise Failure(f"expected {status} and '{reason}', found {found}: {output}")
         # The reserve was tried, not taken: the first number is still the next.
         change(network, [(n3, 0)], 1, {node: 1 for node in network.nodes[:3]})
+        # Whoever is no member cannot be removed, and what comes with that is not done either.
+        found, output = network.set_powers([(n0, 2), (n3, 0)])
+        if found != 1 or f"{n3.public_key} is no validator in epoch 1" not in output:
+            raise Failure(f"a stranger was removed: {found}, {output}")
+        expect("the set after that", set_of(n0), ({n.public_key: 1 for n in network.nodes[:3]}, 1))
         # What was committed once is worth nothing a second time, however it is brought back.
         height = next(at for at in range(1, n0.height() + 1)
                       if n0.call("block", height=at)["block"]["data"]["txs"])
@@ -118,6 +129,11 @@ def what_cannot_be_done_is_refused_with_its_reason():
         found, output = network.set_powers([(n3, 1)], timeout_s=2)
         if found != 1 or "not known to be committed after 2 s" not in output:
             raise Failure(f"expected a timeout, found {found}: {output}")
+        put = subprocess.run([PROGRAM, "kv", "put", "without", "quorum", "--node", n0.url],
+                             capture_output=True, text=True)
+        if put.returncode != 1 or "not known to be committed" not in put.stderr or \
+                "refused" in put.stderr:
+            raise Failure(f"a put without a quorum ended with {put.returncode}: {put.stderr}")
         network.nodes[2].start()
         network.ready(network.nodes[2])
         change_again = network.set_powers([(n3, 1)])
