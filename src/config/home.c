@@ -129,9 +129,12 @@ static void check_retention(const struct node_home *home, struct report *report)
     const uint64_t least = (uint64_t)home->genesis.replay_window_blocks + 2;
     if (retain_blocks > 0 && retain_blocks < least)
         report_add(report,
-                   "%s/%s: [storage] retain_blocks: expected 0 (all), or at least %" PRIu64
+                   "%s/%s:%" PRIu32
+                   ": [storage] retain_blocks: expected 0 (all), or at least %" PRIu64
                    ", which is replay_window_blocks in %s and 2 more, found '%" PRIu64 "'",
-                   home->folder, HOME_CONFIG_FILE, least, HOME_GENESIS_FILE, retain_blocks);
+                   home->folder, HOME_CONFIG_FILE,
+                   settings_line(&home->settings, "storage", "retain_blocks"), least,
+                   HOME_GENESIS_FILE, retain_blocks);
 }
 
 static enum ingot_error check_together(struct node_home *home, struct report *report)
@@ -139,8 +142,9 @@ static enum ingot_error check_together(struct node_home *home, struct report *re
     uint32_t count_before = report->count;
     enum settings_app app = home->settings.app;
     if (app != SETTINGS_APP_GENESIS && strcmp(app_text(app), home->genesis.app) != 0) {
-        report_add(report, "%s/%s: [node] app: expected '%s' as in %s, found '%s'", home->folder,
-                   HOME_CONFIG_FILE, home->genesis.app, HOME_GENESIS_FILE, app_text(app));
+        report_add(report, "%s/%s:%" PRIu32 ": [node] app: expected '%s' as in %s, found '%s'",
+                   home->folder, HOME_CONFIG_FILE, settings_line(&home->settings, "node", "app"),
+                   home->genesis.app, HOME_GENESIS_FILE, app_text(app));
     }
     if (home->has_validator_key &&
         public_key_equal(&home->validator_key.public_key, &home->transport_key.public_key)) {

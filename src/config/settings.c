@@ -17,7 +17,6 @@ struct ini_reader_state {
     uint32_t line;
     struct settings *settings;
     struct report *report;
-    uint32_t first_line[64]; /* of each row of the table; 0: not there yet */
 };
 
 /* The member of `settings` that a row stands for. */
@@ -209,13 +208,13 @@ static int take_pair(void *context, const char *section, const char *key, const 
         const struct setting *setting = &settings_table[i];
         if (strcmp(setting->section, section) != 0 || strcmp(setting->key, key) != 0)
             continue;
-        if (state->first_line[i] > 0) {
+        if (state->settings->lines[i] > 0) {
             report_add(state->report,
                        "%s:%" PRIu32 ": [%s] %s: expected once, it is on line %" PRIu32 " already",
-                       state->name, state->line, section, key, state->first_line[i]);
+                       state->name, state->line, section, key, state->settings->lines[i]);
             return 1;
         }
-        state->first_line[i] = state->line;
+        state->settings->lines[i] = state->line;
         if (!parse_value(value, setting, state->settings))
             report_value(state, setting, value);
         return 1;
@@ -321,12 +320,22 @@ static void check_together(const struct settings *settings, const char *name, st
     }
 }
 
+uint32_t settings_line(const struct settings *settings, const char *section, const char *key)
+{
+    for (size_t i = 0; i < settings_table_count; i++)
+        if (strcmp(settings_table[i].section, section) == 0 &&
+            strcmp(settings_table[i].key, key) == 0)
+            return settings->lines[i];
+    INGOT_ASSERT(false);
+    return 0;
+}
+
 enum ingot_error settings_parse(struct ingot_slice text, const char *name,
                                 struct settings *settings, struct report *report)
 {
     struct ini_reader_state state = {
         .name = name, .rest = text, .settings = settings, .report = report};
-    INGOT_ASSERT(settings_table_count <= sizeof state.first_line / sizeof state.first_line[0]);
+    INGOT_ASSERT(settings_table_count <= SETTINGS_ROWS_MAX);
     uint32_t count_before = report->count;
     settings_init(settings);
     int outcome = ini_parse_stream(next_line, &state, take_pair, &state);

@@ -30,6 +30,8 @@ enum settings_protocol {
     SETTINGS_PROTOCOL_GOSSIP
 };
 
+#define SETTINGS_ROWS_MAX 64
+
 struct settings {
     /* [node] */
     char data_folder[SETTINGS_FOLDER_BYTES_MAX + 1]; /* relative to the home folder, or absolute */
@@ -67,6 +69,8 @@ struct settings {
     uint64_t storage_map_size_initial;
     uint64_t storage_map_size_max;
     uint64_t storage_retain_blocks; /* 0: all */
+
+    uint32_t lines[SETTINGS_ROWS_MAX]; /* of the file, for each row of the table; 0: not there */
 };
 
 enum setting_kind { SETTING_NUMBER, SETTING_FLAG, SETTING_CHOICE, SETTING_TEXT, SETTING_ENDPOINT };
@@ -88,6 +92,8 @@ extern const size_t settings_table_count;
 
 /* The defaults of the table. */
 void settings_init(struct settings *settings);
+/* The line that sets it, for complaints; 0 if none does. The table must have that setting. */
+uint32_t settings_line(const struct settings *settings, const char *section, const char *key);
 
 /*
  * Reads settings from the text of a config.ini; what it does not name keeps its default. `name` is

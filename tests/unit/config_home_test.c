@@ -165,13 +165,15 @@ static void files_that_do_not_fit_together_are_refused(void **state)
     (void)state;
     make_home();
     put(HOME_CONFIG_FILE, "[node]\napp = null\n");
-    expect_refusal(INGOT_ERROR_INVALID, "[node] app: expected 'kv' as in genesis.json, found");
+    expect_refusal(INGOT_ERROR_INVALID,
+                   "config.ini:2: [node] app: expected 'kv' as in genesis.json, found");
 
     make_home();
     put(HOME_CONFIG_FILE, "[storage]\nretain_blocks = 257\n");
-    expect_refusal(INGOT_ERROR_INVALID,
-                   "config.ini: [storage] retain_blocks: expected 0 (all), or at least 258, which "
-                   "is replay_window_blocks in genesis.json and 2 more, found '257'");
+    expect_refusal(
+        INGOT_ERROR_INVALID,
+        "config.ini:2: [storage] retain_blocks: expected 0 (all), or at least 258, which "
+        "is replay_window_blocks in genesis.json and 2 more, found '257'");
 
     make_home();
     put(HOME_CONFIG_FILE, "[storage]\nretain_blocks = 258\n");
