@@ -260,6 +260,11 @@ static void put(struct writer *writer, const struct branch *branch, uint32_t com
     const bool opens_epoch = branch->tip_qc->phase == PHASE_COMMIT;
     const struct core_safety safety = {.current = {high.epoch, high.view + 1},
                                        .last_voted = {branch->tip_qc->epoch, branch->tip_qc->view},
+                                       .has_vote = true,
+                                       .vote = {.epoch = branch->tip_qc->epoch,
+                                                .view = branch->tip_qc->view,
+                                                .block = branch->tip_qc->block,
+                                                .phase = branch->tip_qc->phase},
                                        .locked =
                                            opens_epoch ? high : qc_position(branch->tip->justify),
                                        .high_qc = branch->tip_qc};
