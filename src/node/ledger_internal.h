@@ -18,7 +18,7 @@ enum ledger_table {
 };
 #define LEDGER_TABLE_COUNT 6
 
-#define LEDGER_SCHEMA_VERSION 1
+#define LEDGER_SCHEMA_VERSION 2
 #define LEDGER_KEY_SCHEMA "schema"
 #define LEDGER_KEY_CHAIN "chain"
 #define LEDGER_KEY_HEIGHTS "heights"
