@@ -19,7 +19,7 @@ from membership import change
 from network import Failure, Network, say
 
 NO_BLOCKS = 1 << 62  # print_ledger prints the certificates from this height on
-LONGEST_LIFE_S = 0.7
+LONGEST_LIFE_S = 0.7  # at first; see Kills.adapt
 
 
 class Kills:
@@ -30,6 +30,7 @@ class Kills:
         self.node = node
         self.choice = choice
         self.count = 0
+        self.longest_life_s = LONGEST_LIFE_S
         self.useful = 0  # kills before which the disk had moved, and had not reached the end
         self.committed = 0
         self.current = [0, 0]
@@ -42,7 +43,7 @@ class Kills:
             if height < self.committed:
                 raise Failure(f"{self.node} shows height {height} after its restart, but it had "
                               f"{self.committed} on its disk")
-        time.sleep(self.choice.uniform(0, LONGEST_LIFE_S))
+        time.sleep(self.choice.uniform(0, self.longest_life_s))
         self.node.kill()
         self.count += 1
         record = read_ledger(self.node, NO_BLOCKS)
@@ -51,8 +52,16 @@ class Kills:
                           f"{record['current']} on the disk of {self.node}, which had "
                           f"{self.committed} and {self.current}")
         self.useful += self.committed < record["committed"] < goal
+        self.adapt(record["committed"], goal)
         self.committed, self.current = record["committed"], record["current"]
         return self.committed >= goal
+
+    def adapt(self, committed, goal):
+        """Machines differ: lives become shorter where the end is reached, longer where nothing is."""
+        if committed >= goal:
+            self.longest_life_s = max(0.05, self.longest_life_s * 0.6)
+        elif committed == self.committed:
+            self.longest_life_s = min(5.0, self.longest_life_s * 1.3)
 
     def begin_anew(self):
         shutil.rmtree(self.node.data)
