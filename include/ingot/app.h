@@ -176,6 +176,13 @@ struct ingot_check_response {
     struct ingot_buffer log;
 };
 
+/** What a transaction asks the validators to sign. */
+struct ingot_attest_subject {
+    uint8_t digest[32];         /* SHA-256 of the document or payload */
+    bool has_payload;           /* the transaction holds the payload itself */
+    struct ingot_slice payload; /* if it does; points into the transaction */
+};
+
 /** What an App may be told of its chain when it is made. All zero: a chain without administrator.
  */
 struct ingot_app_options {
@@ -216,6 +223,20 @@ struct ingot_app {
 
     /** Optional: told of each committed block, in order, after the commit is durable. */
     void (*committed)(void *context, const struct ingot_block_info *block);
+
+    /**
+     * Optional: what the validators put their names to once this transaction is committed with
+     * code 0; see docs/attestation.md. A function of the transaction's bytes alone, so that every
+     * validator finds the same statements in a block. False: nothing, `subject` is not looked at.
+     */
+    bool (*attest)(void *context, struct ingot_slice transaction,
+                   struct ingot_attest_subject *subject);
+
+    /**
+     * Optional: does this node want its own validator to sign what `attest` says? This may be a
+     * matter of the node's own configuration; NULL: always.
+     */
+    bool (*may_attest)(void *context, struct ingot_slice transaction);
 
     /** Optional: frees the context. */
     void (*free)(void *context);

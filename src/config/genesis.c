@@ -168,6 +168,7 @@ enum ingot_error genesis_finish(struct genesis *genesis, const char *name, struc
     struct ingot_buffer canonical = {0};
     genesis_canonical(genesis, &canonical);
     crypto_blake2b(ingot_buffer_slice(&canonical), &genesis->hash);
+    crypto_sha256(ingot_buffer_slice(&canonical), genesis->sha256);
     ingot_buffer_deinit(&canonical);
     return INGOT_OK;
 }

@@ -66,6 +66,7 @@ struct genesis {
     struct genesis_validator *validators; /* owned; ascending order of key */
     uint64_t total_power;
     struct ingot_hash hash; /* of the canonical bytes: the chain's name */
+    uint8_t sha256[32];     /* of the same bytes: the chain's name in attestations */
 };
 
 /* No validators, the default parameters, no hash. */
@@ -86,8 +87,8 @@ INGOT_MUST_USE enum ingot_error genesis_load(const char *path, struct genesis *g
                                              struct report *report);
 
 /*
- * Orders the validators, checks every rule that the parser checks, and fills total_power and hash.
- * For a genesis that was made by hand rather than read.
+ * Orders the validators, checks every rule that the parser checks, and fills total_power and both
+ * hashes. For a genesis that was made by hand rather than read.
  *
  * Returns INGOT_OK or INGOT_ERROR_INVALID.
  */

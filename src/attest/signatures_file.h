@@ -1,0 +1,63 @@
+/*
+ * The signatures backend: an append-only file with one attestation a line, on disk before anybody
+ * is told. A torn last line is cut off at the next start. It does not verify.
+ */
+#ifndef INGOT_ATTEST_SIGNATURES_FILE_H
+#define INGOT_ATTEST_SIGNATURES_FILE_H
+
+#include <ingot/types.h>
+
+struct signatures_file;
+
+/*
+ * Told of each whole line at or after the place where reading began: its text without the line
+ * break, borrowed. False ends it: the line is not one that belongs here; `why` says so.
+ */
+typedef bool signatures_file_visit(void *context, struct ingot_slice line, char *why,
+                                   size_t why_size);
+
+/*
+ * Opens or makes the file (mode 0600, its folder synced), shows the lines from byte `from` on, cuts
+ * off an incomplete last line and syncs that. Locks the file against other processes.
+ *
+ * @from  a place that was a whole number of lines; 0: all. Beyond the end of the file:
+ *        INGOT_ERROR_NOT_FOUND, the file has lost lines.
+ * Returns INGOT_OK; INGOT_ERROR_CORRUPT when the visitor refused a line, or when a line is longer
+ * than ATTESTATION_JSON_BYTES_MAX; INGOT_ERROR_LOCKED; INGOT_ERROR_IO, _PERMISSION, _NO_SPACE; with
+ * a sentence that names the file and the byte.
+ */
+INGOT_MUST_USE enum ingot_error signatures_file_open(const char *path, uint64_t from,
+                                                     signatures_file_visit *visit, void *context,
+                                                     struct signatures_file **file, char *why,
+                                                     size_t why_size);
+/* NULL is fine. */
+void signatures_file_close(struct signatures_file *file);
+
+/* Keeps a line for the next sync. Bytes are copied; the line break is added. */
+void signatures_file_append(struct signatures_file *file, struct ingot_slice line);
+
+/*
+ * Writes what was appended since the last success and syncs it.
+ *
+ * Returns INGOT_OK: durable. INGOT_ERROR_NO_SPACE: what was written of it is cut off again, the
+ * lines are kept, and a later call tries again. INGOT_ERROR_UNKNOWN_OUTCOME: anything else; the
+ * process must stop and read the file back at the next start.
+ */
+INGOT_MUST_USE enum ingot_error signatures_file_sync(struct signatures_file *file);
+
+/* Bytes that are durable; the place to begin reading at the next start. */
+uint64_t signatures_file_size(const struct signatures_file *file);
+/* Lines that wait for a sync. */
+uint32_t signatures_file_pending(const struct signatures_file *file);
+
+/*
+ * Begins a new file to take the place of the present one: what is appended and synced from now on
+ * goes to `<path>.new`, until signatures_file_replace_end renames it over the old one and syncs the
+ * folder. For lines that were lost and are known from elsewhere.
+ */
+INGOT_MUST_USE enum ingot_error signatures_file_replace_begin(const char *path,
+                                                              struct signatures_file **file,
+                                                              char *why, size_t why_size);
+INGOT_MUST_USE enum ingot_error signatures_file_replace_end(struct signatures_file *file);
+
+#endif
