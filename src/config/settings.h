@@ -30,6 +30,11 @@ enum settings_protocol {
     SETTINGS_PROTOCOL_GOSSIP
 };
 
+#define SETTINGS_PROTOCOLS 3
+
+/* The word that config.ini has for it. Static. */
+const char *settings_protocol_name(enum settings_protocol protocol);
+
 #define SETTINGS_ROWS_MAX 64
 
 struct settings {

@@ -29,7 +29,8 @@ const struct setting settings_table[] = {
      .meaning = "What transactions mean. 'genesis' is what genesis.json says; another word must "
                 "agree with it."},
     {"node", "protocol", CHOICE(protocol, protocol_choices), .fallback = "hotstuff",
-     .meaning = "The protocol that the node runs."},
+     .meaning = "What the node runs: the replicated log, or one of the protocols that deliver "
+                "payloads without a chain. The same on all nodes of a network."},
     {"node", "observer", FLAG(observer), .fallback = "no",
      .meaning = "Follow the chain without a validator key."},
 
@@ -97,3 +98,8 @@ const struct setting settings_table[] = {
 };
 
 const size_t settings_table_count = sizeof settings_table / sizeof settings_table[0];
+
+const char *settings_protocol_name(enum settings_protocol protocol)
+{
+    return protocol_choices[protocol];
+}

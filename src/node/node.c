@@ -1,6 +1,6 @@
 /*
- * The node: one event loop that drives the replica over the network and answers clients. It moves
- * bytes and time; every decision is the replica's.
+ * The node: one event loop, the network and the listener for clients around the driver of a
+ * protocol (node_driver.h). It moves bytes and time; every decision is the driver's.
  */
 #include <ingot/node.h>
 
@@ -12,38 +12,22 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include <ingot/apps.h>
-
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "node/executor.h"
 #include "node/node_state.h"
 #include "wire/crypto.h"
-#include "wire/preimage.h"
 
-#define REPORT_INTERVAL_US 1000000
+/* --- What a driver asks of the world. --- */
 
-/* --- What the replica asks of the world. --- */
-
-static void on_send(void *context, uint32_t peer, enum ingot_frame_class frame_class,
-                    struct ingot_slice frame)
+void node_send(struct ingot_node *node, uint32_t peer, enum ingot_frame_class frame_class,
+               struct ingot_slice frame)
 {
-    struct ingot_node *node = context;
-    /* Losing a frame is allowed: whatever matters is said again. */
     (void)ingot_network_send(node->network, peer, frame_class, frame);
 }
 
-static void on_broadcast(void *context, enum ingot_frame_class frame_class,
-                         struct ingot_slice frame)
+void node_arm(struct ingot_node *node, uint64_t deadline_ms)
 {
-    struct ingot_node *node = context;
-    (void)ingot_network_broadcast(node->network, frame_class, frame);
-}
-
-static void on_arm(void *context, uint64_t deadline_ms)
-{
-    struct ingot_node *node = context;
     const uint64_t now_us = clock_monotonic_us();
     const uint64_t due_us = deadline_ms * 1000;
     const uint64_t wait_us = due_us > now_us ? due_us - now_us : 0;
@@ -58,73 +42,19 @@ void node_schedule_flush(struct ingot_node *node)
 }
 
 /*
- * Sockets and signals first: an event that is active again when it returns runs before the loop
- * looks at them, and a validator that can always go on would never hear of anything else.
+ * An event that is active again when it returns runs before the loop looks at sockets and signals,
+ * and a validator that can always go on would never hear of anything else.
  */
-static void on_wake(void *context)
+void node_schedule_flush_later(struct ingot_node *node)
 {
-    struct ingot_node *node = context;
     const struct timeval at_once = {0};
     (void)event_add(node->flush, &at_once);
 }
 
-static void report(struct ingot_node *node, const struct block *block)
+void node_fail(struct ingot_node *node, enum ingot_exit exit)
 {
-    const uint64_t now_us = clock_monotonic_us();
-    node->reported_transactions += block->transaction_count;
-    if (now_us - node->reported_us < REPORT_INTERVAL_US) {
-        return;
-    }
-    LOG(LOG_INFO, "committed", log_u64("height", block->height), log_u64("view", block->view),
-        log_u64("transactions", node->reported_transactions),
-        log_hex("block", block->hash.bytes, 8));
-    node->reported_us = now_us;
-    node->reported_transactions = 0;
-}
-
-static void on_committed(void *context, struct block *block, struct execution *execution)
-{
-    struct ingot_node *node = context;
-    block_unref(node->tip);
-    node->tip = block_ref(block);
-    report(node, block);
-    rpc_committed(node->rpc, block, execution);
-    if (node->options.committed != NULL) {
-        const struct ingot_block_info info = executor_block_info(block);
-        node->options.committed(node->options.context, &info, block->transaction_count);
-    }
-}
-
-static void on_stopped(void *context, enum replica_stop stop, const char *why)
-{
-    struct ingot_node *node = context;
-    (void)why; /* the replica has logged it */
-    switch (stop) {
-    case REPLICA_RUNS:
-        break;
-    case REPLICA_STOP_WRITE:
-        node->exit = INGOT_EXIT_WRITE;
-        break;
-    case REPLICA_STOP_DAMAGED:
-        node->exit = INGOT_EXIT_DAMAGED;
-        break;
-    case REPLICA_STOP_SAFETY:
-        node->exit = INGOT_EXIT_SAFETY;
-        break;
-    }
+    node->exit = exit;
     (void)event_base_loopbreak(node->base);
-}
-
-static uint64_t on_monotonic_us(void *context)
-{
-    (void)context;
-    return clock_monotonic_us();
-}
-
-static uint64_t on_wall_ms(void *context)
-{
-    (void)context;
-    return clock_wall_ms();
 }
 
 /* --- What the loop brings. --- */
@@ -134,7 +64,7 @@ static void flush_due(evutil_socket_t socket, short what, void *context)
     (void)socket;
     (void)what;
     struct ingot_node *node = context;
-    replica_flush(node->replica);
+    node->driver->operations->flush(node->driver);
 }
 
 static void timer_due(evutil_socket_t socket, short what, void *context)
@@ -142,8 +72,15 @@ static void timer_due(evutil_socket_t socket, short what, void *context)
     (void)socket;
     (void)what;
     struct ingot_node *node = context;
-    replica_tick(node->replica);
+    node->driver->operations->tick(node->driver);
     node_schedule_flush(node);
+}
+
+static uint64_t height_of(struct ingot_node *node)
+{
+    struct ingot_node_status status = {0};
+    node->driver->operations->get_status(node->driver, &status);
+    return status.height;
 }
 
 static void stop_due(evutil_socket_t socket, short what, void *context)
@@ -151,8 +88,7 @@ static void stop_due(evutil_socket_t socket, short what, void *context)
     (void)socket;
     (void)what;
     struct ingot_node *node = context;
-    LOG(LOG_INFO, "stopping",
-        log_u64("height", ledger_committed_height(replica_ledger(node->replica))));
+    LOG(LOG_INFO, "stopping", log_u64("height", height_of(node)));
     (void)event_base_loopbreak(node->base);
 }
 
@@ -166,14 +102,15 @@ static void reload_due(evutil_socket_t socket, short what, void *context)
 static void frame_received(void *context, uint32_t peer, struct ingot_slice frame)
 {
     struct ingot_node *node = context;
-    replica_receive(node->replica, peer, frame);
+    node->driver->operations->receive(node->driver, peer, frame);
     node_schedule_flush(node);
 }
 
 static void peer_connected(void *context, uint32_t peer)
 {
     struct ingot_node *node = context;
-    replica_set_connected(node->replica, peer, true); /* the network has logged it */
+    /* The network has logged it. */
+    node->driver->operations->set_connected(node->driver, peer, true);
     node_schedule_flush(node);
 }
 
@@ -181,31 +118,10 @@ static void peer_disconnected(void *context, uint32_t peer, enum ingot_close_rea
 {
     struct ingot_node *node = context;
     (void)reason;
-    replica_set_connected(node->replica, peer, false);
+    node->driver->operations->set_connected(node->driver, peer, false);
 }
 
 /* --- Opening, part by part. --- */
-
-static enum ingot_exit open_app(struct ingot_node *node, char *why, size_t why_size)
-{
-    const char *name = node->home.genesis.app;
-    if (node->options.app != NULL) {
-        node->app = node->options.app;
-        return INGOT_EXIT_OK;
-    }
-    const struct genesis *genesis = &node->home.genesis;
-    const struct ingot_app_options options = {.chain = genesis->hash,
-                                              .has_administrator = genesis->has_administrator,
-                                              .administrator = genesis->administrator};
-    if (ingot_app_init_by_name(name, &options, &node->own_app) != INGOT_OK) {
-        (void)snprintf(why, why_size,
-                       "%s/" HOME_GENESIS_FILE ": $.app: \"%s\" is no App of this program",
-                       node->home.folder, name);
-        return INGOT_EXIT_USAGE;
-    }
-    node->app = &node->own_app;
-    return INGOT_EXIT_OK;
-}
 
 static enum ingot_exit open_genesis(struct ingot_node *node, char *why, size_t why_size)
 {
@@ -217,69 +133,9 @@ static enum ingot_exit open_genesis(struct ingot_node *node, char *why, size_t w
     return INGOT_EXIT_USAGE;
 }
 
-static enum ingot_exit open_store(struct ingot_node *node, char *why, size_t why_size)
+static enum ingot_exit open_driver(struct ingot_node *node, char *why, size_t why_size)
 {
-    const struct settings *settings = &node->home.settings;
-    const struct ingot_store_lmdb_options options = {
-        .folder = node->home.data_folder,
-        .tables = ledger_tables,
-        .table_count = ledger_table_count,
-        .map_size_initial = settings->storage_map_size_initial,
-        .map_size_max = settings->storage_map_size_max};
-    return home_ledger_exit(ingot_store_lmdb_open(&options, &node->store, why, why_size));
-}
-
-static struct replica_options replica_options_of(struct ingot_node *node)
-{
-    const struct genesis *genesis = &node->home.genesis;
-    const struct settings *settings = &node->home.settings;
-    struct replica_options options = {
-        .store = node->store,
-        .app = node->app,
-        .genesis = node->genesis.block,
-        .genesis_set = node->genesis.set,
-        .output = {.context = node,
-                   .send = on_send,
-                   .broadcast = on_broadcast,
-                   .arm = on_arm,
-                   .wake = on_wake,
-                   .committed = on_committed,
-                   .stopped = on_stopped,
-                   .monotonic_us = on_monotonic_us,
-                   .wall_ms = on_wall_ms},
-        .scheme = &crypto_ed25519,
-        .has_key = node->home.has_validator_key,
-        .leader_tenure = genesis->leader_tenure,
-        .replay_window_blocks = genesis->replay_window_blocks,
-        .block_payload_bytes_max = genesis->block_payload_bytes_max,
-        .transaction_bytes_max = genesis->transaction_bytes_max,
-        .base_timeout_ms = (uint32_t)settings->base_timeout_ms,
-        .empty_block_interval_ms = (uint32_t)settings->empty_block_interval_ms,
-        .timeout_resend_ms = (uint32_t)settings->timeout_resend_ms,
-        .advertise_interval_ms = (uint32_t)settings->advertise_interval_ms,
-        .fetch_timeout_ms = (uint32_t)settings->fetch_timeout_ms,
-        .mempool_bytes_max = settings->mempool_bytes_max,
-        .index_transactions = settings->rpc_index_tx,
-        .retain_blocks = settings->storage_retain_blocks};
-    if (options.has_key) {
-        crypto_ed25519.key_from_seed(node->home.validator_key.seed, &options.secret, &options.key);
-    }
-    return options;
-}
-
-static enum ingot_exit open_replica(struct ingot_node *node, char *why, size_t why_size)
-{
-    struct replica_options options = replica_options_of(node);
-    char reason[1024] = "";
-    const enum ingot_error error = replica_open(&options, &node->replica, reason, sizeof reason);
-    crypto_wipe(&options.secret, sizeof options.secret);
-    (void)snprintf(why, why_size, "%s: %s", node->home.data_folder, reason);
-    if (error == INGOT_OK) {
-        struct core_status status;
-        replica_get_status(node->replica, &status);
-        node->tip = block_ref(status.last_committed);
-    }
-    return home_ledger_exit(error);
+    return node_hotstuff.open(node, &node->driver, why, why_size);
 }
 
 static void catch_signal(struct ingot_node *node, struct event **event, int number,
@@ -354,9 +210,9 @@ static enum ingot_exit open_clients(struct ingot_node *node, char *why, size_t w
     listen.port = ingot_network_tls_port(node->network);
     endpoint_format(&listen, &node->listen_address);
     ingot_buffer_append_u8(&node->listen_address, 0);
-    const struct rpc_identity identity =
-        node_rpc_identity(node, (const char *)node->listen_address.data);
-    const struct rpc_backend backend = node_rpc_backend(node);
+    struct rpc_identity identity = {0};
+    struct rpc_backend backend = {0};
+    node_describe(node, &identity, &backend);
     node->rpc = rpc_new(node->base, &options, &identity, &backend, why, why_size);
     return node->rpc == NULL ? INGOT_EXIT_FAILURE : INGOT_EXIT_OK;
 }
@@ -373,7 +229,7 @@ enum ingot_exit ingot_node_open(const struct ingot_node_options *options, struct
                                 char *why, size_t why_size)
 {
     static enum ingot_exit (*const steps[])(struct ingot_node *, char *, size_t) = {
-        open_loop, open_app, open_genesis, open_store, open_replica, open_network, open_clients};
+        open_loop, open_genesis, open_driver, open_network, open_clients};
     *node = NULL;
     if (!crypto_init()) {
         (void)snprintf(why, why_size, "libsodium cannot be used on this machine");
@@ -403,12 +259,11 @@ enum ingot_exit ingot_node_open(const struct ingot_node_options *options, struct
 enum ingot_exit ingot_node_run(struct ingot_node *node)
 {
     LOG(LOG_INFO, "running", log_text("chain", node->home.genesis.chain_id),
-        log_text("app", node->app->name),
-        log_u64("height", ledger_committed_height(replica_ledger(node->replica))),
+        log_text("app", node->driver->app_name), log_u64("height", height_of(node)),
         log_u64("peer_port", ingot_node_peer_port(node)),
         log_u64("client_port", ingot_node_client_port(node)));
     node->exit = INGOT_EXIT_OK;
-    replica_start(node->replica);
+    node->driver->operations->start(node->driver);
     node_schedule_flush(node);
     if (event_base_dispatch(node->base) < 0) {
         return INGOT_EXIT_FAILURE;
@@ -426,30 +281,16 @@ void ingot_node_stop(struct ingot_node *node)
 
 enum ingot_error ingot_node_submit(struct ingot_node *node, struct ingot_slice transaction)
 {
-    struct ingot_check_response response = {0};
-    enum ingot_error error = replica_submit(node->replica, transaction, &response);
-    if (error == INGOT_OK && response.code != 0) {
-        error = INGOT_ERROR_REJECTED;
-    }
-    ingot_buffer_deinit(&response.log);
-    node_schedule_flush(node);
-    return error;
+    return node->driver->operations->submit(node->driver, transaction);
 }
 
 void ingot_node_get_status(struct ingot_node *node, struct ingot_node_status *status)
 {
-    struct core_status core;
     struct ingot_network_stats network;
-    replica_get_status(node->replica, &core);
+    *status = (struct ingot_node_status){0};
+    node->driver->operations->get_status(node->driver, status);
     ingot_network_stats(node->network, &network);
-    *status =
-        (struct ingot_node_status){.height = ledger_committed_height(replica_ledger(node->replica)),
-                                   .view = core.current.view,
-                                   .epoch = core.current.epoch,
-                                   .peers_connected = (uint32_t)network.peers_connected,
-                                   .is_leader = core.is_leader,
-                                   .is_member = core.is_member,
-                                   .is_catching_up = replica_is_catching_up(node->replica)};
+    status->peers_connected = (uint32_t)network.peers_connected;
 }
 
 uint16_t ingot_node_peer_port(const struct ingot_node *node)
@@ -477,8 +318,9 @@ void ingot_node_free(struct ingot_node *node)
     rpc_free(node->rpc);
     ingot_discovery_free(node->discovery);
     ingot_network_free(node->network);
-    replica_free(node->replica);
-    ingot_store_close(node->store);
+    if (node->driver != NULL) {
+        node->driver->operations->free(node->driver);
+    }
     free_event(node->timer);
     free_event(node->flush);
     free_event(node->wake);
@@ -494,11 +336,7 @@ void ingot_node_free(struct ingot_node *node)
     if (node->wake_fd >= 0) {
         (void)close(node->wake_fd);
     }
-    block_unref(node->tip);
     home_genesis_deinit(&node->genesis);
-    if (node->app == &node->own_app) {
-        ingot_app_deinit(&node->own_app);
-    }
     ingot_buffer_deinit(&node->listen_address);
     free(node->peers);
     node_home_deinit(&node->home);

@@ -1,5 +1,5 @@
 /*
- * The node's peers: from the peers file to the network and the replica, at the start and whenever
+ * The node's peers: from the peers file to the network and the driver, at the start and whenever
  * the file is to be read again.
  */
 #include <stdio.h>
@@ -42,16 +42,17 @@ static enum ingot_error give_to_network(struct ingot_node *node, const struct pe
     return error;
 }
 
-static void give_to_replica(struct ingot_node *node, const struct peer_table *table)
+static void give_to_driver(struct ingot_node *node, const struct peer_table *table)
 {
+    const struct node_driver_operations *driver = node->driver->operations;
     for (uint32_t i = 0; i < INGOT_PEERS_MAX; i++) {
         const unsigned change = peer_table_compare(node->peers, table, i);
         const struct peer_entry *entry = &table->slots[i].entry;
         if ((change & PEER_REMOVED) != 0) {
-            replica_remove_peer(node->replica, i);
+            driver->remove_peer(node->driver, i);
         }
         if ((change & (PEER_ADDED | PEER_CHANGED)) != 0) {
-            replica_set_peer(node->replica, i, entry->has_validator_key, &entry->validator_key);
+            driver->set_peer(node->driver, i, entry->has_validator_key, &entry->validator_key);
         }
     }
 }
@@ -63,7 +64,7 @@ static enum ingot_error use(struct ingot_node *node, struct peer_table *table)
         free(table);
         return error;
     }
-    give_to_replica(node, table);
+    give_to_driver(node, table);
     free(node->peers);
     node->peers = table;
     return INGOT_OK;

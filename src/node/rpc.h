@@ -12,6 +12,7 @@
 #include <ingot/app.h>
 
 #include "config/genesis.h"
+#include "config/settings.h"
 #include "node/ledger.h"
 #include "node/metrics.h"
 
@@ -28,6 +29,7 @@ struct rpc_identity {
     const char *app_name;
     const char *app_version;
     const char *program_version;
+    enum settings_protocol protocol; /* decides which methods there are */
     const struct genesis *genesis;
     const struct block *genesis_block;
     struct ingot_public_key transport_key;

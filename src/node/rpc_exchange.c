@@ -166,6 +166,13 @@ static void run(struct rpc_call *call, const struct rpc_method *method,
                        "the answers to this batch are too large; use smaller batches");
         return;
     }
+    const struct rpc *rpc = call->exchange->rpc;
+    if (!rpc_method_is_served(rpc, method)) {
+        rpc_call_error_format(call, RPC_ERROR_METHOD_NOT_FOUND,
+                              "this node runs %s; %s is for nodes with another [node] protocol",
+                              settings_protocol_name(rpc->identity.protocol), method->name);
+        return;
+    }
     method->run(call, arguments);
 }
 
@@ -311,13 +318,16 @@ static struct rpc_exchange *start_get(struct rpc *rpc, struct rpc_connection *co
 }
 
 /* What a browser sees at `/`: the methods with their parameters. */
-static void answer_index(struct rpc_connection *connection)
+static void answer_index(const struct rpc *rpc, struct rpc_connection *connection)
 {
     struct ingot_buffer body = {0};
     ingot_buffer_format(&body, "<html><body>Available endpoints:<br>"
                                "<a href=\"/metrics\">/metrics</a><br>");
     for (uint32_t i = 0; i < rpc_method_count; i++) {
         const struct rpc_method *method = &rpc_methods[i];
+        if (!rpc_method_is_served(rpc, method)) {
+            continue;
+        }
         ingot_buffer_format(&body, "<a href=\"/%s\">/%s", method->name, method->name);
         for (uint32_t j = 0; j < method->rule_count; j++) {
             ingot_buffer_format(&body, "%s%s=_", j == 0 ? "?" : "&amp;", method->rules[j].name);
@@ -346,7 +356,7 @@ struct rpc_exchange *rpc_exchange_start(struct rpc *rpc, struct rpc_connection *
         return start_post(rpc, connection, request);
     }
     if (name.size == 0) {
-        answer_index(connection);
+        answer_index(rpc, connection);
         return NULL;
     }
     if (!is_post && ingot_slice_equal(name, ingot_slice_of_text("metrics"))) {

@@ -155,7 +155,11 @@ void rpc_add_timer(struct event *event, uint64_t wait_ms);
 
 /* rpc_methods.c */
 
+/* Which nodes answer a method: all, or those that run the replicated log. */
+enum rpc_scope { RPC_ANY, RPC_LOG };
+
 struct rpc_method {
+    enum rpc_scope scope;
     const char *name;
     uint32_t rule_count;
     struct rpc_argument_rule rules[RPC_ARGUMENTS_MAX];
@@ -166,6 +170,8 @@ struct rpc_method {
 extern const struct rpc_method rpc_methods[];
 extern const uint32_t rpc_method_count;
 const struct rpc_method *rpc_method_find(struct ingot_slice name);
+/* Is the method one of the node's protocol? */
+bool rpc_method_is_served(const struct rpc *rpc, const struct rpc_method *method);
 
 /* An execution's or a check's outcome: {code, data, log, info, gas..., events, codespace}. */
 json_t *rpc_json_outcome(uint32_t code, struct ingot_slice data, struct ingot_slice log);

@@ -412,25 +412,31 @@ static void run_tx(struct rpc_call *call, const struct rpc_argument *arguments)
     }
 
 const struct rpc_method rpc_methods[] = {
-    {"abci_info", 0, {{0}}, run_abci_info},
-    {"abci_query",
+    {RPC_LOG, "abci_info", 0, {{0}}, run_abci_info},
+    {RPC_LOG,
+     "abci_query",
      4,
      {{"path", RPC_ARGUMENT_TEXT, false},
       {"data", RPC_ARGUMENT_HEX, false},
       {"height", RPC_ARGUMENT_INTEGER, false},
       {"prove", RPC_ARGUMENT_FLAG, false}},
      run_abci_query},
-    {"block", 1, {{"height", RPC_ARGUMENT_INTEGER, false}}, rpc_method_block},
-    {"broadcast_tx_async", TX_RULES, run_broadcast_tx_async},
-    {"broadcast_tx_commit", TX_RULES, run_broadcast_tx_commit},
-    {"broadcast_tx_sync", TX_RULES, run_broadcast_tx_sync},
-    {"genesis", 0, {{0}}, rpc_method_genesis},
-    {"health", 0, {{0}}, run_health},
-    {"net_info", 0, {{0}}, rpc_method_net_info},
-    {"num_unconfirmed_txs", 0, {{0}}, run_num_unconfirmed_txs},
-    {"status", 0, {{0}}, rpc_method_status},
-    {"tx", 2, {{"hash", RPC_ARGUMENT_BASE64, true}, {"prove", RPC_ARGUMENT_FLAG, false}}, run_tx},
-    {"validators",
+    {RPC_LOG, "block", 1, {{"height", RPC_ARGUMENT_INTEGER, false}}, rpc_method_block},
+    {RPC_LOG, "broadcast_tx_async", TX_RULES, run_broadcast_tx_async},
+    {RPC_LOG, "broadcast_tx_commit", TX_RULES, run_broadcast_tx_commit},
+    {RPC_LOG, "broadcast_tx_sync", TX_RULES, run_broadcast_tx_sync},
+    {RPC_ANY, "genesis", 0, {{0}}, rpc_method_genesis},
+    {RPC_ANY, "health", 0, {{0}}, run_health},
+    {RPC_ANY, "net_info", 0, {{0}}, rpc_method_net_info},
+    {RPC_LOG, "num_unconfirmed_txs", 0, {{0}}, run_num_unconfirmed_txs},
+    {RPC_ANY, "status", 0, {{0}}, rpc_method_status},
+    {RPC_LOG,
+     "tx",
+     2,
+     {{"hash", RPC_ARGUMENT_BASE64, true}, {"prove", RPC_ARGUMENT_FLAG, false}},
+     run_tx},
+    {RPC_ANY,
+     "validators",
      3,
      {{"height", RPC_ARGUMENT_INTEGER, false},
       {"page", RPC_ARGUMENT_INTEGER, false},
@@ -448,4 +454,15 @@ const struct rpc_method *rpc_method_find(struct ingot_slice name)
         }
     }
     return NULL;
+}
+
+bool rpc_method_is_served(const struct rpc *rpc, const struct rpc_method *method)
+{
+    switch (method->scope) {
+    case RPC_ANY:
+        return true;
+    case RPC_LOG:
+        return rpc->identity.protocol == SETTINGS_PROTOCOL_HOTSTUFF;
+    }
+    return false;
 }

@@ -1,0 +1,113 @@
+/*
+ * What the listener for clients (rpc.h) sees of the replicated log. It reads, and submits; it
+ * decides nothing.
+ */
+#include "node/node_hotstuff.h"
+
+static void get_status(void *context, struct rpc_status *status)
+{
+    struct ingot_node *node = context;
+    const struct hotstuff *hotstuff = node_hotstuff_of(node->driver);
+    struct core_status core;
+    replica_get_status(hotstuff->replica, &core);
+    const struct metrics *metrics = replica_metrics(hotstuff->replica);
+    struct ingot_network_stats network;
+    ingot_network_stats(node->network, &network);
+    const uint32_t member = node->home.has_validator_key
+                                ? validator_set_find(core.set, &node->home.validator_key.public_key)
+                                : VALIDATOR_NONE;
+    *status = (struct rpc_status){
+        .height = hotstuff->tip->height,
+        .height_lowest = metrics->height_lowest,
+        .hash = hotstuff->tip->hash,
+        .updates_hash = hotstuff->tip->updates_hash,
+        .time_ms = hotstuff->tip->time_ms,
+        .catching_up = replica_is_catching_up(hotstuff->replica),
+        .epoch = core.current.epoch,
+        .view = core.current.view,
+        .leader = core.leader,
+        .is_leader = core.is_leader,
+        .is_member = core.is_member,
+        .power = member == VALIDATOR_NONE ? 0 : core.set->validators[member].power,
+        .has_stopped_signing = core.has_stopped_signing,
+        .withholds_signing = core.withholds_signing,
+        .high_qc_view = core.high.view,
+        .locked_view = core.locked.view,
+        .uncommitted_blocks = core.tree_blocks,
+        .peers = (uint32_t)network.peers_connected,
+        .committed_transactions = metrics->committed_transactions,
+        .mempool_transactions = metrics->mempool_transactions,
+        .mempool_bytes = metrics->mempool_bytes,
+        .timeouts = core.timeouts,
+    };
+    status->has_watermark = replica_watermark(hotstuff->replica, &status->watermark);
+}
+
+static enum ingot_error submit(void *context, struct ingot_slice transaction,
+                               struct ingot_check_response *response)
+{
+    struct ingot_node *node = context;
+    const enum ingot_error error =
+        replica_submit(node_hotstuff_of(node->driver)->replica, transaction, response);
+    node_schedule_flush(node);
+    return error;
+}
+
+static enum ingot_error read_block(void *context, uint64_t height, struct ledger_entry *entry)
+{
+    struct ingot_node *node = context;
+    return ledger_read_block(replica_ledger(node_hotstuff_of(node->driver)->replica), height,
+                             entry);
+}
+
+static enum ingot_error find_transaction(void *context, const uint8_t sha256[32],
+                                         struct ledger_location *location)
+{
+    struct ingot_node *node = context;
+    return ledger_find_transaction(replica_ledger(node_hotstuff_of(node->driver)->replica), sha256,
+                                   location);
+}
+
+static enum ingot_error query(void *context, struct ingot_slice path, struct ingot_slice data,
+                              struct ingot_query_response *response, uint64_t *height)
+{
+    const struct ingot_node *node = context;
+    const struct hotstuff *hotstuff = node_hotstuff_of(node->driver);
+    if (hotstuff->app->query == NULL) {
+        return INGOT_ERROR_NOT_FOUND;
+    }
+    replica_query(hotstuff->replica, path, data, response, height);
+    return INGOT_OK;
+}
+
+static const struct validator_set *get_validators(void *context, uint64_t epoch)
+{
+    struct ingot_node *node = context;
+    return core_find_set(replica_core(node_hotstuff_of(node->driver)->replica), epoch);
+}
+
+static const struct metrics *get_metrics(void *context)
+{
+    struct ingot_node *node = context;
+    const struct hotstuff *hotstuff = node_hotstuff_of(node->driver);
+    struct metrics *metrics = replica_metrics(hotstuff->replica);
+    node_fill_metrics(node, metrics);
+    store_lmdb_get_stats(hotstuff->store, &metrics->store);
+    return metrics;
+}
+
+void node_hotstuff_describe(struct node_driver *driver, struct rpc_identity *identity,
+                            struct rpc_backend *backend)
+{
+    const struct hotstuff *hotstuff = node_hotstuff_of(driver);
+    identity->app_name = hotstuff->app->name;
+    identity->app_version = hotstuff->app->version;
+    identity->index_transactions = hotstuff->node->home.settings.rpc_index_tx;
+    backend->status = get_status;
+    backend->submit = submit;
+    backend->read_block = read_block;
+    backend->find_transaction = find_transaction;
+    backend->query = query;
+    backend->validators = get_validators;
+    backend->metrics = get_metrics;
+}
