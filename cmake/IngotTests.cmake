@@ -10,6 +10,7 @@ set(INGOT_TEST_MODULES_storage storage base)
 set(INGOT_TEST_MODULES_app app wire core proto base)
 set(INGOT_TEST_MODULES_net net base)
 set(INGOT_TEST_MODULES_config config wire core proto base)
+set(INGOT_TEST_MODULES_attest attest config wire core proto base)
 # Any other first word: all of them. These do not use tests/lib:
 set(INGOT_TEST_WITHOUT_LIB base config)
 

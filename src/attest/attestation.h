@@ -11,6 +11,7 @@
 #define ATTESTATION_TYPE "ingot/attestation/1"
 /* Of a line without its line break, and of a *.attestation file with its set changes. */
 #define ATTESTATION_JSON_BYTES_MAX (4 * 1024 * 1024)
+#define ATTESTATION_PAYLOAD_BYTES_MAX (2 * 1024 * 1024)
 
 struct attestation_signer {
     struct ingot_public_key key;
@@ -23,7 +24,7 @@ struct attestation {
     uint64_t epoch;
     struct statement statement;
     bool has_payload;            /* else only the digest is known */
-    struct ingot_buffer payload; /* owned */
+    struct ingot_buffer payload; /* owned; at most ATTESTATION_PAYLOAD_BYTES_MAX */
     uint32_t signer_count;
     struct attestation_signer *signers; /* owned; in the set's order */
 };
@@ -31,8 +32,8 @@ struct attestation {
 /* All zero is fine; everything owned is freed. */
 void attestation_deinit(struct attestation *attestation);
 
-/* Appends the line, without a line break. Every byte outside of printable ASCII is escaped or
- * base64, so nothing in it can begin another line. */
+/* Appends the line, without a line break. All of it is printable ASCII, whatever the payload and
+ * the id have, so nothing in them can begin another line or another member. */
 void attestation_format(const struct attestation *attestation, struct ingot_buffer *line);
 
 /*

@@ -10,6 +10,7 @@
 #include "config/genesis.h"
 
 #define SET_PROOF_TYPE "ingot/validator-sets/1"
+#define SET_PROOF_JSON_BYTES_MAX (64 * 1024 * 1024)
 
 /* One change: the block of `epoch` that opens epoch + 1. Everything is owned. */
 struct set_change {
@@ -19,23 +20,38 @@ struct set_change {
 };
 
 struct set_proof {
-    uint64_t first_epoch; /* that changes[0] belongs to */
+    uint64_t first_epoch; /* that changes[0] belongs to; the others follow without gaps */
     uint32_t change_count;
     struct set_change *changes;
 };
 
+/* All zero is fine. */
 void set_proof_deinit(struct set_proof *proof);
+
+/* Adds a change behind the others; takes over what it owns. */
+void set_proof_add(struct set_proof *proof, struct set_change change);
+
+/*
+ * Moves the changes of `more`, a later part of the same chain of changes, behind those of `proof`.
+ * False, and no change, if they do not follow them; then or in any case `more` is to be
+ * deinitialised.
+ */
+INGOT_MUST_USE bool set_proof_extend(struct set_proof *proof, struct set_proof *more);
 
 /* Appends the JSON object {"type", "genesis", "set_changes": [...]} without a line break. */
 void set_proof_format(const struct set_proof *proof, const uint8_t genesis_sha256[32],
                       struct ingot_buffer *json);
 
 /*
- * Reads the member "set_changes" of a proof or of an attestation that carries one; there may be
- * none. INGOT_OK, or INGOT_ERROR_INVALID with a sentence in `why`.
+ * Reads what set_proof_format writes. INGOT_OK, or INGOT_ERROR_INVALID with a sentence in `why`,
+ * and the proof is empty.
+ *
+ * @genesis_sha256  of the chain that it must be of, or NULL.
  */
-INGOT_MUST_USE enum ingot_error set_proof_parse(struct ingot_slice json, struct set_proof *proof,
-                                                char *why, size_t why_size);
+INGOT_MUST_USE enum ingot_error set_proof_parse(struct ingot_slice json,
+                                                const uint8_t genesis_sha256[32],
+                                                struct set_proof *proof, char *why,
+                                                size_t why_size);
 
 /*
  * Follows the changes from the genesis set to that of `epoch`, checking each header's hash, chain

@@ -1,6 +1,6 @@
 /*
  * The signatures backend: an append-only file with one attestation a line, on disk before anybody
- * is told. A torn last line is cut off at the next start. It does not verify.
+ * is told. A torn last line is cut off at the next start. It does not verify, and knows lines only.
  */
 #ifndef INGOT_ATTEST_SIGNATURES_FILE_H
 #define INGOT_ATTEST_SIGNATURES_FILE_H
@@ -17,31 +17,34 @@ typedef bool signatures_file_visit(void *context, struct ingot_slice line, char 
                                    size_t why_size);
 
 /*
- * Opens or makes the file (mode 0600, its folder synced), shows the lines from byte `from` on, cuts
- * off an incomplete last line and syncs that. Locks the file against other processes.
+ * Opens or makes the file (mode 0600), shows the lines from byte `from` on, cuts off an incomplete
+ * last line, and syncs the file and its folder, so that all that was shown is durable. Locks the
+ * file against other processes. What an interrupted replacement left behind is removed.
  *
  * @from  a place that was a whole number of lines; 0: all. Beyond the end of the file:
  *        INGOT_ERROR_NOT_FOUND, the file has lost lines.
- * Returns INGOT_OK; INGOT_ERROR_CORRUPT when the visitor refused a line, or when a line is longer
- * than ATTESTATION_JSON_BYTES_MAX; INGOT_ERROR_LOCKED; INGOT_ERROR_IO, _PERMISSION, _NO_SPACE; with
- * a sentence that names the file and the byte.
+ * Returns INGOT_OK; INGOT_ERROR_CORRUPT when the visitor refused a line, when a line is longer than
+ * ATTESTATION_JSON_BYTES_MAX, or when no line begins at `from`; INGOT_ERROR_LOCKED;
+ * INGOT_ERROR_INVALID (no regular file); INGOT_ERROR_IO, _PERMISSION, _NO_SPACE; with a sentence
+ * that names the file and the byte. Unless it is INGOT_OK, nothing was cut off.
  */
 INGOT_MUST_USE enum ingot_error signatures_file_open(const char *path, uint64_t from,
                                                      signatures_file_visit *visit, void *context,
                                                      struct signatures_file **file, char *why,
                                                      size_t why_size);
-/* NULL is fine. */
+/* What has not been synced is lost. NULL is fine. */
 void signatures_file_close(struct signatures_file *file);
 
-/* Keeps a line for the next sync. Bytes are copied; the line break is added. */
+/* Keeps a line, which has no line break in it, for the next sync. Bytes are copied; the line break
+ * is added. */
 void signatures_file_append(struct signatures_file *file, struct ingot_slice line);
 
 /*
- * Writes what was appended since the last success and syncs it.
+ * Writes what was appended since the last success, with one write, and syncs it.
  *
  * Returns INGOT_OK: durable. INGOT_ERROR_NO_SPACE: what was written of it is cut off again, the
- * lines are kept, and a later call tries again. INGOT_ERROR_UNKNOWN_OUTCOME: anything else; the
- * process must stop and read the file back at the next start.
+ * lines are kept, and a later call tries again. INGOT_ERROR_UNKNOWN_OUTCOME: anything else, now and
+ * from then on; the process must stop and read the file back at the next start.
  */
 INGOT_MUST_USE enum ingot_error signatures_file_sync(struct signatures_file *file);
 
@@ -51,13 +54,18 @@ uint64_t signatures_file_size(const struct signatures_file *file);
 uint32_t signatures_file_pending(const struct signatures_file *file);
 
 /*
- * Begins a new file to take the place of the present one: what is appended and synced from now on
- * goes to `<path>.new`, until signatures_file_replace_end renames it over the old one and syncs the
- * folder. For lines that were lost and are known from elsewhere.
+ * Begins a new file to take the place of the present one, for lines that were lost and are known
+ * from elsewhere. What is appended and synced from now on goes to `<path>.new`, until
+ * signatures_file_replace_end renames it over the old one and syncs the folder; it is the open file
+ * of that path from then on. The present one must be closed. Closed before its end, it changes
+ * nothing.
+ *
+ * Returns INGOT_OK, INGOT_ERROR_LOCKED, _IO, _PERMISSION or _NO_SPACE, with a sentence.
  */
 INGOT_MUST_USE enum ingot_error signatures_file_replace_begin(const char *path,
                                                               struct signatures_file **file,
                                                               char *why, size_t why_size);
+/* Nothing waits for a sync. INGOT_OK; otherwise INGOT_ERROR_UNKNOWN_OUTCOME, as above. */
 INGOT_MUST_USE enum ingot_error signatures_file_replace_end(struct signatures_file *file);
 
 #endif

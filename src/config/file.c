@@ -66,7 +66,7 @@ char *path_join(const char *folder, const char *name)
     return (char *)path.data;
 }
 
-static enum ingot_error error_of_errno(int number)
+enum ingot_error file_error_of_errno(int number)
 {
     switch (number) {
     case ENOENT:
@@ -78,6 +78,7 @@ static enum ingot_error error_of_errno(int number)
         return INGOT_ERROR_PERMISSION;
     case ENOSPC:
     case EDQUOT:
+    case EFBIG: /* a limit of the process, or of the file system */
         return INGOT_ERROR_NO_SPACE;
     case EEXIST:
         return INGOT_ERROR_EXISTS;
@@ -121,7 +122,7 @@ static enum ingot_error read_open_file(int file, const char *path, size_t size_m
     int outcome = read_all(file, size_max, content);
     if (outcome < 0) {
         report_add(report, "%s: cannot be read: %s", path, strerror(errno));
-        return error_of_errno(errno);
+        return file_error_of_errno(errno);
     }
     if (outcome > 0) {
         report_add(report, "%s: expected at most %zu bytes", path, size_max);
@@ -144,7 +145,7 @@ enum ingot_error file_read(const char *path, size_t size_max, struct ingot_buffe
     if (file < 0) {
         int number = errno;
         report_add(report, "%s: cannot be read: %s", path, strerror(number));
-        return error_of_errno(number);
+        return file_error_of_errno(number);
     }
     enum ingot_error error = read_open_file(file, path, size_max, content, report);
     (void)close(file);
@@ -170,8 +171,7 @@ static bool write_all(int file, struct ingot_slice content)
     return true;
 }
 
-/* A rename or link is on disk only once its folder is. */
-static bool sync_folder_of(const char *path)
+bool file_sync_folder(const char *path)
 {
     char *copy = alloc_text(path);
     int folder = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -192,11 +192,11 @@ static bool write_and_name(int file, const char *temporary, const char *path,
     if (!write_all(file, content) || fchmod(file, (mode_t)mode) != 0 || fsync(file) != 0)
         return false;
     if (overwrite == FILE_REPLACE)
-        return rename(temporary, path) == 0 && sync_folder_of(path);
+        return rename(temporary, path) == 0 && file_sync_folder(path);
     /* link() refuses an existing name, whoever made it meanwhile; rename() would not. */
     if (link(temporary, path) != 0)
         return false;
-    return unlink(temporary) == 0 && sync_folder_of(path);
+    return unlink(temporary) == 0 && file_sync_folder(path);
 }
 
 enum ingot_error file_write(const char *path, struct ingot_slice content, uint32_t mode,
@@ -210,11 +210,11 @@ enum ingot_error file_write(const char *path, struct ingot_slice content, uint32
     enum ingot_error error = INGOT_OK;
     int file = mkostemp(temporary, O_CLOEXEC);
     if (file < 0) {
-        error = error_of_errno(errno);
+        error = file_error_of_errno(errno);
         report_add(report, "%s: cannot be written: %s", path, strerror(errno));
     } else {
         if (!write_and_name(file, temporary, path, content, mode, overwrite)) {
-            error = error_of_errno(errno);
+            error = file_error_of_errno(errno);
             report_add(report, "%s: cannot be written: %s", path, strerror(errno));
             (void)unlink(temporary);
         }
@@ -242,12 +242,12 @@ enum ingot_error file_stream_begin(struct file_stream *stream, const char *path,
     const int number = errno;
     report_add(report, "%s: cannot be written: %s", path, strerror(number));
     ingot_buffer_deinit(&name);
-    return error_of_errno(number);
+    return file_error_of_errno(number);
 }
 
 enum ingot_error file_stream_write(struct file_stream *stream, struct ingot_slice content)
 {
-    return write_all(stream->file, content) ? INGOT_OK : error_of_errno(errno);
+    return write_all(stream->file, content) ? INGOT_OK : file_error_of_errno(errno);
 }
 
 enum ingot_error file_stream_end(struct file_stream *stream, uint32_t mode, struct report *report)
@@ -255,7 +255,7 @@ enum ingot_error file_stream_end(struct file_stream *stream, uint32_t mode, stru
     enum ingot_error error = INGOT_OK;
     if (!write_and_name(stream->file, stream->temporary, stream->path, ingot_slice_of(NULL, 0),
                         mode, FILE_KEEP_EXISTING)) {
-        error = error_of_errno(errno);
+        error = file_error_of_errno(errno);
         report_add(report, "%s: cannot be written: %s", stream->path, strerror(errno));
     }
     file_stream_abandon(stream);
@@ -278,14 +278,14 @@ enum ingot_error folder_make(const char *path, uint32_t mode, struct report *rep
     if (number == EEXIST && stat(path, &status) == 0 && S_ISDIR(status.st_mode))
         return INGOT_OK;
     report_add(report, "%s: the folder cannot be made: %s", path, strerror(number));
-    return error_of_errno(number);
+    return file_error_of_errno(number);
 }
 
 enum ingot_error folder_rename(const char *from, const char *to, struct report *report)
 {
-    if (rename(from, to) == 0 && sync_folder_of(to))
+    if (rename(from, to) == 0 && file_sync_folder(to))
         return INGOT_OK;
     const int number = errno == ENOTEMPTY ? EEXIST : errno;
     report_add(report, "%s: cannot be given its name: %s", to, strerror(number));
-    return error_of_errno(number);
+    return file_error_of_errno(number);
 }

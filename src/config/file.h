@@ -25,6 +25,15 @@ void report_add(struct report *report, const char *format, ...)
 void report_append(struct report *report, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
+/* INGOT_ERROR_NOT_FOUND, _PERMISSION, _NO_SPACE, _EXISTS, or _IO for all that is left. */
+enum ingot_error file_error_of_errno(int number);
+
+/*
+ * Syncs the folder that a file is in: a new, renamed or linked file is on disk only once its folder
+ * is. False, with errno.
+ */
+INGOT_MUST_USE bool file_sync_folder(const char *path);
+
 /* `folder/name`, or `name` alone when it is absolute; the caller frees it. */
 char *path_join(const char *folder, const char *name);
 

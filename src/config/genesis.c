@@ -10,7 +10,7 @@
 
 #include "base/alloc.h"
 #include "config/public_key.h"
-#include "wire/crypto.h"
+#include "wire/preimage.h"
 
 void genesis_init(struct genesis *genesis)
 {
@@ -28,8 +28,7 @@ void genesis_deinit(struct genesis *genesis)
     *genesis = (struct genesis){0};
 }
 
-/* Names that go into file names, logs and URLs unquoted. */
-static bool is_plain_word(const char *text)
+bool genesis_is_plain_word(const char *text)
 {
     for (const char *c = text; *c != '\0'; c++) {
         bool is_plain = (*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') ||
@@ -51,11 +50,11 @@ static void check_range(const char *name, const char *key, uint32_t value, uint3
 
 static void check_header(const struct genesis *genesis, const char *name, struct report *report)
 {
-    if (!is_plain_word(genesis->chain_id)) {
+    if (!genesis_is_plain_word(genesis->chain_id)) {
         report_add(report, "%s: chain_id: expected 1 to %d characters of A-Z a-z 0-9 . _ -", name,
                    INGOT_CHAIN_ID_BYTES_MAX);
     }
-    if (!is_plain_word(genesis->app)) {
+    if (!genesis_is_plain_word(genesis->app)) {
         report_add(report,
                    "%s: app: expected an App's name (such as kv or null), 1 to %d characters of "
                    "A-Z a-z 0-9 . _ -",
@@ -171,6 +170,18 @@ enum ingot_error genesis_finish(struct genesis *genesis, const char *name, struc
     crypto_sha256(ingot_buffer_slice(&canonical), genesis->sha256);
     ingot_buffer_deinit(&canonical);
     return INGOT_OK;
+}
+
+struct validator_set *genesis_validator_set(const struct genesis *genesis, const char **why)
+{
+    struct ingot_validator *members = alloc_zeroed(genesis->validator_count, sizeof *members);
+    for (uint32_t i = 0; i < genesis->validator_count; i++)
+        members[i] = genesis->validators[i].validator;
+    struct validator_set *set = validator_set_new(0, members, genesis->validator_count, why);
+    free(members);
+    if (set != NULL)
+        wire_seal_set(set);
+    return set;
 }
 
 static void append_text(struct ingot_buffer *bytes, const char *text)

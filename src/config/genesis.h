@@ -40,6 +40,7 @@
 #include <ingot/types.h>
 
 #include "config/file.h"
+#include "core/types.h"
 
 #define GENESIS_APP_BYTES_MAX 32
 #define GENESIS_NAME_BYTES_MAX 64
@@ -94,6 +95,16 @@ INGOT_MUST_USE enum ingot_error genesis_load(const char *path, struct genesis *g
  */
 INGOT_MUST_USE enum ingot_error genesis_finish(struct genesis *genesis, const char *name,
                                                struct report *report);
+
+/* A chain_id or an App's name: A-Z a-z 0-9 . _ -, at least one. These go into file names, logs and
+ * URLs unquoted. */
+bool genesis_is_plain_word(const char *text);
+
+/*
+ * The set of epoch 0, with its hash; a reference for the caller. NULL, and a static sentence in
+ * `*why`, when the validators break a rule.
+ */
+struct validator_set *genesis_validator_set(const struct genesis *genesis, const char **why);
 
 void genesis_canonical(const struct genesis *genesis, struct ingot_buffer *bytes);
 /* JSON as shown above, indented, with every default written out. */

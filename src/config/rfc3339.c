@@ -135,7 +135,7 @@ static bool take_zone(struct ingot_slice *from, int64_t *offset)
     return true;
 }
 
-bool rfc3339_parse_ns(struct ingot_slice text, uint64_t *time_ns)
+static bool parse(struct ingot_slice text, uint64_t *seconds, uint64_t *fraction_ns)
 {
     int64_t year;
     int64_t month;
@@ -143,22 +143,45 @@ bool rfc3339_parse_ns(struct ingot_slice text, uint64_t *time_ns)
     int64_t hour;
     int64_t minute;
     int64_t second;
-    uint64_t fraction_ns;
     int64_t offset;
     if (!take_number(&text, 4, 1, 9999, &year) || !take_char(&text, '-') ||
         !take_number(&text, 2, 1, 12, &month) || !take_char(&text, '-') ||
         !take_number(&text, 2, 1, days_in_month(year, month), &day) || !take_letter(&text, 'T') ||
         !take_number(&text, 2, 0, 23, &hour) || !take_char(&text, ':') ||
         !take_number(&text, 2, 0, 59, &minute) || !take_char(&text, ':') ||
-        !take_number(&text, 2, 0, 59, &second) || !take_fraction(&text, &fraction_ns) ||
+        !take_number(&text, 2, 0, 59, &second) || !take_fraction(&text, fraction_ns) ||
         !take_zone(&text, &offset) || text.size > 0)
         return false;
-    int64_t seconds = days_of_date(year, month, day) * SECONDS_PER_DAY + hour * 3600 + minute * 60 +
-                      second - offset;
+    const int64_t sum = days_of_date(year, month, day) * SECONDS_PER_DAY + hour * 3600 +
+                        minute * 60 + second - offset;
+    *seconds = (uint64_t)sum;
+    return sum >= 0;
+}
+
+bool rfc3339_parse_ns(struct ingot_slice text, uint64_t *time_ns)
+{
+    uint64_t seconds;
+    uint64_t fraction_ns;
     uint64_t total_ns;
-    if (seconds < 0 || __builtin_mul_overflow((uint64_t)seconds, NS_PER_SECOND, &total_ns) ||
+    if (!parse(text, &seconds, &fraction_ns) ||
+        __builtin_mul_overflow(seconds, NS_PER_SECOND, &total_ns) ||
         __builtin_add_overflow(total_ns, fraction_ns, &total_ns))
         return false;
     *time_ns = total_ns;
+    return true;
+}
+
+bool rfc3339_parse_exact_ms(struct ingot_slice text, uint64_t *time_ms)
+{
+    uint64_t seconds;
+    uint64_t fraction_ns;
+    if (!parse(text, &seconds, &fraction_ns))
+        return false;
+    char again[RFC3339_TEXT_BYTES];
+    const uint64_t total_ms = seconds * 1000 + fraction_ns / 1000000;
+    rfc3339_format_ms(total_ms, again);
+    if (!ingot_slice_equal(text, ingot_slice_of_text(again)))
+        return false;
+    *time_ms = total_ms;
     return true;
 }

@@ -23,4 +23,7 @@ void rfc3339_format_ns(uint64_t time_ns, char text[RFC3339_TEXT_BYTES]);
  */
 bool rfc3339_parse_ns(struct ingot_slice text, uint64_t *time_ns);
 
+/* Reads what rfc3339_format_ms writes, up to the end of the year 9999, and nothing else. */
+bool rfc3339_parse_exact_ms(struct ingot_slice text, uint64_t *time_ms);
+
 #endif

@@ -5,29 +5,21 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "base/alloc.h"
 #include "wire/preimage.h"
 
 enum ingot_error home_genesis_init(const struct genesis *genesis, struct home_genesis *result,
                                    char *why, size_t why_size)
 {
     *result = (struct home_genesis){0};
-    struct ingot_validator *members = alloc_zeroed(genesis->validator_count, sizeof *members);
-    for (uint32_t i = 0; i < genesis->validator_count; i++) {
-        members[i] = genesis->validators[i].validator;
-    }
     const char *reason = NULL;
-    result->set = validator_set_new(0, members, genesis->validator_count, &reason);
-    free(members);
+    result->set = genesis_validator_set(genesis, &reason);
     if (result->set == NULL) {
         (void)snprintf(why, why_size, "$.validators: %s", reason);
         return INGOT_ERROR_INVALID;
     }
-    wire_seal_set(result->set);
     result->block = wire_genesis_block(&genesis->hash, result->set, genesis->time_ns / 1000000);
     return INGOT_OK;
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/hex.h"
+#include "config/base64.h"
 #include "node/rpc_http.h"
 #include "node/rpc_json.h"
 
@@ -93,7 +94,7 @@ static bool read_json(enum rpc_argument_kind kind, const json_t *value,
     }
     switch (kind) {
     case RPC_ARGUMENT_BASE64:
-        return rpc_base64_decode(json_text(value), &argument->bytes);
+        return base64_decode(json_text(value), &argument->bytes);
     case RPC_ARGUMENT_HEX:
         return read_hex(json_text(value), &argument->bytes);
     case RPC_ARGUMENT_TEXT:

@@ -4,7 +4,6 @@
 #include "node/rpc_json.h"
 
 #include <inttypes.h>
-#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +11,7 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/hex.h"
+#include "config/base64.h"
 #include "config/rfc3339.h"
 #include "wire/crypto.h"
 
@@ -33,14 +33,12 @@ json_t *rpc_json_u64(uint64_t value)
 
 json_t *rpc_json_base64(struct ingot_slice bytes)
 {
-    size_t size = sodium_base64_ENCODED_LEN(bytes.size, sodium_base64_VARIANT_ORIGINAL);
-    char *text = alloc_zeroed(size, 1);
-    static const uint8_t none[1];
-    (void)sodium_bin2base64(text, size, bytes.size == 0 ? none : bytes.data, bytes.size,
-                            sodium_base64_VARIANT_ORIGINAL);
+    struct ingot_buffer text = {0};
+    base64_append(&text, bytes);
     /* Base64 is ASCII: there is no need to have it checked. */
-    json_t *value = rpc_json(json_stringn_nocheck(text, size - 1));
-    free(text);
+    json_t *value =
+        rpc_json(json_stringn_nocheck(text.size == 0 ? "" : (const char *)text.data, text.size));
+    ingot_buffer_deinit(&text);
     return value;
 }
 
@@ -127,22 +125,6 @@ void rpc_json_write(const json_t *value, struct ingot_buffer *text)
 {
     int result = json_dump_callback(value, append_text, text, JSON_COMPACT | JSON_ENCODE_ANY);
     INGOT_ASSERT(result == 0);
-}
-
-bool rpc_base64_decode(struct ingot_slice text, struct ingot_buffer *bytes)
-{
-    size_t size = 0;
-    if (text.size == 0) {
-        return true;
-    }
-    ingot_buffer_reserve(bytes, text.size / 4 * 3 + 3);
-    if (sodium_base642bin(bytes->data + bytes->size, bytes->capacity - bytes->size,
-                          (const char *)text.data, text.size, NULL, &size, NULL,
-                          sodium_base64_VARIANT_ORIGINAL) != 0) {
-        return false;
-    }
-    bytes->size += size;
-    return true;
 }
 
 /* Counts what makes a value of JSON: it needs no understanding but of strings. */

@@ -34,9 +34,6 @@ void rpc_json_append(json_t *array, json_t *value);
 /* Appends a value without spaces. */
 void rpc_json_write(const json_t *value, struct ingot_buffer *text);
 
-/* Standard base64 with its padding, nothing else: true, and the bytes are appended. */
-bool rpc_base64_decode(struct ingot_slice text, struct ingot_buffer *bytes);
-
 /*
  * Parses a request's JSON. `complexity_max` bounds its braces, brackets, commas and colons, and so
  * the memory that small bytes can blow up to. NULL, and a sentence in `why`, when it is not JSON.

@@ -24,8 +24,9 @@ layer_rule() {
     src/wire/*) echo 'wire|core|proto|base' ;;
     src/net/*) echo 'net|base' ;;
     src/config/*) echo 'config|wire|core|proto|base' ;;
-    src/node/*) echo 'node|net|config|wire|storage|app|broadcast|core|proto|base' ;;
-    src/cli/*) echo 'cli|node|net|config|wire|storage|app|broadcast|core|proto|base' ;;
+    src/attest/*) echo 'attest|config|wire|core|proto|base' ;;
+    src/node/*) echo 'node|attest|net|config|wire|storage|app|broadcast|core|proto|base' ;;
+    src/cli/*) echo 'cli|node|attest|net|config|wire|storage|app|broadcast|core|proto|base' ;;
     storage/*) echo 'storage|base' ;;
     app/*) echo 'app|proto|base' ;;
     *) echo '.*' ;;
