@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
-#include "core/mutant.h"
+#include "base/mutant.h"
 #include "core/types.h"
 
 struct qc *qc_new(uint32_t signature_count)

@@ -2,8 +2,8 @@
  * Positions, quorums and who leads: the arithmetic that every rule is built on. No state.
  */
 #include "base/assert.h"
+#include "base/mutant.h"
 #include "core/core.h"
-#include "core/mutant.h"
 
 int position_compare(struct position a, struct position b)
 {

@@ -6,8 +6,8 @@
 #define INGOT_CORE_STATE_H
 
 #include "base/assert.h"
+#include "base/mutant.h"
 #include "core/core.h"
-#include "core/mutant.h"
 #include "core/tree.h"
 
 /* How the current view was entered: decides whether its leader may wait when idle. */

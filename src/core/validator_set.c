@@ -6,7 +6,7 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
-#include "core/mutant.h"
+#include "base/mutant.h"
 #include "core/types.h"
 
 static int key_compare(const struct ingot_public_key *a, const struct ingot_public_key *b)

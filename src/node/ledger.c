@@ -16,7 +16,7 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/hex.h"
-#include "core/mutant.h"
+#include "base/mutant.h"
 #include "wire/preimage.h"
 #include "wire/wire.h"
 

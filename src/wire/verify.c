@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-#include "core/mutant.h"
+#include "base/mutant.h"
 #include "wire/preimage.h"
 
 void verifier_init(struct verifier *verifier, const struct ingot_hash *chain,

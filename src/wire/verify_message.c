@@ -3,7 +3,7 @@
  * kind. The checks of single things are in verify.c.
  */
 #include "base/assert.h"
-#include "core/mutant.h"
+#include "base/mutant.h"
 #include "wire/preimage.h"
 #include "wire/verify.h"
 

@@ -1,10 +1,10 @@
 /*
  * Which deliberate mistake a scenario test runs with: the number in INGOT_MUTANT, as
- * stories_test.sh reads it off src/core/mutant.h. Without one there is none.
+ * stories_test.sh reads it off src/base/mutant.h. Without one there is none.
  */
 #include <stdlib.h>
 
-#include "core/mutant.h"
+#include "base/mutant.h"
 
 enum mutant mutant_active = MUTANT_NONE;
 

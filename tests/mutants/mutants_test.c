@@ -1,6 +1,6 @@
 /*
  * The simulator and its checkers are only worth something if they find mistakes. Here the core is
- * built with deliberate ones (src/core/mutant.h), and each must be caught by a checker that is
+ * built with deliberate ones (src/base/mutant.h), and each must be caught by a checker that is
  * about that mistake, within so many seeds. One that survives fails this test.
  */
 #include <setjmp.h>
@@ -14,7 +14,7 @@
 
 #include <cmocka.h>
 
-#include "core/mutant.h"
+#include "base/mutant.h"
 #include "sim/swarm.h"
 
 #define SEEDS_MAX 300

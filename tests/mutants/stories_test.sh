@@ -24,7 +24,7 @@ next=0
 while read -r name; do
     NUMBERS[${name#MUTANT_}]=$next
     next=$((next + 1))
-done < <(grep -oE '^    MUTANT_[A-Z_]+' "$INGOT_SOURCE_DIR/src/core/mutant.h")
+done < <(grep -oE '^    MUTANT_[A-Z_]+' "$INGOT_SOURCE_DIR/src/base/mutant.h")
 
 # What a story that fails leaves behind is no leak of the code.
 export ASAN_OPTIONS=detect_leaks=0

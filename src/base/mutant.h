@@ -2,8 +2,8 @@
  * Deliberate mistakes, for the test that shows that the simulator finds them. In every other build
  * MUTANT() is the constant false and nothing of it is left.
  */
-#ifndef INGOT_CORE_MUTANT_H
-#define INGOT_CORE_MUTANT_H
+#ifndef INGOT_BASE_MUTANT_H
+#define INGOT_BASE_MUTANT_H
 
 #include <stdbool.h>
 
