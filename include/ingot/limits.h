@@ -59,6 +59,25 @@
 #define INGOT_RPC_BODY_BYTES_MAX (2 * 1024 * 1024)
 #define INGOT_RPC_CONNECTIONS_MAX 256
 
+/* Broadcast protocols. An id names a round or a message of its originator; an attachment travels
+ * with one message, such as a signature in a COMMIT. Shares are a validator's signatures for a
+ * block. */
+#define INGOT_BROADCAST_ID_BYTES_MAX 64
+#define INGOT_BROADCAST_PAYLOAD_BYTES_MAX (256 * 1024)
+#define INGOT_BROADCAST_ATTACHMENT_BYTES_MAX 1024
+#define INGOT_SHARES_BYTES_MAX (INGOT_BLOCK_TRANSACTIONS_MAX * 64 + 4096)
+#define INGOT_SHARE_REQUEST_HEIGHTS_MAX 64
+/* Of quorum broadcast, of all originators together; each has an equal part. */
+#define INGOT_BROADCAST_ROUNDS_MAX 1024 /* in flight, and as many that are finished */
+#define INGOT_BROADCAST_ROUNDS_PER_ORIGINATOR_MIN 4
+#define INGOT_BROADCAST_BYTES_MAX (64 * 1024 * 1024) /* payloads of rounds in flight */
+#define INGOT_BROADCAST_REMEMBERED_MAX 65536         /* what was chosen in rounds that have gone */
+/* Of full gossip. */
+#define INGOT_GOSSIP_ORIGINATORS_MAX (2 * INGOT_VALIDATORS_MAX)
+#define INGOT_GOSSIP_DIGESTS_PER_ORIGINATOR 1024
+#define INGOT_GOSSIP_RECENT_MAX 256 /* own messages that are sent again */
+#define INGOT_GOSSIP_RECENT_BYTES_MAX (8 * 1024 * 1024)
+
 static_assert(INGOT_BLOCK_PAYLOAD_BYTES_DEFAULT <= INGOT_BLOCK_PAYLOAD_BYTES_MAX,
               "the default block fits the largest block");
 static_assert(INGOT_TRANSACTION_BYTES_MAX + 4 <= INGOT_BLOCK_PAYLOAD_BYTES_MAX,
@@ -74,5 +93,15 @@ static_assert(INGOT_RESULT_DATA_BYTES_MAX + INGOT_RESULT_LOG_BYTES_MAX <
               "the largest result fits a block");
 static_assert(INGOT_RPC_BODY_BYTES_MAX * 3 / 4 > INGOT_TRANSACTION_BYTES_MAX,
               "the largest transaction fits a request as base64");
+static_assert(INGOT_SHARES_BYTES_MAX + 4096 <= INGOT_FRAME_BYTES_MAX,
+              "the shares of the fullest block fit a frame");
+static_assert(INGOT_BROADCAST_PAYLOAD_BYTES_MAX + INGOT_BROADCAST_ATTACHMENT_BYTES_MAX + 4096 <=
+                  INGOT_FRAME_BYTES_MAX,
+              "the largest broadcast fits a frame");
+static_assert(INGOT_BROADCAST_PAYLOAD_BYTES_MAX <= INGOT_BROADCAST_BYTES_MAX / INGOT_VALIDATORS_MAX,
+              "each originator's part holds the largest payload");
+static_assert(INGOT_BROADCAST_ROUNDS_PER_ORIGINATOR_MIN * INGOT_VALIDATORS_MAX <=
+                  INGOT_BROADCAST_ROUNDS_MAX,
+              "each originator has its least number of rounds in flight");
 
 #endif

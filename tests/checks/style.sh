@@ -21,7 +21,7 @@ layer_rule() {
     src/base/*) echo 'base' ;;
     src/core/*) echo 'core|base' ;;
     src/broadcast/*) echo 'broadcast|base' ;;
-    src/wire/*) echo 'wire|core|proto|base' ;;
+    src/wire/*) echo 'wire|core|broadcast|proto|base' ;;
     src/net/*) echo 'net|base' ;;
     src/config/*) echo 'config|wire|core|proto|base' ;;
     src/attest/*) echo 'attest|config|wire|core|proto|base' ;;
