@@ -29,8 +29,9 @@
 #define SCHEMA_MARK "ingot ledger"
 
 const char *const ledger_tables[LEDGER_TABLE_COUNT] = {
-    [LEDGER_META] = "meta",   [LEDGER_BLOCKS] = "blocks", [LEDGER_CHAIN] = "chain",
-    [LEDGER_STATE] = "state", [LEDGER_SETS] = "sets",     [LEDGER_TRANSACTIONS] = "transactions",
+    [LEDGER_META] = "meta",     [LEDGER_BLOCKS] = "blocks", [LEDGER_CHAIN] = "chain",
+    [LEDGER_STATE] = "state",   [LEDGER_SETS] = "sets",     [LEDGER_TRANSACTIONS] = "transactions",
+    [LEDGER_ATTEST] = "attest",
 };
 const uint32_t ledger_table_count = LEDGER_TABLE_COUNT;
 
@@ -54,8 +55,8 @@ struct ingot_store_batch *ledger_open_batch(struct ledger *ledger)
     return ledger->batch;
 }
 
-static void put_sealed(struct ledger *ledger, enum ledger_table table, struct ingot_slice key,
-                       struct ingot_slice content)
+void ledger_store_sealed(struct ledger *ledger, enum ledger_table table, struct ingot_slice key,
+                         struct ingot_slice content)
 {
     struct ingot_buffer record = {0};
     ledger_seal(&ledger->chain, table, key, content, &record);
@@ -65,7 +66,8 @@ static void put_sealed(struct ledger *ledger, enum ledger_table table, struct in
 
 void ledger_store_meta(struct ledger *ledger, const char *name, const struct ingot_buffer *content)
 {
-    put_sealed(ledger, LEDGER_META, ingot_slice_of_text(name), ingot_buffer_slice(content));
+    ledger_store_sealed(ledger, LEDGER_META, ingot_slice_of_text(name),
+                        ingot_buffer_slice(content));
 }
 
 void ledger_store_heights(struct ledger *ledger, const struct ledger_heights *heights)
@@ -102,7 +104,8 @@ void ledger_store_set(struct ledger *ledger, const struct validator_set *set)
     ledger_height_key(set->epoch, key);
     struct ingot_buffer content = {0};
     wire_encode_validator_set(set, &content);
-    put_sealed(ledger, LEDGER_SETS, ingot_slice_of(key, sizeof key), ingot_buffer_slice(&content));
+    ledger_store_sealed(ledger, LEDGER_SETS, ingot_slice_of(key, sizeof key),
+                        ingot_buffer_slice(&content));
     ingot_buffer_deinit(&content);
 }
 
@@ -176,6 +179,7 @@ enum ingot_error ledger_sync(struct ledger *ledger)
     end_snapshot(ledger);
     const enum ingot_error error = ingot_store_batch_commit(ledger->batch);
     ledger->batch = NULL;
+    ledger->batch_number++;
     ledger->batch_block_bytes = 0;
     ingot_buffer_clear(&ledger->batch_safety);
     if (error != INGOT_OK)
@@ -362,6 +366,7 @@ enum ingot_error ledger_open(struct ingot_store *store, const struct ledger_opti
     ledger->prune_blocks_min =
         options->prune_blocks_min > 0 ? options->prune_blocks_min : PRUNE_BLOCKS_DEFAULT;
     ledger->has_index = options->index_transactions;
+    ledger->held_from = UINT64_MAX;
     enum ingot_error error = check_schema(ledger, why);
     if (error == INGOT_ERROR_NOT_FOUND) {
         error = check_empty(ledger, why);

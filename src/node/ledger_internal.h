@@ -9,14 +9,15 @@
 
 /* storage/FORMAT.md describes keys and values of each. */
 enum ledger_table {
-    LEDGER_META,        /* name -> sealed record */
-    LEDGER_BLOCKS,      /* height, hash -> block and execution; uncommitted ones too */
-    LEDGER_CHAIN,       /* height -> hash of the committed block */
-    LEDGER_STATE,       /* the App's keys, as of applied_height */
-    LEDGER_SETS,        /* epoch -> sealed validator set */
-    LEDGER_TRANSACTIONS /* SHA-256 -> height and index, as of applied_height */
+    LEDGER_META,         /* name -> sealed record */
+    LEDGER_BLOCKS,       /* height, hash -> block and execution; uncommitted ones too */
+    LEDGER_CHAIN,        /* height -> hash of the committed block */
+    LEDGER_STATE,        /* the App's keys, as of applied_height */
+    LEDGER_SETS,         /* epoch -> sealed validator set */
+    LEDGER_TRANSACTIONS, /* SHA-256 -> height and index, as of applied_height */
+    LEDGER_ATTEST        /* the attestor's keys -> sealed records */
 };
-#define LEDGER_TABLE_COUNT 6
+#define LEDGER_TABLE_COUNT 7
 
 #define LEDGER_SCHEMA_VERSION 2
 #define LEDGER_KEY_SCHEMA "schema"
@@ -104,7 +105,8 @@ struct ledger {
     uint32_t apply_puts_min;
     uint64_t retain_blocks;
     uint32_t prune_blocks_min;
-    bool has_index; /* the index may have something: it is kept, or was in an earlier run */
+    uint64_t held_from; /* ledger_hold_blocks */
+    bool has_index;     /* the index may have something: it is kept, or was in an earlier run */
 
     struct ledger_drain drain;
     struct ledger_prune prune;
@@ -112,6 +114,7 @@ struct ledger {
     struct ledger_unapplied_list unapplied; /* durable */
 
     struct ingot_store_batch *batch; /* NULL: nothing to make durable */
+    uint64_t batch_number;           /* of the open batch, or of the next one */
     uint64_t batch_committed;        /* the committed height once the batch is durable */
     size_t batch_block_bytes;        /* of the blocks that it commits */
     struct ledger_unapplied_list batch_unapplied;
@@ -126,6 +129,8 @@ struct ledger {
 /* The batch that the next ledger_sync makes durable; begun when there is none. */
 struct ingot_store_batch *ledger_open_batch(struct ledger *ledger);
 /* Single records, into that batch. */
+void ledger_store_sealed(struct ledger *ledger, enum ledger_table table, struct ingot_slice key,
+                         struct ingot_slice content);
 void ledger_store_schema(struct ledger *ledger);
 void ledger_store_meta(struct ledger *ledger, const char *name, const struct ingot_buffer *content);
 void ledger_store_heights(struct ledger *ledger, const struct ledger_heights *heights);

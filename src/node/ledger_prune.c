@@ -41,8 +41,9 @@ struct ledger_leaving {
 static uint64_t first_retained(const struct ledger *ledger)
 {
     const uint64_t committed = ledger->batch_committed;
-    const uint64_t first =
-        committed < ledger->retain_blocks ? 0 : committed - ledger->retain_blocks + 1;
+    uint64_t first = committed < ledger->retain_blocks ? 0 : committed - ledger->retain_blocks + 1;
+    if (first > ledger->held_from)
+        first = ledger->held_from;
     return first < ledger->heights.applied ? first : ledger->heights.applied;
 }
 

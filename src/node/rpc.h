@@ -13,6 +13,7 @@
 
 #include "config/genesis.h"
 #include "config/settings.h"
+#include "node/attestor.h"
 #include "node/ledger.h"
 #include "node/metrics.h"
 
@@ -65,6 +66,8 @@ struct rpc_status {
     uint64_t mempool_transactions;
     uint64_t mempool_bytes;
     uint64_t timeouts; /* views that ended by our own deadline, since the start */
+    uint64_t attested; /* statements with an attestation */
+    uint64_t attest_pending;
 };
 
 /* A connected peer, as net_info shows it. */
@@ -115,6 +118,15 @@ struct rpc_backend {
     enum ingot_error (*query)(void *context, struct ingot_slice path, struct ingot_slice data,
                               struct ingot_query_response *response, uint64_t *height);
 
+    /*
+     * What became of the statement of a transaction (by wire_transaction_digest) that was committed
+     * at this height with code 0; ATTEST_UNKNOWN: it has none. The attestation of a complete one is
+     * appended to `json`. NULL: the App asks for no attestations.
+     */
+    enum attest_state (*find_attestation)(void *context, uint64_t height,
+                                          const struct ingot_hash *digest,
+                                          struct ingot_buffer *json);
+
     /* The set of an epoch, or NULL when there is none or it is not known any more. Borrowed until
      * control returns to the loop. */
     const struct validator_set *(*validators)(void *context, uint64_t epoch);
@@ -134,8 +146,8 @@ struct rpc_options {
     uint32_t body_bytes_max;     /* INGOT_RPC_BODY_BYTES_MAX */
     uint32_t request_timeout_ms; /* for all of a request from its first byte; 20 s */
     uint32_t idle_timeout_ms;    /* between the requests of one connection; 60 s */
-    uint32_t commit_timeout_ms;  /* how long broadcast_tx_commit waits; 10 s */
-    uint32_t waiters_max;        /* broadcast_tx_commit calls that wait; 16384 */
+    uint32_t commit_timeout_ms;  /* how long broadcast_tx_commit and _attest wait; 10 s */
+    uint32_t waiters_max;        /* such calls that wait; 16384 */
     uint32_t batch_calls_max;    /* calls in one batch; 256 */
     size_t output_bytes_max;     /* answers that all clients together have not read yet; 32 MiB */
 };
@@ -158,6 +170,11 @@ uint16_t rpc_port(const struct rpc *rpc);
  * must already be visible through the backend. Borrowed for the call.
  */
 void rpc_committed(struct rpc *rpc, const struct block *block, const struct execution *execution);
+
+/* An attestation is durable: answers the clients that wait for it. `json` is borrowed. */
+void rpc_attested(struct rpc *rpc, const struct statement_id *id, struct ingot_slice json);
+/* There will be none: validators with too much power have declined. */
+void rpc_attest_refused(struct rpc *rpc, const struct statement_id *id);
 
 /* What the listener itself counts; part of /metrics. */
 void rpc_get_counters(const struct rpc *rpc, struct metrics_rpc *counters);

@@ -57,6 +57,7 @@ static void free_exchange(struct rpc_exchange *exchange)
         struct rpc_call *call = &exchange->calls[i];
         rpc_waiters_remove(&exchange->rpc->waiters, &call->waiter);
         ingot_buffer_deinit(&call->check.log);
+        ingot_buffer_deinit(&call->committed);
         ingot_buffer_deinit(&call->answer);
         json_decref(call->id);
     }

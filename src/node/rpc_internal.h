@@ -7,9 +7,10 @@
  *   rpc_exchange.c    a request -> method calls; their outcomes -> one answer
  *   rpc_arguments.c   parameters of a call
  *   rpc_methods.c     the table of methods, and those about transactions and the App
+ *   rpc_commit.c      methods that wait for a commit, and for an attestation
  *   rpc_node.c        methods about the node: status, net_info, genesis, validators
  *   rpc_block.c       method block
- *   rpc_waiters.c     calls that wait for the commit of a transaction
+ *   rpc_waiters.c     calls that wait, by what they wait for
  *   rpc_json.c        how values are written
  *
  * A connection has at most one exchange at a time; an exchange has one call, or those of a batch. A
@@ -41,11 +42,13 @@
 struct rpc_connection;
 struct rpc_exchange;
 
-/* A broadcast_tx_commit that waits: part of its call. */
+/* A broadcast_tx_commit or broadcast_tx_attest that waits: part of its call. */
 struct rpc_waiter {
     bool is_waiting;
+    bool wants_attestation;
+    uint64_t height; /* of the commit, once it waits for the attestation; else 0 */
     struct rpc_call *call;
-    uint8_t sha256[32];
+    uint8_t key[32]; /* SHA-256 of the transaction; for the attestation the statement's id */
     uint64_t deadline_ms;
     struct rpc_waiter *bucket_next;
     struct rpc_waiter *older; /* all waiters in the order of their deadlines */
@@ -70,6 +73,7 @@ struct rpc_call {
     struct ingot_buffer answer; /* the response object, once done */
     struct rpc_waiter waiter;
     struct ingot_check_response check; /* of the waiter's transaction */
+    struct ingot_buffer committed;     /* what its answer begins with, once it is committed */
 };
 
 /* One HTTP request that asks for method calls. */
@@ -175,6 +179,10 @@ bool rpc_method_is_served(const struct rpc *rpc, const struct rpc_method *method
 
 /* An execution's or a check's outcome: {code, data, log, info, gas..., events, codespace}. */
 json_t *rpc_json_outcome(uint32_t code, struct ingot_slice data, struct ingot_slice log);
+/* Submits a transaction, and answers without waiting for its commit. */
+void rpc_call_broadcast(struct rpc_call *call, const struct rpc_argument *arguments, bool is_sync);
+/* Says why a transaction of this size was not taken. */
+void rpc_call_submit_error(struct rpc_call *call, enum ingot_error error, size_t size_bytes);
 /* Says that the store failed. */
 void rpc_call_store_error(struct rpc_call *call, enum ingot_error error);
 /* Says that a block of this height was pruned. */
@@ -199,14 +207,20 @@ void rpc_method_block(struct rpc_call *call, const struct rpc_argument *argument
 void rpc_waiters_init(struct rpc_waiters *waiters, uint32_t count_max);
 void rpc_waiters_deinit(struct rpc_waiters *waiters);
 /* False when there are as many as may be. Deadlines never fall from one call to the next. */
-bool rpc_waiters_add(struct rpc_waiters *waiters, struct rpc_call *call, const uint8_t sha256[32],
+bool rpc_waiters_add(struct rpc_waiters *waiters, struct rpc_call *call, const uint8_t key[32],
                      uint64_t deadline_ms);
+/* It waits for something else from now on, to the same deadline. */
+void rpc_waiters_change_key(struct rpc_waiters *waiters, struct rpc_waiter *waiter,
+                            const uint8_t key[32]);
 /* Does nothing to one that does not wait. */
 void rpc_waiters_remove(struct rpc_waiters *waiters, struct rpc_waiter *waiter);
-/* Any that waits for this transaction, or NULL. */
-struct rpc_waiter *rpc_waiters_find(const struct rpc_waiters *waiters, const uint8_t sha256[32]);
+/* Any that waits for this, or NULL. */
+struct rpc_waiter *rpc_waiters_find(const struct rpc_waiters *waiters, const uint8_t key[32]);
 
-/* rpc_methods.c: the deadline of the oldest waiter has come. */
+/* rpc_commit.c */
+void rpc_method_broadcast_tx_commit(struct rpc_call *call, const struct rpc_argument *arguments);
+void rpc_method_broadcast_tx_attest(struct rpc_call *call, const struct rpc_argument *arguments);
+/* The deadline of the oldest waiter has come. */
 void rpc_waiters_expire(struct rpc *rpc);
 /* (Re)arms the timer for the oldest waiter. */
 void rpc_waiters_arm(struct rpc *rpc);

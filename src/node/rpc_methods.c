@@ -5,7 +5,6 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/hex.h"
 #include "node/rpc_internal.h"
 #include "node/rpc_json.h"
@@ -72,7 +71,7 @@ static void run_health(struct rpc_call *call, const struct rpc_argument *argumen
     rpc_call_result(call, rpc_json(json_object()));
 }
 
-static void call_submit_error(struct rpc_call *call, enum ingot_error error, size_t size_bytes)
+void rpc_call_submit_error(struct rpc_call *call, enum ingot_error error, size_t size_bytes)
 {
     const struct rpc *rpc = call->exchange->rpc;
     if (error == INGOT_ERROR_EXISTS) {
@@ -92,14 +91,14 @@ static void call_submit_error(struct rpc_call *call, enum ingot_error error, siz
 }
 
 /* async and sync: the App's check is immediate here, so they differ in what is said of it only. */
-static void broadcast(struct rpc_call *call, const struct rpc_argument *arguments, bool is_sync)
+void rpc_call_broadcast(struct rpc_call *call, const struct rpc_argument *arguments, bool is_sync)
 {
     const struct rpc_backend *backend = &call->exchange->rpc->backend;
     struct ingot_slice transaction = ingot_buffer_slice(&arguments[0].bytes);
     struct ingot_check_response check = {0};
     enum ingot_error error = backend->submit(backend->context, transaction, &check);
     if (error != INGOT_OK) {
-        call_submit_error(call, error, transaction.size);
+        rpc_call_submit_error(call, error, transaction.size);
     } else {
         uint8_t sha256[32];
         json_t *result = rpc_json(json_object());
@@ -120,135 +119,12 @@ static void broadcast(struct rpc_call *call, const struct rpc_argument *argument
 
 static void run_broadcast_tx_async(struct rpc_call *call, const struct rpc_argument *arguments)
 {
-    broadcast(call, arguments, false);
+    rpc_call_broadcast(call, arguments, false);
 }
 
 static void run_broadcast_tx_sync(struct rpc_call *call, const struct rpc_argument *arguments)
 {
-    broadcast(call, arguments, true);
-}
-
-/* As rpc_json_outcome, but as text. */
-static void append_outcome(struct ingot_buffer *text, uint32_t code, struct ingot_slice data,
-                           struct ingot_slice log)
-{
-    static const char plain[] = "{\"code\":0,\"data\":null,\"log\":\"\",\"info\":\"\","
-                                "\"gas_wanted\":\"0\",\"gas_used\":\"0\",\"events\":[],"
-                                "\"codespace\":\"\"}";
-    if (code == 0 && data.size == 0 && log.size == 0) {
-        ingot_buffer_append(text, plain, sizeof plain - 1);
-        return;
-    }
-    json_t *outcome = rpc_json_outcome(code, data, log);
-    rpc_json_write(outcome, text);
-    json_decref(outcome);
-}
-
-/*
- * The answer of broadcast_tx_commit; `height` is 0 when the check refused the transaction. Under
- * load this is written more often than all else together, so it is not built as a JSON value.
- */
-static void call_commit_result(struct rpc_call *call, const struct ingot_check_response *check,
-                               const struct ingot_result *outcome, const uint8_t sha256[32],
-                               uint64_t height)
-{
-    struct ingot_buffer text = {0};
-    char hex[65];
-    hex_encode_upper(sha256, 32, hex);
-    ingot_buffer_reserve(&text, 512);
-    ingot_buffer_append_slice(&text, ingot_slice_of_text("{\"check_tx\":"));
-    append_outcome(&text, check->code, (struct ingot_slice){0}, ingot_buffer_slice(&check->log));
-    ingot_buffer_append_slice(&text, ingot_slice_of_text(",\"tx_result\":"));
-    append_outcome(&text, outcome->code, outcome->data, outcome->log);
-    ingot_buffer_format(&text, ",\"hash\":\"%s\",\"height\":\"%" PRIu64 "\"}", hex, height);
-    rpc_call_result_text(call, ingot_buffer_slice(&text));
-    ingot_buffer_deinit(&text);
-}
-
-static void run_broadcast_tx_commit(struct rpc_call *call, const struct rpc_argument *arguments)
-{
-    struct rpc *rpc = call->exchange->rpc;
-    struct ingot_slice transaction = ingot_buffer_slice(&arguments[0].bytes);
-    struct ingot_check_response check = {0};
-    uint8_t sha256[32];
-
-    if (call->id == NULL) { /* a notification does not wait */
-        broadcast(call, arguments, false);
-        return;
-    }
-    crypto_sha256(transaction, sha256);
-    /* It waits before it is submitted: a validator that is alone may commit within the call. */
-    if (!rpc_waiters_add(&rpc->waiters, call, sha256,
-                         clock_monotonic_us() / 1000 + rpc->options.commit_timeout_ms)) {
-        rpc_call_error(call, RPC_ERROR_INTERNAL, "too many calls wait for a commit, retry later");
-        return;
-    }
-    enum ingot_error error = rpc->backend.submit(rpc->backend.context, transaction, &check);
-    if (call->is_done) {
-        ingot_buffer_deinit(&check.log);
-        return;
-    }
-    if (error != INGOT_OK) {
-        rpc_waiters_remove(&rpc->waiters, &call->waiter);
-        call_submit_error(call, error, transaction.size);
-    } else if (check.code != 0) {
-        const struct ingot_result none = {0};
-        rpc_waiters_remove(&rpc->waiters, &call->waiter);
-        call_commit_result(call, &check, &none, sha256, 0);
-    } else {
-        call->check = check;
-        rpc_waiters_arm(rpc);
-        return;
-    }
-    ingot_buffer_deinit(&check.log);
-}
-
-void rpc_committed(struct rpc *rpc, const struct block *block, const struct execution *execution)
-{
-    struct ingot_slice rest = ingot_buffer_slice(&block->payload);
-    struct ingot_slice transaction;
-    uint32_t index = 0;
-    if (rpc == NULL) {
-        return;
-    }
-    while (rpc->waiters.count > 0 && payload_next(&rest, &transaction)) {
-        uint8_t sha256[32];
-        struct rpc_waiter *waiter;
-        crypto_sha256(transaction, sha256);
-        while ((waiter = rpc_waiters_find(&rpc->waiters, sha256)) != NULL) {
-            rpc_waiters_remove(&rpc->waiters, waiter);
-            call_commit_result(waiter->call, &waiter->call->check, &execution->results[index],
-                               sha256, block->height);
-        }
-        index++;
-    }
-    rpc_waiters_arm(rpc);
-}
-
-void rpc_waiters_arm(struct rpc *rpc)
-{
-    if (rpc->waiters.oldest == NULL) {
-        (void)event_del(rpc->waiter_timer);
-        return;
-    }
-    if (event_pending(rpc->waiter_timer, EV_TIMEOUT, NULL)) {
-        return; /* it fires at or before the deadline of the oldest, and is armed again then */
-    }
-    uint64_t now_ms = clock_monotonic_us() / 1000;
-    uint64_t deadline_ms = rpc->waiters.oldest->deadline_ms;
-    rpc_add_timer(rpc->waiter_timer, deadline_ms > now_ms ? deadline_ms - now_ms : 0);
-}
-
-void rpc_waiters_expire(struct rpc *rpc)
-{
-    uint64_t now_ms = clock_monotonic_us() / 1000;
-    struct rpc_waiter *waiter;
-    while ((waiter = rpc->waiters.oldest) != NULL && waiter->deadline_ms <= now_ms) {
-        rpc_waiters_remove(&rpc->waiters, waiter);
-        rpc_call_error(waiter->call, RPC_ERROR_INTERNAL,
-                       "timed out waiting for tx to be included in a block");
-    }
-    rpc_waiters_arm(rpc);
+    rpc_call_broadcast(call, arguments, true);
 }
 
 static void run_abci_info(struct rpc_call *call, const struct rpc_argument *arguments)
@@ -423,7 +299,8 @@ const struct rpc_method rpc_methods[] = {
      run_abci_query},
     {RPC_LOG, "block", 1, {{"height", RPC_ARGUMENT_INTEGER, false}}, rpc_method_block},
     {RPC_LOG, "broadcast_tx_async", TX_RULES, run_broadcast_tx_async},
-    {RPC_LOG, "broadcast_tx_commit", TX_RULES, run_broadcast_tx_commit},
+    {RPC_LOG, "broadcast_tx_attest", TX_RULES, rpc_method_broadcast_tx_attest},
+    {RPC_LOG, "broadcast_tx_commit", TX_RULES, rpc_method_broadcast_tx_commit},
     {RPC_LOG, "broadcast_tx_sync", TX_RULES, run_broadcast_tx_sync},
     {RPC_ANY, "genesis", 0, {{0}}, rpc_method_genesis},
     {RPC_ANY, "health", 0, {{0}}, run_health},

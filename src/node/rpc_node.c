@@ -137,6 +137,10 @@ static json_t *ingot_info(const struct rpc *rpc, const struct rpc_status *status
     rpc_json_set(info, "mempool_txs", rpc_json_u64(status->mempool_transactions));
     rpc_json_set(info, "mempool_bytes", rpc_json_u64(status->mempool_bytes));
     rpc_json_set(info, "timeouts", rpc_json_u64(status->timeouts));
+    if (rpc->backend.find_attestation != NULL) {
+        rpc_json_set(info, "attested", rpc_json_u64(status->attested));
+        rpc_json_set(info, "attest_pending", rpc_json_u64(status->attest_pending));
+    }
     rpc_json_set(info, "durable", rpc_json(json_boolean(rpc->identity.durable)));
     return info;
 }

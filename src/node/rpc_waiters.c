@@ -1,6 +1,6 @@
 /*
- * The calls that wait for a commit: found by the SHA-256 of their transaction, and ordered by
- * deadline. One structure owns both; the waiters themselves belong to their calls.
+ * The calls that wait: found by the hash that names what they wait for, and ordered by deadline.
+ * One structure owns both; the waiters themselves belong to their calls.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -31,14 +31,14 @@ void rpc_waiters_deinit(struct rpc_waiters *waiters)
 }
 
 /* Multiply-shift with a secret odd factor (Dietzfelbinger et al., 1997). */
-static struct rpc_waiter **bucket_of(const struct rpc_waiters *waiters, const uint8_t sha256[32])
+static struct rpc_waiter **bucket_of(const struct rpc_waiters *waiters, const uint8_t key[32])
 {
     uint64_t word;
-    memcpy(&word, sha256, sizeof word);
+    memcpy(&word, key, sizeof word);
     return &waiters->buckets[(word * waiters->key) >> (64 - waiters->bucket_bits)];
 }
 
-bool rpc_waiters_add(struct rpc_waiters *waiters, struct rpc_call *call, const uint8_t sha256[32],
+bool rpc_waiters_add(struct rpc_waiters *waiters, struct rpc_call *call, const uint8_t key[32],
                      uint64_t deadline_ms)
 {
     struct rpc_waiter *waiter = &call->waiter;
@@ -46,13 +46,13 @@ bool rpc_waiters_add(struct rpc_waiters *waiters, struct rpc_call *call, const u
     if (waiters->count >= waiters->count_max) {
         return false;
     }
-    struct rpc_waiter **bucket = bucket_of(waiters, sha256);
+    struct rpc_waiter **bucket = bucket_of(waiters, key);
     *waiter = (struct rpc_waiter){.is_waiting = true,
                                   .call = call,
                                   .deadline_ms = deadline_ms,
                                   .bucket_next = *bucket,
                                   .older = waiters->newest};
-    memcpy(waiter->sha256, sha256, sizeof waiter->sha256);
+    memcpy(waiter->key, key, sizeof waiter->key);
     *bucket = waiter;
     if (waiters->newest == NULL) {
         waiters->oldest = waiter;
@@ -65,17 +65,33 @@ bool rpc_waiters_add(struct rpc_waiters *waiters, struct rpc_call *call, const u
     return true;
 }
 
-void rpc_waiters_remove(struct rpc_waiters *waiters, struct rpc_waiter *waiter)
+static void leave_bucket(struct rpc_waiters *waiters, struct rpc_waiter *waiter)
 {
-    if (!waiter->is_waiting) {
-        return;
-    }
-    struct rpc_waiter **link = bucket_of(waiters, waiter->sha256);
+    struct rpc_waiter **link = bucket_of(waiters, waiter->key);
     while (*link != waiter) {
         INGOT_ASSERT(*link != NULL);
         link = &(*link)->bucket_next;
     }
     *link = waiter->bucket_next;
+}
+
+void rpc_waiters_change_key(struct rpc_waiters *waiters, struct rpc_waiter *waiter,
+                            const uint8_t key[32])
+{
+    INGOT_ASSERT(waiter->is_waiting);
+    leave_bucket(waiters, waiter);
+    memcpy(waiter->key, key, sizeof waiter->key);
+    struct rpc_waiter **bucket = bucket_of(waiters, key);
+    waiter->bucket_next = *bucket;
+    *bucket = waiter;
+}
+
+void rpc_waiters_remove(struct rpc_waiters *waiters, struct rpc_waiter *waiter)
+{
+    if (!waiter->is_waiting) {
+        return;
+    }
+    leave_bucket(waiters, waiter);
     if (waiter->older == NULL) {
         waiters->oldest = waiter->newer;
     } else {
@@ -90,10 +106,10 @@ void rpc_waiters_remove(struct rpc_waiters *waiters, struct rpc_waiter *waiter)
     waiters->count--;
 }
 
-struct rpc_waiter *rpc_waiters_find(const struct rpc_waiters *waiters, const uint8_t sha256[32])
+struct rpc_waiter *rpc_waiters_find(const struct rpc_waiters *waiters, const uint8_t key[32])
 {
-    struct rpc_waiter *waiter = *bucket_of(waiters, sha256);
-    while (waiter != NULL && memcmp(waiter->sha256, sha256, sizeof waiter->sha256) != 0) {
+    struct rpc_waiter *waiter = *bucket_of(waiters, key);
+    while (waiter != NULL && memcmp(waiter->key, key, sizeof waiter->key) != 0) {
         waiter = waiter->bucket_next;
     }
     return waiter;
