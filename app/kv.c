@@ -1,29 +1,23 @@
 /*
  * The key-value App: what its transactions and queries do to the state. Keys of users stand in the
- * state behind one prefix byte, so that the App has room for keys of its own (kv_validators.h).
+ * state behind one prefix byte, so that the App has room for keys of its own (administrator.h).
  *
  * Every transaction gets into the block, also one that fails: its sender learns why from the
  * result.
  */
 #include <ingot/apps.h>
 
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "app/kv_validators.h"
+#include "app/administrator.h"
+#include "app/kv_transaction.h"
+#include "app/steps.h"
 #include "base/alloc.h"
 #include "base/assert.h"
 
 #define KEY_PREFIX 'k'
 #define KEY_PREFIX_END 'l'
-
-struct kv {
-    struct ingot_app_options options;
-    struct kv_parser parser;
-    struct kv_transaction transaction; /* the one at work; its slices are the parser's */
-    struct kv_verdict verdict;         /* on a change of validators; its log is the result's */
-};
 
 struct state_key {
     uint8_t bytes[1 + INGOT_KV_KEY_BYTES_MAX];
@@ -52,12 +46,19 @@ static struct ingot_slice state_key_slice(const struct state_key *key)
 
 enum effect { EFFECT_NONE, EFFECT_SET, EFFECT_DELETE, EFFECT_SET_VALIDATORS };
 
-/* What a transaction comes to; nothing is changed before its result is in the block. */
 struct outcome {
     struct ingot_result result;
     enum effect effect;
     struct state_key key;
     struct ingot_slice value;
+};
+
+struct kv {
+    struct ingot_app_options options;
+    struct kv_parser parser;
+    struct kv_transaction transaction;    /* the one at work; its slices are the parser's */
+    struct administrator_verdict verdict; /* on a change of validators; its log is the result's */
+    struct outcome outcome;               /* of the last transaction that was executed */
 };
 
 static void fail(struct outcome *outcome, enum ingot_kv_code code)
@@ -102,17 +103,16 @@ static enum ingot_error set_validators(struct kv *kv, struct ingot_snapshot *sna
                                        struct outcome *outcome)
 {
     const enum ingot_error error =
-        kv_validators_judge(&kv->options, snapshot, &kv->transaction, &kv->verdict);
+        administrator_judge(&kv->options, snapshot, kv->transaction.change, &kv->verdict);
     outcome->result.code = (uint32_t)kv->verdict.code;
     outcome->result.log = ingot_slice_of_text(kv->verdict.log);
-    if (kv->verdict.code == INGOT_KV_OK)
+    if (kv->verdict.code == INGOT_ADMINISTRATOR_OK)
         outcome->effect = EFFECT_SET_VALIDATORS;
     return error;
 }
 
-/* The store's error, or INGOT_OK. */
-static enum ingot_error execute(struct kv *kv, struct ingot_snapshot *snapshot,
-                                struct ingot_slice bytes, struct outcome *outcome)
+static enum ingot_error work_out(struct kv *kv, struct ingot_snapshot *snapshot,
+                                 struct ingot_slice bytes, struct outcome *outcome)
 {
     const struct kv_transaction *transaction = &kv->transaction;
     outcome->result = (struct ingot_result){0};
@@ -148,61 +148,46 @@ static enum ingot_error execute(struct kv *kv, struct ingot_snapshot *snapshot,
     return INGOT_OK;
 }
 
-static enum ingot_error apply(const struct kv *kv, const struct outcome *outcome,
-                              struct ingot_execution *execution)
+static enum ingot_error execute(void *context, const struct ingot_block_info *block,
+                                struct ingot_snapshot *snapshot, struct ingot_slice bytes,
+                                struct ingot_result *result)
 {
+    struct kv *kv = context;
+    (void)block;
+    const enum ingot_error error = work_out(kv, snapshot, bytes, &kv->outcome);
+    *result = kv->outcome.result;
+    return error;
+}
+
+static enum ingot_error apply(void *context, struct ingot_execution *execution)
+{
+    const struct kv *kv = context;
+    const struct outcome *outcome = &kv->outcome;
     switch (outcome->effect) {
     case EFFECT_SET:
         return ingot_execution_set(execution, state_key_slice(&outcome->key), outcome->value);
     case EFFECT_DELETE:
         return ingot_execution_delete(execution, state_key_slice(&outcome->key));
     case EFFECT_SET_VALIDATORS:
-        return kv_validators_apply(execution, &kv->transaction);
+        return administrator_apply(execution, kv->transaction.change);
     case EFFECT_NONE:
         break;
     }
     return INGOT_OK;
 }
 
+static const struct steps steps = {execute, apply};
+
 static enum ingot_error propose_block(void *context, const struct ingot_propose_request *request,
                                       struct ingot_execution *execution)
 {
-    for (uint32_t i = 0; i < request->candidate_count; i++) {
-        struct outcome outcome;
-        enum ingot_error error =
-            execute(context, request->snapshot, request->candidates[i], &outcome);
-        if (error != INGOT_OK)
-            return error;
-        error = ingot_execution_include(execution, i, &outcome.result);
-        if (error == INGOT_ERROR_FULL)
-            break;
-        if (error == INGOT_ERROR_INVALID)
-            continue;
-        if (error == INGOT_OK)
-            error = apply(context, &outcome, execution);
-        if (error != INGOT_OK)
-            return error;
-    }
-    return INGOT_OK;
+    return steps_propose(&steps, context, request, execution);
 }
 
 static enum ingot_error validate_block(void *context, const struct ingot_validate_request *request,
                                        struct ingot_execution *execution)
 {
-    for (uint32_t i = 0; i < request->transaction_count; i++) {
-        struct outcome outcome;
-        enum ingot_error error =
-            execute(context, request->snapshot, request->transactions[i], &outcome);
-        if (error != INGOT_OK)
-            return error;
-        /* Only a block that nobody honest built has results beyond the limits. */
-        if (ingot_execution_result(execution, &outcome.result) != INGOT_OK)
-            return INGOT_ERROR_REJECTED;
-        error = apply(context, &outcome, execution);
-        if (error != INGOT_OK)
-            return error;
-    }
-    return INGOT_OK;
+    return steps_validate(&steps, context, request, execution);
 }
 
 /* What depends on the transaction alone is final; who changes validators has to keep up. */
@@ -215,8 +200,8 @@ static void check_tx(void *context, struct ingot_slice bytes, struct ingot_snaps
     response->is_stateless = code != INGOT_KV_OK || kv->transaction.operation != KV_SET_VALIDATORS;
     if (!response->is_stateless) {
         const enum ingot_error error =
-            kv_validators_judge(&kv->options, snapshot, &kv->transaction, &kv->verdict);
-        code = error == INGOT_OK ? kv->verdict.code : INGOT_KV_STORE_FAILED;
+            administrator_judge(&kv->options, snapshot, kv->transaction.change, &kv->verdict);
+        code = error == INGOT_OK ? (enum ingot_kv_code)kv->verdict.code : INGOT_KV_STORE_FAILED;
         log = error == INGOT_OK ? kv->verdict.log : ingot_error_text(error);
     }
     response->code = (uint32_t)code;
@@ -311,24 +296,6 @@ static void query_range(struct kv *kv, const struct ingot_query_request *request
     ingot_buffer_format(&response->log, "%u items", visit.count);
 }
 
-/* Decimal digits, so that it can be read off. */
-static void query_next_sequence(struct kv *kv, const struct ingot_query_request *request,
-                                struct ingot_query_response *response)
-{
-    uint64_t sequence;
-    if (!kv->options.has_administrator) {
-        answer(response, INGOT_KV_NO_ADMINISTRATOR, kv_code_text(INGOT_KV_NO_ADMINISTRATOR));
-        return;
-    }
-    const enum ingot_error error = kv_validators_next_sequence(request->snapshot, &sequence);
-    if (error != INGOT_OK) {
-        answer(response, INGOT_KV_STORE_FAILED, ingot_error_text(error));
-        return;
-    }
-    ingot_buffer_format(&response->value, "%" PRIu64, sequence);
-    answer(response, INGOT_KV_OK, "");
-}
-
 static bool is_path(struct ingot_slice path, const char *text)
 {
     return ingot_slice_equal(path, ingot_slice_of_text(text));
@@ -337,13 +304,14 @@ static bool is_path(struct ingot_slice path, const char *text)
 static void query(void *context, const struct ingot_query_request *request,
                   struct ingot_query_response *response)
 {
+    struct kv *kv = context;
     if (request->path.size == 0 || is_path(request->path, "/store") ||
         is_path(request->path, "/key"))
         query_key(request, response);
     else if (is_path(request->path, "/range"))
-        query_range(context, request, response);
-    else if (is_path(request->path, "/validators/next_sequence"))
-        query_next_sequence(context, request, response);
+        query_range(kv, request, response);
+    else if (is_path(request->path, ADMINISTRATOR_QUERY_PATH))
+        administrator_query(&kv->options, request->snapshot, INGOT_KV_STORE_FAILED, response);
     else
         answer(response, INGOT_KV_UNKNOWN_PATH,
                "unknown path; known are /store, /key, /range and /validators/next_sequence");

@@ -1,103 +1,23 @@
 /*
- * The two forms of a kv transaction, and the messages of the range query. Decoding is strict: what
- * does not encode to the same bytes again is refused, so that one operation with one nonce has one
- * digest.
+ * The two forms of a kv transaction, and the messages of the range query.
  */
 #include "app/kv_transaction.h"
 
-#include <stdlib.h>
 #include <string.h>
 
-#include "base/alloc.h"
 #include "base/assert.h"
 #include "proto/kv.pb-c.h"
 
 /* The first byte of the binary form; no text starts with it. */
 #define BINARY_MARK 0x00
-/*
- * The decoded structs are this much larger than their bytes at most, and what protobuf-c needs
- * beside them: for a SetValidators of the largest size with nothing but whole keys, some 60 KiB.
- */
-#define DECODE_OVERHEAD_BYTES (128 * 1024)
-
-/* A canonical SetValidators begins with this byte, and has at most so many bytes. */
+/* A canonical SetValidators stands behind this byte and a length, and is all there is. */
 #define SET_VALIDATORS_TAG (5 << 3 | 2)
-#define CHANGE_BYTES_MAX (2 + 2 + INGOT_PUBLIC_KEY_BYTES + 1 + 10)
-#define SET_VALIDATORS_BYTES_MAX                                                                   \
-    (1 + 3 + INGOT_VALIDATORS_MAX * CHANGE_BYTES_MAX + 1 + 10 + 2 + INGOT_SIGNATURE_BYTES)
-
-/* --- Memory for protobuf-c: taken from one block, given back all at once. --- */
-
-static void *parser_alloc(void *context, size_t size)
-{
-    struct kv_parser *parser = context;
-    const size_t aligned = (size + 15) & ~(size_t)15;
-    if (aligned < size || aligned > parser->size - parser->used)
-        return NULL;
-    void *memory = parser->memory + parser->used;
-    parser->used += aligned;
-    return memory;
-}
-
-static void parser_release(void *context, void *memory)
-{
-    (void)context;
-    (void)memory;
-}
-
-static ProtobufCMessage *unpack(struct kv_parser *parser,
-                                const ProtobufCMessageDescriptor *descriptor,
-                                struct ingot_slice bytes)
-{
-    const size_t size = 2 * bytes.size + DECODE_OVERHEAD_BYTES;
-    if (size > parser->size) {
-        free(parser->memory);
-        parser->memory = alloc_resize(NULL, size, 1);
-        parser->size = size;
-    }
-    parser->used = 0;
-    ProtobufCAllocator allocator = {parser_alloc, parser_release, parser};
-    return protobuf_c_message_unpack(descriptor, &allocator, bytes.size, bytes.data);
-}
-
-/* Compares piece by piece while packing, so that nothing is allocated. */
-struct comparison {
-    ProtobufCBuffer base;
-    struct ingot_slice rest;
-    bool is_equal;
-};
-
-static void compare_piece(ProtobufCBuffer *buffer, size_t size, const uint8_t *data)
-{
-    struct comparison *comparison = (struct comparison *)buffer;
-    struct ingot_slice piece;
-    comparison->is_equal = comparison->is_equal &&
-                           ingot_slice_take(&comparison->rest, size, &piece) &&
-                           ingot_slice_equal(piece, ingot_slice_of(data, size));
-}
-
-static bool encodes_to(const ProtobufCMessage *message, struct ingot_slice bytes)
-{
-    struct comparison comparison = {{compare_piece}, bytes, true};
-    (void)protobuf_c_message_pack_to_buffer(message, &comparison.base);
-    return comparison.is_equal && comparison.rest.size == 0;
-}
+#define SET_VALIDATORS_BYTES_MAX (1 + 3 + ADMINISTRATOR_MESSAGE_BYTES_MAX)
 
 void kv_parser_deinit(struct kv_parser *parser)
 {
-    free(parser->memory);
+    message_memory_deinit(&parser->memory);
     *parser = (struct kv_parser){0};
-}
-
-static struct ingot_slice slice_of(ProtobufCBinaryData data)
-{
-    return ingot_slice_of(data.data, data.len);
-}
-
-static ProtobufCBinaryData data_of(struct ingot_slice slice)
-{
-    /* protobuf-c has no const form; packing only reads. */
-    return (ProtobufCBinaryData){slice.size, (uint8_t *)(uintptr_t)slice.data};
 }
 
 /* --- Parsing. --- */
@@ -136,25 +56,19 @@ static enum ingot_kv_code parse_text(struct ingot_slice text, struct kv_transact
     return check_sizes(transaction, ingot_slice_of(NULL, 0));
 }
 
-/* `message` has unknown fields that packing would repeat. */
-static bool has_unknown(const ProtobufCMessage *message)
-{
-    return message->n_unknown_fields > 0;
-}
-
 static bool take_compare_and_set(const Ingot__Kv__CompareAndSet *message,
                                  struct kv_transaction *transaction)
 {
     transaction->operation = KV_COMPARE_AND_SET;
-    transaction->key = slice_of(message->key);
-    transaction->value = slice_of(message->value);
+    transaction->key = message_slice(message->key);
+    transaction->value = message_slice(message->value);
     switch (message->condition_case) {
     case INGOT__KV__COMPARE_AND_SET__CONDITION_EXPECTED:
-        transaction->expected = slice_of(message->expected);
-        return !has_unknown(&message->base);
+        transaction->expected = message_slice(message->expected);
+        return !message_has_unknown(&message->base);
     case INGOT__KV__COMPARE_AND_SET__CONDITION_ABSENT:
         transaction->expects_absent = true;
-        return message->absent && !has_unknown(&message->base);
+        return message->absent && !message_has_unknown(&message->base);
     case INGOT__KV__COMPARE_AND_SET__CONDITION__NOT_SET:
     case _INGOT__KV__COMPARE_AND_SET__CONDITION__CASE_IS_INT_SIZE:
         break;
@@ -162,34 +76,13 @@ static bool take_compare_and_set(const Ingot__Kv__CompareAndSet *message,
     return false;
 }
 
-/* Copies the changes to the parser. The first INGOT_VALIDATORS_MAX are enough to be refused. */
-static bool take_changes(const Ingot__Kv__SetValidators *message, struct kv_parser *parser)
-{
-    for (size_t i = 0; i < message->n_changes; i++) {
-        const Ingot__Kv__ValidatorPower *change = message->changes[i];
-        if (change->key.len != INGOT_PUBLIC_KEY_BYTES || has_unknown(&change->base))
-            return false;
-        if (i < INGOT_VALIDATORS_MAX) {
-            memcpy(parser->changes[i].key.bytes, change->key.data, INGOT_PUBLIC_KEY_BYTES);
-            parser->changes[i].power = change->power;
-        }
-    }
-    return true;
-}
-
 /* A nonce would let anybody make other bytes of what was signed. */
-static bool take_set_validators(const Ingot__Kv__SetValidators *message, bool has_nonce,
+static bool take_set_validators(const Ingot__Administrator__SetValidators *message, bool has_nonce,
                                 struct kv_parser *parser, struct kv_transaction *transaction)
 {
     transaction->operation = KV_SET_VALIDATORS;
-    if (has_nonce || message->signature.len != INGOT_SIGNATURE_BYTES ||
-        has_unknown(&message->base) || !take_changes(message, parser))
-        return false;
-    transaction->changes = parser->changes;
-    transaction->change_count = (uint32_t)message->n_changes;
-    transaction->sequence = message->sequence;
-    memcpy(transaction->signature.bytes, message->signature.data, INGOT_SIGNATURE_BYTES);
-    return true;
+    transaction->change = &parser->change;
+    return !has_nonce && administrator_take(message, &parser->change);
 }
 
 static bool take_operation(const Ingot__Kv__Transaction *message, struct kv_parser *parser,
@@ -198,19 +91,19 @@ static bool take_operation(const Ingot__Kv__Transaction *message, struct kv_pars
     switch (message->operation_case) {
     case INGOT__KV__TRANSACTION__OPERATION_PUT:
         transaction->operation = KV_PUT;
-        transaction->key = slice_of(message->put->key);
-        transaction->value = slice_of(message->put->value);
-        return !has_unknown(&message->put->base);
+        transaction->key = message_slice(message->put->key);
+        transaction->value = message_slice(message->put->value);
+        return !message_has_unknown(&message->put->base);
     case INGOT__KV__TRANSACTION__OPERATION_DELETE:
         transaction->operation = KV_DELETE;
-        transaction->key = slice_of(message->delete_->key);
-        return !has_unknown(&message->delete_->base);
+        transaction->key = message_slice(message->delete_->key);
+        return !message_has_unknown(&message->delete_->base);
     case INGOT__KV__TRANSACTION__OPERATION_COMPARE_AND_SET:
         return take_compare_and_set(message->compare_and_set, transaction);
     case INGOT__KV__TRANSACTION__OPERATION_GET:
         transaction->operation = KV_GET;
-        transaction->key = slice_of(message->get->key);
-        return !has_unknown(&message->get->base);
+        transaction->key = message_slice(message->get->key);
+        return !message_has_unknown(&message->get->base);
     case INGOT__KV__TRANSACTION__OPERATION_SET_VALIDATORS:
         return take_set_validators(message->set_validators, message->nonce.len > 0, parser,
                                    transaction);
@@ -231,15 +124,16 @@ static enum ingot_kv_code parse_binary(struct kv_parser *parser, struct ingot_sl
      */
     if (bytes.size > SET_VALIDATORS_BYTES_MAX && bytes.data[0] == SET_VALIDATORS_TAG)
         return INGOT_KV_TOO_LARGE;
-    ProtobufCMessage *message = unpack(parser, &ingot__kv__transaction__descriptor, bytes);
-    if (message == NULL || has_unknown(message))
+    ProtobufCMessage *message =
+        message_unpack(&parser->memory, &ingot__kv__transaction__descriptor, bytes);
+    if (message == NULL || message_has_unknown(message))
         return INGOT_KV_INVALID_ENCODING;
     const Ingot__Kv__Transaction *decoded = (const Ingot__Kv__Transaction *)message;
-    if (!take_operation(decoded, parser, transaction) || !encodes_to(message, bytes))
+    if (!take_operation(decoded, parser, transaction) || !message_encodes_to(message, bytes))
         return INGOT_KV_INVALID_ENCODING;
     if (transaction->operation == KV_SET_VALIDATORS)
-        return check_change_count(transaction->change_count);
-    return check_sizes(transaction, slice_of(decoded->nonce));
+        return check_change_count(transaction->change->count);
+    return check_sizes(transaction, message_slice(decoded->nonce));
 }
 
 enum ingot_kv_code kv_transaction_parse(struct kv_parser *parser, struct ingot_slice bytes,
@@ -274,14 +168,10 @@ const char *kv_code_text(enum ingot_kv_code code)
     case INGOT_KV_STORE_FAILED:
         return "the store could not be read";
     case INGOT_KV_NO_ADMINISTRATOR:
-        return "genesis names no administrator, so the validators cannot be changed";
     case INGOT_KV_BAD_SIGNATURE:
-        return "not the signature of the administrator that genesis names over these changes for "
-               "this chain";
     case INGOT_KV_WRONG_SEQUENCE:
-        return "not the next sequence number";
     case INGOT_KV_INVALID_SET:
-        return "not changes to a valid set of validators";
+        break; /* the administrator's verdict has its own words */
     }
     return "";
 }
@@ -297,22 +187,10 @@ static_assert(INGOT_KV_VALUE_BYTES_MAX <= INGOT_STATE_VALUE_BYTES_MAX, "a value 
 
 /* --- Making transactions. --- */
 
-/* Appends what is packed to a buffer. */
-struct appender {
-    ProtobufCBuffer base;
-    struct ingot_buffer *buffer;
-};
-
-static void append_piece(ProtobufCBuffer *buffer, size_t size, const uint8_t *data)
+static void append_binary(struct ingot_buffer *buffer, const Ingot__Kv__Transaction *message)
 {
-    ingot_buffer_append(((struct appender *)buffer)->buffer, data, size);
-}
-
-static void append_message(struct ingot_buffer *buffer, const Ingot__Kv__Transaction *message)
-{
-    struct appender appender = {{append_piece}, buffer};
     ingot_buffer_append_u8(buffer, BINARY_MARK);
-    (void)protobuf_c_message_pack_to_buffer(&message->base, &appender.base);
+    message_append(buffer, &message->base);
 }
 
 static enum ingot_error append_transaction(struct ingot_buffer *buffer,
@@ -324,8 +202,8 @@ static enum ingot_error append_transaction(struct ingot_buffer *buffer,
         return INGOT_ERROR_INVALID;
     if (check_sizes(transaction, nonce) != INGOT_KV_OK)
         return INGOT_ERROR_TOO_LARGE;
-    message->nonce = data_of(nonce);
-    append_message(buffer, message);
+    message->nonce = message_data(nonce);
+    append_binary(buffer, message);
     return INGOT_OK;
 }
 
@@ -334,8 +212,8 @@ enum ingot_error ingot_kv_transaction_put(struct ingot_buffer *transaction, stru
 {
     const struct kv_transaction parts = {.operation = KV_PUT, .key = key, .value = value};
     Ingot__Kv__Put put = INGOT__KV__PUT__INIT;
-    put.key = data_of(key);
-    put.value = data_of(value);
+    put.key = message_data(key);
+    put.value = message_data(value);
     Ingot__Kv__Transaction message = INGOT__KV__TRANSACTION__INIT;
     message.operation_case = INGOT__KV__TRANSACTION__OPERATION_PUT;
     message.put = &put;
@@ -347,7 +225,7 @@ enum ingot_error ingot_kv_transaction_delete(struct ingot_buffer *transaction,
 {
     const struct kv_transaction parts = {.operation = KV_DELETE, .key = key};
     Ingot__Kv__Delete delete = INGOT__KV__DELETE__INIT;
-    delete.key = data_of(key);
+    delete.key = message_data(key);
     Ingot__Kv__Transaction message = INGOT__KV__TRANSACTION__INIT;
     message.operation_case = INGOT__KV__TRANSACTION__OPERATION_DELETE;
     message.delete_ = &delete;
@@ -362,12 +240,12 @@ enum ingot_error ingot_kv_transaction_compare_and_set(struct ingot_buffer *trans
 {
     struct kv_transaction parts = {.operation = KV_COMPARE_AND_SET, .key = key, .value = value};
     Ingot__Kv__CompareAndSet compare_and_set = INGOT__KV__COMPARE_AND_SET__INIT;
-    compare_and_set.key = data_of(key);
-    compare_and_set.value = data_of(value);
+    compare_and_set.key = message_data(key);
+    compare_and_set.value = message_data(value);
     if (expected != NULL) {
         parts.expected = *expected;
         compare_and_set.condition_case = INGOT__KV__COMPARE_AND_SET__CONDITION_EXPECTED;
-        compare_and_set.expected = data_of(*expected);
+        compare_and_set.expected = message_data(*expected);
     } else {
         compare_and_set.condition_case = INGOT__KV__COMPARE_AND_SET__CONDITION_ABSENT;
         compare_and_set.absent = true;
@@ -383,7 +261,7 @@ enum ingot_error ingot_kv_transaction_get(struct ingot_buffer *transaction, stru
 {
     const struct kv_transaction parts = {.operation = KV_GET, .key = key};
     Ingot__Kv__Get get = INGOT__KV__GET__INIT;
-    get.key = data_of(key);
+    get.key = message_data(key);
     Ingot__Kv__Transaction message = INGOT__KV__TRANSACTION__INIT;
     message.operation_case = INGOT__KV__TRANSACTION__OPERATION_GET;
     message.get = &get;
@@ -396,27 +274,15 @@ enum ingot_error ingot_kv_transaction_set_validators(struct ingot_buffer *transa
                                                      uint32_t change_count,
                                                      const struct ingot_signature *signature)
 {
-    if (change_count == 0)
-        return INGOT_ERROR_INVALID;
-    if (change_count > INGOT_VALIDATORS_MAX)
-        return INGOT_ERROR_TOO_LARGE;
-    Ingot__Kv__ValidatorPower powers[INGOT_VALIDATORS_MAX];
-    Ingot__Kv__ValidatorPower *list[INGOT_VALIDATORS_MAX];
-    for (uint32_t i = 0; i < change_count; i++) {
-        powers[i] = (Ingot__Kv__ValidatorPower)INGOT__KV__VALIDATOR_POWER__INIT;
-        powers[i].key = data_of(ingot_slice_of(changes[i].key.bytes, INGOT_PUBLIC_KEY_BYTES));
-        powers[i].power = changes[i].power;
-        list[i] = &powers[i];
-    }
-    Ingot__Kv__SetValidators set_validators = INGOT__KV__SET_VALIDATORS__INIT;
-    set_validators.n_changes = change_count;
-    set_validators.changes = list;
-    set_validators.sequence = sequence;
-    set_validators.signature = data_of(ingot_slice_of(signature->bytes, INGOT_SIGNATURE_BYTES));
+    struct administrator_message made;
+    const enum ingot_error error =
+        administrator_message(&made, sequence, changes, change_count, signature);
+    if (error != INGOT_OK)
+        return error;
     Ingot__Kv__Transaction message = INGOT__KV__TRANSACTION__INIT;
     message.operation_case = INGOT__KV__TRANSACTION__OPERATION_SET_VALIDATORS;
-    message.set_validators = &set_validators;
-    append_message(transaction, &message);
+    message.set_validators = &made.message;
+    append_binary(transaction, &message);
     return INGOT_OK;
 }
 
@@ -424,19 +290,21 @@ enum ingot_error ingot_kv_transaction_set_validators(struct ingot_buffer *transa
 
 bool kv_range_parse(struct kv_parser *parser, struct ingot_slice bytes, struct kv_range *range)
 {
-    ProtobufCMessage *message = unpack(parser, &ingot__kv__range_query__descriptor, bytes);
-    if (message == NULL || has_unknown(message) || !encodes_to(message, bytes))
+    ProtobufCMessage *message =
+        message_unpack(&parser->memory, &ingot__kv__range_query__descriptor, bytes);
+    if (message == NULL || message_has_unknown(message) || !message_encodes_to(message, bytes))
         return false;
     const Ingot__Kv__RangeQuery *decoded = (const Ingot__Kv__RangeQuery *)message;
-    *range = (struct kv_range){slice_of(decoded->first), slice_of(decoded->end), decoded->limit};
+    *range = (struct kv_range){message_slice(decoded->first), message_slice(decoded->end),
+                               decoded->limit};
     return true;
 }
 
 static Ingot__Kv__Item item_of(struct ingot_slice key, struct ingot_slice value)
 {
     Ingot__Kv__Item item = INGOT__KV__ITEM__INIT;
-    item.key = data_of(key);
-    item.value = data_of(value);
+    item.key = message_data(key);
+    item.value = message_data(value);
     return item;
 }
 
@@ -453,8 +321,7 @@ void kv_range_append_item(struct ingot_buffer *answer, struct ingot_slice key,
         size >>= 7;
     }
     ingot_buffer_append_u8(answer, (uint8_t)size);
-    struct appender appender = {{append_piece}, answer};
-    (void)protobuf_c_message_pack_to_buffer(&item.base, &appender.base);
+    message_append(answer, &item.base);
 }
 
 size_t kv_range_item_size(struct ingot_slice key, struct ingot_slice value)

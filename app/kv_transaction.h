@@ -7,6 +7,9 @@
 
 #include <ingot/app_kv.h>
 
+#include "app/administrator.h"
+#include "app/message.h"
+
 enum kv_operation { KV_PUT, KV_DELETE, KV_COMPARE_AND_SET, KV_GET, KV_SET_VALIDATORS };
 
 /* Slices point into the transaction, or into the parser's memory until the next parse. */
@@ -17,19 +20,14 @@ struct kv_transaction {
     bool expects_absent;         /* compare-and-set: the key must not be there, or ... */
     struct ingot_slice expected; /* ... must have this value */
 
-    /* set-validators; the others have no key. Judged in kv_validators.h. */
-    const struct ingot_validator *changes;
-    uint32_t change_count;
-    uint64_t sequence;
-    struct ingot_signature signature;
+    /* set-validators, which has no key; in the parser's memory. */
+    const struct administrator_change *change;
 };
 
 /* Memory for decoding, used again for each transaction. All zero is empty. */
 struct kv_parser {
-    uint8_t *memory;
-    size_t size;
-    size_t used;
-    struct ingot_validator changes[INGOT_VALIDATORS_MAX];
+    struct message_memory memory;
+    struct administrator_change change;
 };
 
 void kv_parser_deinit(struct kv_parser *parser);

@@ -9,6 +9,7 @@
 #ifndef INGOT_APP_KV_H
 #define INGOT_APP_KV_H
 
+#include <ingot/administrator.h>
 #include <ingot/app.h>
 
 #ifdef __cplusplus
@@ -33,10 +34,10 @@ enum ingot_kv_code {
     INGOT_KV_VALUE_HIDDEN = 6,   /* get: the value does not fit a result; read it by a query */
     INGOT_KV_UNKNOWN_PATH = 7,   /* query */
     INGOT_KV_STORE_FAILED = 8,   /* query: the store could not be read */
-    INGOT_KV_NO_ADMINISTRATOR = 9, /* genesis names nobody who may change the validators */
-    INGOT_KV_BAD_SIGNATURE = 10,   /* not the administrator's, or over something else */
-    INGOT_KV_WRONG_SEQUENCE = 11,  /* not the next sequence number; the log has that */
-    INGOT_KV_INVALID_SET = 12 /* the changes break a rule of validator sets; the log says which */
+    INGOT_KV_NO_ADMINISTRATOR = INGOT_ADMINISTRATOR_NONE,
+    INGOT_KV_BAD_SIGNATURE = INGOT_ADMINISTRATOR_BAD_SIGNATURE,
+    INGOT_KV_WRONG_SEQUENCE = INGOT_ADMINISTRATOR_WRONG_SEQUENCE,
+    INGOT_KV_INVALID_SET = INGOT_ADMINISTRATOR_INVALID_SET
 };
 
 /**
@@ -76,21 +77,8 @@ INGOT_API INGOT_MUST_USE enum ingot_error ingot_kv_transaction_get(struct ingot_
                                                                    struct ingot_slice nonce);
 
 /**
- * Appends what the administrator signs to change the powers of validators; docs/kv.md has the
- * layout.
- *
- * @chain     the genesis hash.
- * @changes   change_count of them, up to INGOT_VALIDATORS_MAX; power 0 removes a validator.
- * @sequence  what a query with the path "/validators/next_sequence" answers.
- */
-INGOT_API void ingot_kv_validators_preimage(struct ingot_buffer *preimage,
-                                            const struct ingot_hash *chain, uint64_t sequence,
-                                            const struct ingot_validator *changes,
-                                            uint32_t change_count);
-
-/**
  * Appends the transaction that changes the powers of validators: the same changes and sequence
- * number as in the preimage, and its signature.
+ * number as in ingot_administrator_preimage(), and the signature over that.
  *
  * Returns INGOT_OK; INGOT_ERROR_INVALID for no change; INGOT_ERROR_TOO_LARGE for more than
  * INGOT_VALIDATORS_MAX. Nothing is appended on an error.

@@ -168,7 +168,7 @@ static void make_transaction(struct change *change)
     struct ingot_signature signature;
     struct crypto_secret_key secret;
     struct ingot_public_key key;
-    ingot_kv_validators_preimage(&preimage, &change->genesis.hash, change->sequence,
+    ingot_administrator_preimage(&preimage, &change->genesis.hash, change->sequence,
                                  change->changes, change->change_count);
     crypto_ed25519.key_from_seed(change->administrator.seed, &secret, &key);
     crypto_ed25519.sign(&secret, ingot_buffer_slice(&preimage), &signature);

@@ -36,8 +36,9 @@ static void make(const struct kv_transaction *from, struct ingot_buffer *bytes)
         error = ingot_kv_transaction_get(bytes, from->key, none);
         break;
     case KV_SET_VALIDATORS:
-        error = ingot_kv_transaction_set_validators(bytes, from->sequence, from->changes,
-                                                    from->change_count, &from->signature);
+        error =
+            ingot_kv_transaction_set_validators(bytes, from->change->sequence, from->change->list,
+                                                from->change->count, &from->change->signature);
         break;
     }
     require(error == INGOT_OK);
@@ -49,11 +50,14 @@ static void check_same(const struct kv_transaction *a, const struct kv_transacti
     require(ingot_slice_equal(a->key, b->key));
     require(ingot_slice_equal(a->value, b->value));
     require(ingot_slice_equal(a->expected, b->expected));
-    require(a->change_count == b->change_count && a->sequence == b->sequence);
-    for (uint32_t i = 0; i < a->change_count; i++)
-        require(a->changes[i].power == b->changes[i].power &&
-                memcmp(&a->changes[i].key, &b->changes[i].key, sizeof a->changes[i].key) == 0);
-    require(memcmp(&a->signature, &b->signature, sizeof a->signature) == 0);
+    if (a->operation != KV_SET_VALIDATORS)
+        return;
+    require(a->change->count == b->change->count && a->change->sequence == b->change->sequence);
+    for (uint32_t i = 0; i < a->change->count; i++)
+        require(a->change->list[i].power == b->change->list[i].power &&
+                memcmp(&a->change->list[i].key, &b->change->list[i].key,
+                       sizeof a->change->list[i].key) == 0);
+    require(memcmp(&a->change->signature, &b->change->signature, sizeof a->change->signature) == 0);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -66,8 +70,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     const struct ingot_slice bytes = {data, size};
     if (kv_transaction_parse(&parser, bytes, &transaction) == INGOT_KV_OK) {
         require(transaction.operation == KV_SET_VALIDATORS
-                    ? transaction.key.size == 0 && transaction.change_count >= 1 &&
-                          transaction.change_count <= INGOT_VALIDATORS_MAX
+                    ? transaction.key.size == 0 && transaction.change->count >= 1 &&
+                          transaction.change->count <= INGOT_VALIDATORS_MAX
                     : transaction.key.size >= 1 && transaction.key.size <= INGOT_KV_KEY_BYTES_MAX);
         require(transaction.value.size <= INGOT_KV_VALUE_BYTES_MAX);
         struct ingot_buffer made = {0};

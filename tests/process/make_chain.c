@@ -215,7 +215,7 @@ static void make_change(const struct writer *writer, const struct signatories *a
         .key = genesis->validators[number / 2 % genesis->count].key, .power = is_return ? 1 : 0};
     struct ingot_buffer preimage = {0};
     struct ingot_signature signature;
-    ingot_kv_validators_preimage(&preimage, &writer->home.genesis->hash, number + 1, &change, 1);
+    ingot_administrator_preimage(&preimage, &writer->home.genesis->hash, number + 1, &change, 1);
     crypto_ed25519.sign(&all->administrator, ingot_buffer_slice(&preimage), &signature);
     if (ingot_kv_transaction_set_validators(out, number + 1, &change, 1, &signature) != INGOT_OK) {
         process_fail("the change of the validators cannot be made");

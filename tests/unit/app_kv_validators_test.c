@@ -74,7 +74,7 @@ static struct ingot_signature sign(const struct fixture *fixture, const struct i
 {
     struct ingot_buffer preimage = {0};
     struct ingot_signature signature;
-    ingot_kv_validators_preimage(&preimage, chain, sequence, changes, count);
+    ingot_administrator_preimage(&preimage, chain, sequence, changes, count);
     assert_int_equal(
         crypto_sign_detached(signature.bytes, NULL, preimage.data, preimage.size, fixture->secret),
         0);
@@ -166,7 +166,7 @@ static void the_documented_vector_is_what_is_made_and_taken(void **state)
     const struct ingot_validator changes[] = {change(0, 300), change(1, 0)};
     struct ingot_buffer preimage = {0};
     char text[512];
-    ingot_kv_validators_preimage(&preimage, &fixture->options.chain, 1, changes, 2);
+    ingot_administrator_preimage(&preimage, &fixture->options.chain, 1, changes, 2);
     hex_encode_lower(preimage.data, preimage.size, text);
     assert_string_equal(text, preimage_hex);
     ingot_buffer_deinit(&preimage);
@@ -291,13 +291,13 @@ static void as_many_changes_as_a_set_has_members_fit_and_no_more(void **state)
     assert_memory_equal(fixture->state.changes, changes, INGOT_VALIDATORS_MAX * sizeof changes[0]);
 
     /* Messages that our own function refuses to make: a few too many, far too many, none. */
-    Ingot__Kv__ValidatorPower power = INGOT__KV__VALIDATOR_POWER__INIT;
-    static Ingot__Kv__ValidatorPower *list[20000];
+    Ingot__Administrator__ValidatorPower power = INGOT__ADMINISTRATOR__VALIDATOR_POWER__INIT;
+    static Ingot__Administrator__ValidatorPower *list[20000];
     power.key = (ProtobufCBinaryData){32, changes[0].key.bytes};
     for (uint32_t i = 0; i < 20000; i++)
         list[i] = &power;
     uint8_t signature[64] = {0};
-    Ingot__Kv__SetValidators set = INGOT__KV__SET_VALIDATORS__INIT;
+    Ingot__Administrator__SetValidators set = INGOT__ADMINISTRATOR__SET_VALIDATORS__INIT;
     set.changes = list;
     set.signature = (ProtobufCBinaryData){64, signature};
     Ingot__Kv__Transaction message = INGOT__KV__TRANSACTION__INIT;
