@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-const char *const ingot_app_names[] = {"kv", "null"};
+const char *const ingot_app_names[] = {"signing", "kv", "null"};
 const unsigned ingot_app_names_count = sizeof ingot_app_names / sizeof ingot_app_names[0];
 
 static void init_null(const struct ingot_app_options *options, struct ingot_app *app)
@@ -16,6 +16,7 @@ static void init_null(const struct ingot_app_options *options, struct ingot_app 
 
 static void (*const constructors[])(const struct ingot_app_options *options,
                                     struct ingot_app *app) = {
+    ingot_app_signing_init,
     ingot_app_kv_init,
     init_null,
 };

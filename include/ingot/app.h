@@ -183,17 +183,25 @@ struct ingot_attest_subject {
     struct ingot_slice payload; /* if it does; points into the transaction */
 };
 
-/** What an App may be told of its chain when it is made. All zero: a chain without administrator.
- */
+/** What a node's operator lets its validator sign. Each node has its own; no rule of the chain. */
+struct ingot_signing_policy {
+    uint32_t payload_bytes_max; /* 0: digests only; no more than INGOT_SIGNING_PAYLOAD_BYTES_MAX */
+    uint32_t submitter_count;   /* 0: anybody, also without a signature */
+    const struct ingot_public_key *submitters;
+};
+
+/** What an App may be told of its chain when it is made, and of its node. All zero: a chain without
+ * administrator. */
 struct ingot_app_options {
     struct ingot_hash chain; /* the genesis hash: what is signed for this chain must contain it */
     bool has_administrator;
     struct ingot_public_key administrator; /* that genesis names, when has_administrator */
+    const struct ingot_signing_policy *signing_policy; /* NULL: whatever is valid; copied */
 };
 
 struct ingot_app {
     void *context;       /* passed to every function */
-    const char *name;    /* "kv", shown in status and metrics */
+    const char *name;    /* "signing", shown in status and metrics */
     const char *version; /* of the App's own rules, free text */
 
     /**

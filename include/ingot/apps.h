@@ -6,6 +6,7 @@
 
 #include <ingot/app_kv.h>
 #include <ingot/app_null.h>
+#include <ingot/app_signing.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -14,9 +15,11 @@ extern "C" {
 /** The names of the Apps that come with the library, `ingot_app_names_count` of them. */
 INGOT_API extern const char *const ingot_app_names[];
 INGOT_API extern const unsigned ingot_app_names_count;
+/** What a chain runs whose genesis names no App. */
+#define INGOT_APP_DEFAULT "signing"
 
 /**
- * Makes the App called `name` ("kv", "null").
+ * Makes the App called `name` ("signing", "kv", "null").
  *
  * @options  copied; NULL is the same as all zero.
  *

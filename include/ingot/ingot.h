@@ -4,9 +4,11 @@
 #ifndef INGOT_INGOT_H
 #define INGOT_INGOT_H
 
+#include <ingot/administrator.h>
 #include <ingot/app.h>
 #include <ingot/app_kv.h>
 #include <ingot/app_null.h>
+#include <ingot/app_signing.h>
 #include <ingot/apps.h>
 #include <ingot/bytes.h>
 #include <ingot/crypto.h>

@@ -25,6 +25,10 @@
  * validity, so it is the same everywhere. */
 #define INGOT_BLOCK_RESULT_BYTES_MAX (16 * 1024 * 1024)
 
+/* The signing App: what a transaction may hold; a rule of validity. */
+#define INGOT_SIGNING_PAYLOAD_BYTES_MAX (64 * 1024)
+#define INGOT_SIGNING_NONCE_BYTES_MAX 32
+
 /* The replay window: whichever of the two is reached first. */
 #define INGOT_REPLAY_WINDOW_BLOCKS_DEFAULT 256
 #define INGOT_REPLAY_WINDOW_BLOCKS_MAX 65536
