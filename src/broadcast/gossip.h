@@ -17,7 +17,9 @@
 struct gossip_config {
     const struct ingot_validator *members; /* ordered by key; copied */
     uint32_t member_count;                 /* 1 to INGOT_VALIDATORS_MAX */
-    uint32_t own;         /* our place among them, or BROADCAST_NONE: we only forward and deliver */
+    uint32_t own; /* our place among them, or BROADCAST_NONE: we only forward and deliver */
+    /* SHA-256 of a payload: a pure function, handed in because nothing here can hash. */
+    void (*digest)(struct ingot_slice payload, struct broadcast_digest *digest);
     uint32_t resend_ms;   /* until a message of ours is first said again; at least 1 */
     uint32_t resends_max; /* how often it is said again */
 };

@@ -1,5 +1,5 @@
 /*
- * Positions, quorums and who leads: the arithmetic that every rule is built on. No state.
+ * Positions and who leads: the arithmetic that every rule is built on. No state.
  */
 #include "base/assert.h"
 #include "base/mutant.h"
@@ -14,20 +14,6 @@ int position_compare(struct position a, struct position b)
         return a.view < b.view ? -1 : 1;
     }
     return 0;
-}
-
-uint64_t ingot_quorum_power(uint64_t total_power)
-{
-    INGOT_ASSERT(total_power >= 1);
-    INGOT_ASSERT(total_power <= INGOT_TOTAL_POWER_MAX);
-    return 2 * total_power / 3 + 1;
-}
-
-uint64_t ingot_one_honest_power(uint64_t total_power)
-{
-    INGOT_ASSERT(total_power >= 1);
-    INGOT_ASSERT(total_power <= INGOT_TOTAL_POWER_MAX);
-    return (total_power - 1) / 3 + 1;
 }
 
 /*

@@ -26,18 +26,9 @@ static bool view_ok(uint64_t view)
     return view >= 1 && view <= WIRE_NUMBER_MAX;
 }
 
-static bool take_exactly(ProtobufCBinaryData from, void *to, size_t size)
-{
-    if (from.len != size) {
-        return false;
-    }
-    memcpy(to, from.data, size);
-    return true;
-}
-
 static bool take_hash(ProtobufCBinaryData from, struct ingot_hash *hash)
 {
-    return take_exactly(from, hash->bytes, sizeof hash->bytes);
+    return unpack_exactly(from, hash->bytes, sizeof hash->bytes);
 }
 
 static bool take_phase(uint32_t from, enum phase *phase)
@@ -60,7 +51,7 @@ static bool take_signers(uint32_t validator_count, ProtobufCBinaryData bitmap,
         return false;
     }
     memset(signers, 0, sizeof *signers);
-    if (!take_exactly(bitmap, signers->bits, ((size_t)validator_count + 7) / 8)) {
+    if (!unpack_exactly(bitmap, signers->bits, ((size_t)validator_count + 7) / 8)) {
         return false;
     }
     if (validator_count % 8 != 0 &&
@@ -167,7 +158,7 @@ static enum reject vote_from(const Ingot__Wire__Vote *from, struct vote *vote)
     struct vote made = {0};
     if (from == NULL || !number_ok(from->epoch) || !number_ok(from->view) ||
         !take_hash(from->block, &made.block) || !take_phase(from->phase, &made.phase) ||
-        !take_exactly(from->signature, made.signature.bytes, sizeof made.signature.bytes)) {
+        !unpack_exactly(from->signature, made.signature.bytes, sizeof made.signature.bytes)) {
         return REJECT_MALFORMED;
     }
     made.epoch = from->epoch;
@@ -198,7 +189,7 @@ static bool block_fields_from(const Ingot__Wire__Block *from, struct block *bloc
     return from->version == BLOCK_VERSION && number_ok(from->height) && number_ok(from->view) &&
            from->time_ms <= WIRE_TIME_MS_MAX && take_hash(from->chain, &block->chain) &&
            take_hash(from->parent, &block->parent) &&
-           take_exactly(from->proposer, block->proposer.bytes, sizeof block->proposer.bytes) &&
+           unpack_exactly(from->proposer, block->proposer.bytes, sizeof block->proposer.bytes) &&
            take_hash(from->transactions_root, &block->transactions_root) &&
            take_hash(from->updates_hash, &block->updates_hash) &&
            take_hash(from->validators_hash, &block->validators_hash) &&
@@ -307,7 +298,8 @@ static enum reject nudge_from(const Ingot__Wire__Nudge *from, struct nudge *nudg
 static enum reject timeout_from(const Ingot__Wire__Timeout *from, struct timeout *timeout)
 {
     if (!number_ok(from->epoch) || !view_ok(from->view) || from->voter >= INGOT_VALIDATORS_MAX ||
-        !take_exactly(from->signature, timeout->signature.bytes, sizeof timeout->signature.bytes)) {
+        !unpack_exactly(from->signature, timeout->signature.bytes,
+                        sizeof timeout->signature.bytes)) {
         return REJECT_MALFORMED;
     }
     timeout->epoch = from->epoch;

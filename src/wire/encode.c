@@ -8,22 +8,15 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "proto/ingot.pb-c.h"
+#include "wire/pack.h"
 #include "wire/wire.h"
 
 #define CLAIM_BYTES (8 + INGOT_SIGNATURE_BYTES)
 #define MEMBER_BYTES (INGOT_PUBLIC_KEY_BYTES + 8)
 
-/* protobuf-c has no const, but packing only reads. */
-static ProtobufCBinaryData borrow(const void *bytes, size_t size)
-{
-    ProtobufCBinaryData data = {.len = size, .data = NULL};
-    memcpy(&data.data, &bytes, sizeof data.data);
-    return data;
-}
-
 static ProtobufCBinaryData borrow_hash(const struct ingot_hash *hash)
 {
-    return borrow(hash->bytes, sizeof hash->bytes);
+    return pack_borrow(hash->bytes, sizeof hash->bytes);
 }
 
 static void put_u64(uint8_t *bytes, uint64_t value)
@@ -31,13 +24,6 @@ static void put_u64(uint8_t *bytes, uint64_t value)
     for (unsigned i = 0; i < 8; i++) {
         bytes[i] = (uint8_t)(value >> (8 * i));
     }
-}
-
-static void append(const ProtobufCMessage *message, struct ingot_buffer *out)
-{
-    const size_t size = protobuf_c_message_get_packed_size(message);
-    ingot_buffer_reserve(out, size);
-    out->size += protobuf_c_message_pack(message, out->data + out->size);
 }
 
 static size_t bitmap_bytes(uint32_t validator_count)
@@ -56,8 +42,8 @@ static void fill_qc(Ingot__Wire__Qc *to, const struct qc *qc)
     to->block_view = qc->block_view;
     to->block = borrow_hash(&qc->block);
     to->validator_count = qc->validator_count;
-    to->signers = borrow(qc->signers.bits, bitmap_bytes(qc->validator_count));
-    to->signatures = borrow(qc->signatures, qc->signature_count * sizeof qc->signatures[0]);
+    to->signers = pack_borrow(qc->signers.bits, bitmap_bytes(qc->validator_count));
+    to->signatures = pack_borrow(qc->signatures, qc->signature_count * sizeof qc->signatures[0]);
 }
 
 /* A TC with what it points to while it is packed. */
@@ -81,8 +67,8 @@ static void fill_tc(struct tc_parts *to, const struct tc *tc)
     to->tc.view = tc->view;
     to->tc.high_qc = &to->high_qc;
     to->tc.validator_count = tc->validator_count;
-    to->tc.signers = borrow(tc->signers.bits, bitmap_bytes(tc->validator_count));
-    to->tc.claims = borrow(to->claims, (size_t)tc->claim_count * CLAIM_BYTES);
+    to->tc.signers = pack_borrow(tc->signers.bits, bitmap_bytes(tc->validator_count));
+    to->tc.claims = pack_borrow(to->claims, (size_t)tc->claim_count * CLAIM_BYTES);
 }
 
 static void fill_vote(Ingot__Wire__Vote *to, const struct vote *vote)
@@ -93,7 +79,7 @@ static void fill_vote(Ingot__Wire__Vote *to, const struct vote *vote)
     to->block = borrow_hash(&vote->block);
     to->phase = (uint32_t)vote->phase;
     to->voter = vote->voter;
-    to->signature = borrow(vote->signature.bytes, sizeof vote->signature.bytes);
+    to->signature = pack_borrow(vote->signature.bytes, sizeof vote->signature.bytes);
 }
 
 /* A block with what it points to while it is packed. */
@@ -116,13 +102,13 @@ static void fill_block(struct block_parts *to, const struct block *block)
         fill_qc(&to->justify, block->justify);
         pb->justify = &to->justify;
     }
-    pb->proposer = borrow(block->proposer.bytes, sizeof block->proposer.bytes);
+    pb->proposer = pack_borrow(block->proposer.bytes, sizeof block->proposer.bytes);
     pb->transactions_root = borrow_hash(&block->transactions_root);
     pb->updates_hash = borrow_hash(&block->updates_hash);
     pb->validators_hash = borrow_hash(&block->validators_hash);
     pb->next_validators_hash = borrow_hash(&block->next_validators_hash);
     pb->transaction_count = block->transaction_count;
-    pb->payload = borrow(block->payload.data, block->payload.size);
+    pb->payload = pack_borrow(block->payload.data, block->payload.size);
 }
 
 static void encode_propose(const struct propose *propose, struct ingot_buffer *out)
@@ -142,7 +128,7 @@ static void encode_propose(const struct propose *propose, struct ingot_buffer *o
     }
     envelope.content_case = INGOT__WIRE__ENVELOPE__CONTENT_PROPOSE;
     envelope.propose = &pb;
-    append(&envelope.base, out);
+    pack_append(&envelope.base, out);
 }
 
 static void encode_nudge(const struct nudge *nudge, struct ingot_buffer *out)
@@ -164,7 +150,7 @@ static void encode_nudge(const struct nudge *nudge, struct ingot_buffer *out)
     }
     envelope.content_case = INGOT__WIRE__ENVELOPE__CONTENT_NUDGE;
     envelope.nudge = &pb;
-    append(&envelope.base, out);
+    pack_append(&envelope.base, out);
 }
 
 static void encode_timeout(const struct timeout *timeout, struct ingot_buffer *out)
@@ -182,10 +168,10 @@ static void encode_timeout(const struct timeout *timeout, struct ingot_buffer *o
         fill_tc(&tc, timeout->tc);
         pb.tc = &tc.tc;
     }
-    pb.signature = borrow(timeout->signature.bytes, sizeof timeout->signature.bytes);
+    pb.signature = pack_borrow(timeout->signature.bytes, sizeof timeout->signature.bytes);
     envelope.content_case = INGOT__WIRE__ENVELOPE__CONTENT_TIMEOUT;
     envelope.timeout = &pb;
-    append(&envelope.base, out);
+    pack_append(&envelope.base, out);
 }
 
 static void encode_certificate(const struct certificate *certificate, struct ingot_buffer *out)
@@ -204,7 +190,7 @@ static void encode_certificate(const struct certificate *certificate, struct ing
     }
     envelope.content_case = INGOT__WIRE__ENVELOPE__CONTENT_CERTIFICATE;
     envelope.certificate = &pb;
-    append(&envelope.base, out);
+    pack_append(&envelope.base, out);
 }
 
 static void encode_sync_response(const struct sync_response *response, struct ingot_buffer *out)
@@ -229,7 +215,7 @@ static void encode_sync_response(const struct sync_response *response, struct in
     }
     envelope.content_case = INGOT__WIRE__ENVELOPE__CONTENT_SYNC_RESPONSE;
     envelope.sync_response = &pb;
-    append(&envelope.base, out);
+    pack_append(&envelope.base, out);
     free(blocks);
     free(parts);
 }
@@ -241,7 +227,7 @@ static void encode_vote(const struct vote *vote, struct ingot_buffer *out)
     fill_vote(&pb, vote);
     envelope.content_case = INGOT__WIRE__ENVELOPE__CONTENT_VOTE;
     envelope.vote = &pb;
-    append(&envelope.base, out);
+    pack_append(&envelope.base, out);
 }
 
 static void encode_advertise(const struct advertise *advertise, struct ingot_buffer *out)
@@ -254,7 +240,7 @@ static void encode_advertise(const struct advertise *advertise, struct ingot_buf
     pb.high_qc = &high_qc;
     envelope.content_case = INGOT__WIRE__ENVELOPE__CONTENT_ADVERTISE;
     envelope.advertise = &pb;
-    append(&envelope.base, out);
+    pack_append(&envelope.base, out);
 }
 
 static void encode_sync_request(const struct sync_request *request, struct ingot_buffer *out)
@@ -269,7 +255,7 @@ static void encode_sync_request(const struct sync_request *request, struct ingot
     pb.bytes_max = request->bytes_max;
     envelope.content_case = INGOT__WIRE__ENVELOPE__CONTENT_SYNC_REQUEST;
     envelope.sync_request = &pb;
-    append(&envelope.base, out);
+    pack_append(&envelope.base, out);
 }
 
 static void encode_transactions(const struct transactions *transactions, struct ingot_buffer *out)
@@ -277,11 +263,11 @@ static void encode_transactions(const struct transactions *transactions, struct 
     Ingot__Wire__Envelope envelope = INGOT__WIRE__ENVELOPE__INIT;
     Ingot__Wire__Transactions pb = INGOT__WIRE__TRANSACTIONS__INIT;
     pb.count = transactions->count;
-    pb.packed = borrow(transactions->packed.data, transactions->packed.size);
+    pb.packed = pack_borrow(transactions->packed.data, transactions->packed.size);
     pb.committed_height = transactions->committed_height;
     envelope.content_case = INGOT__WIRE__ENVELOPE__CONTENT_TRANSACTIONS;
     envelope.transactions = &pb;
-    append(&envelope.base, out);
+    pack_append(&envelope.base, out);
 }
 
 void wire_encode(const struct message *message, struct ingot_buffer *out)
@@ -322,28 +308,28 @@ void wire_encode_block(const struct block *block, struct ingot_buffer *out)
 {
     struct block_parts parts;
     fill_block(&parts, block);
-    append(&parts.block.base, out);
+    pack_append(&parts.block.base, out);
 }
 
 void wire_encode_qc(const struct qc *qc, struct ingot_buffer *out)
 {
     Ingot__Wire__Qc pb;
     fill_qc(&pb, qc);
-    append(&pb.base, out);
+    pack_append(&pb.base, out);
 }
 
 void wire_encode_tc(const struct tc *tc, struct ingot_buffer *out)
 {
     struct tc_parts parts;
     fill_tc(&parts, tc);
-    append(&parts.tc.base, out);
+    pack_append(&parts.tc.base, out);
 }
 
 void wire_encode_vote(const struct vote *vote, struct ingot_buffer *out)
 {
     Ingot__Wire__Vote pb;
     fill_vote(&pb, vote);
-    append(&pb.base, out);
+    pack_append(&pb.base, out);
 }
 
 void wire_encode_validator_set(const struct validator_set *set, struct ingot_buffer *out)
@@ -357,7 +343,7 @@ void wire_encode_validator_set(const struct validator_set *set, struct ingot_buf
         put_u64(member + INGOT_PUBLIC_KEY_BYTES, set->validators[i].power);
     }
     pb.epoch = set->epoch;
-    pb.members = borrow(members, (size_t)set->count * MEMBER_BYTES);
+    pb.members = pack_borrow(members, (size_t)set->count * MEMBER_BYTES);
     pb.first_view = set->first_view;
-    append(&pb.base, out);
+    pack_append(&pb.base, out);
 }

@@ -98,3 +98,12 @@ enum reject unpack(const ProtobufCMessageDescriptor *descriptor, struct ingot_sl
     }
     return reject;
 }
+
+bool unpack_exactly(ProtobufCBinaryData from, void *to, size_t size)
+{
+    if (from.len != size) {
+        return false;
+    }
+    memcpy(to, from.data, size);
+    return true;
+}

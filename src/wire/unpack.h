@@ -19,4 +19,7 @@ INGOT_MUST_USE enum reject unpack(const ProtobufCMessageDescriptor *descriptor,
                                   struct ingot_slice bytes, struct arena *arena,
                                   ProtobufCMessage **message);
 
+/* Copies a field that has to have exactly `size` bytes; false, and no change, if it has not. */
+INGOT_MUST_USE bool unpack_exactly(ProtobufCBinaryData from, void *to, size_t size);
+
 #endif

@@ -1,0 +1,76 @@
+/*
+ * Broadcast messages as values: their life and their names.
+ */
+#include "broadcast/message.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+
+struct broadcast_message *broadcast_message_new(enum broadcast_kind kind)
+{
+    struct broadcast_message *message = alloc_zeroed(1, sizeof *message);
+    message->references = 1;
+    message->kind = kind;
+    return message;
+}
+
+struct broadcast_message *broadcast_message_ref(struct broadcast_message *message)
+{
+    message->references++;
+    return message;
+}
+
+void broadcast_message_unref(struct broadcast_message *message)
+{
+    if (message != NULL && --message->references == 0) {
+        ingot_buffer_deinit(&message->payload);
+        ingot_buffer_deinit(&message->attachment);
+        free(message);
+    }
+}
+
+const char *broadcast_kind_text(enum broadcast_kind kind)
+{
+    switch (kind) {
+    case BROADCAST_GOSSIP:
+        return "gossip";
+    case BROADCAST_PRE_PREPARE:
+        return "pre_prepare";
+    case BROADCAST_PREPARE:
+        return "prepare";
+    case BROADCAST_COMMIT:
+        return "commit";
+    case BROADCAST_SHARE_REQUEST:
+        return "share_request";
+    }
+    INGOT_ASSERT(false);
+    return "";
+}
+
+bool broadcast_id_from(struct ingot_slice bytes, struct broadcast_id *id)
+{
+    if (bytes.size == 0 || bytes.size > INGOT_BROADCAST_ID_BYTES_MAX) {
+        return false;
+    }
+    *id = (struct broadcast_id){.size = (uint8_t)bytes.size};
+    memcpy(id->bytes, bytes.data, bytes.size);
+    return true;
+}
+
+struct ingot_slice broadcast_id_slice(const struct broadcast_id *id)
+{
+    return ingot_slice_of(id->bytes, id->size);
+}
+
+bool broadcast_id_equal(const struct broadcast_id *a, const struct broadcast_id *b)
+{
+    return ingot_slice_equal(broadcast_id_slice(a), broadcast_id_slice(b));
+}
+
+bool broadcast_digest_equal(const struct broadcast_digest *a, const struct broadcast_digest *b)
+{
+    return memcmp(a->bytes, b->bytes, sizeof a->bytes) == 0;
+}
