@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "attest/json.h"
+#include "attest/internal.h"
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/hex.h"
@@ -170,7 +170,7 @@ static bool read_signers(const struct attest_json *json, struct attestation *att
     return true;
 }
 
-static bool read_attestation(const struct attest_json *json, struct attestation *attestation)
+bool attestation_read(const struct attest_json *json, struct attestation *attestation)
 {
     static const char *const known[] = {
         "type",    "chain_id",      "genesis", "epoch", "validators", "id",          "digest",
@@ -195,7 +195,7 @@ enum ingot_error attestation_parse(struct ingot_slice json, struct attestation *
     *attestation = (struct attestation){0};
     if (!attest_json_begin(json, ATTESTATION_JSON_BYTES_MAX, &root, why, why_size))
         return INGOT_ERROR_INVALID;
-    const bool is_read = read_attestation(&root, attestation);
+    const bool is_read = attestation_read(&root, attestation);
     json_decref(root.object);
     if (is_read)
         return INGOT_OK;

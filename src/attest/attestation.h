@@ -9,7 +9,7 @@
 #include "attest/statement.h"
 
 #define ATTESTATION_TYPE "ingot/attestation/1"
-/* Of a line without its line break, and of a *.attestation file with its set changes. */
+/* Of a line without its line break. */
 #define ATTESTATION_JSON_BYTES_MAX (4 * 1024 * 1024)
 #define ATTESTATION_PAYLOAD_BYTES_MAX (2 * 1024 * 1024)
 

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "attest/attestation.h"
+#include "attest/internal.h"
 #include "base/hex.h"
 #include "wire/crypto.h"
 
@@ -40,22 +40,26 @@ static struct hex32 hex32(const uint8_t bytes[32])
     return hex;
 }
 
-static bool check_names(const struct attestation *attestation, const uint8_t genesis[32],
-                        const struct validator_set *set, struct reason why)
+bool attestation_check_genesis(const struct attestation *attestation,
+                               const uint8_t genesis_sha256[32], char *why, size_t why_size)
 {
-    const struct statement *statement = &attestation->statement;
+    const struct reason reason = {why, why_size};
+    return memcmp(attestation->statement.genesis, genesis_sha256, 32) == 0 ||
+           refuse(reason, "it is of another chain: its genesis is %s, expected %s",
+                  hex32(attestation->statement.genesis).text, hex32(genesis_sha256).text);
+}
+
+static bool check_set(const struct attestation *attestation, const struct validator_set *set,
+                      struct reason why)
+{
     uint8_t set_hash[32];
-    if (memcmp(statement->genesis, genesis, 32) != 0)
-        return refuse(why, "it is of another chain: its genesis is %s, expected %s",
-                      hex32(statement->genesis).text, hex32(genesis).text);
     if (attestation->epoch != set->epoch)
         return refuse(why, "it is of epoch %" PRIu64 ", the validator set is that of %" PRIu64,
                       attestation->epoch, set->epoch);
     statement_set_hash(set, set_hash);
-    if (memcmp(statement->set, set_hash, 32) != 0)
-        return refuse(why, "it names the validator set %s, that of epoch %" PRIu64 " is %s",
-                      hex32(statement->set).text, set->epoch, hex32(set_hash).text);
-    return true;
+    return memcmp(attestation->statement.set, set_hash, 32) == 0 ||
+           refuse(why, "it names the validator set %s, that of epoch %" PRIu64 " is %s",
+                  hex32(attestation->statement.set).text, set->epoch, hex32(set_hash).text);
 }
 
 static bool check_payload(const struct attestation *attestation, struct reason why)
@@ -118,8 +122,8 @@ enum ingot_error attestation_verify(const struct attestation *attestation,
                                     size_t why_size)
 {
     const struct reason reason = {why, why_size};
-    return check_names(attestation, genesis_sha256, set, reason) &&
-                   check_payload(attestation, reason) &&
+    return attestation_check_genesis(attestation, genesis_sha256, why, why_size) &&
+                   check_set(attestation, set, reason) && check_payload(attestation, reason) &&
                    check_signers(attestation, set, power, reason) &&
                    check_signatures(attestation, reason)
                ? INGOT_OK

@@ -96,12 +96,10 @@ static enum ingot_error check_block(struct importing *importing, const struct bl
 static enum ingot_error check_certificate(struct importing *importing, struct qc *qc,
                                           const struct block *block)
 {
-    const enum phase phase = block_changes_set(block) ? PHASE_COMMIT : PHASE_GENERIC;
-    if (qc->phase != phase || qc->epoch != block_epoch(block) || qc->block_view != block->view ||
-        !crypto_hash_equal(&qc->block, &block->hash))
+    const enum reject reject = verify_block_certificate(&importing->verifier, block, qc);
+    if (reject == REJECT_BINDING)
         return fail(importing, "the certificate of height %llu is of another block or phase",
                     (unsigned long long)block->height);
-    const enum reject reject = verify_qc(&importing->verifier, qc);
     if (reject != REJECT_NONE)
         return fail(importing, "the certificate of height %llu: %s",
                     (unsigned long long)block->height, reject_text(reject));
@@ -190,8 +188,7 @@ static enum ingot_error take_set(struct importing *importing, struct ingot_slice
         return fail(importing, "a validator set without its proof");
     if (wire_decode_validator_set(content, &set) != REJECT_NONE)
         return fail(importing, "a validator set does not decode");
-    if (set->epoch != importing->set_count || set->first_view != epoch_first_view(change->view) ||
-        !crypto_hash_equal(&set->hash, &change->next_validators_hash)) {
+    if (!verify_next_set(change, set)) {
         validator_set_unref(set);
         return fail(importing, "the validator set of epoch %llu is not the one that was voted in",
                     (unsigned long long)importing->set_count);

@@ -215,6 +215,7 @@ static enum reject payload_from(const Ingot__Wire__Block *from, struct arena *ar
     return REJECT_NONE;
 }
 
+/* The payload is taken out of the arena; without one the block is a header, which has none. */
 static enum reject block_content_from(const Ingot__Wire__Block *from, struct arena *arena,
                                       struct block *block)
 {
@@ -233,7 +234,13 @@ static enum reject block_content_from(const Ingot__Wire__Block *from, struct are
             return reject;
         }
     }
-    const enum reject reject = payload_from(from, arena, block);
+    enum reject reject = REJECT_NONE;
+    if (arena != NULL) {
+        reject = payload_from(from, arena, block);
+    } else if (block->height == 0 || from->payload.len > 0 ||
+               from->transaction_count > INGOT_BLOCK_TRANSACTIONS_MAX) {
+        reject = REJECT_BAD_PAYLOAD;
+    }
     if (reject == REJECT_NONE) {
         wire_seal_block_header(block);
     }
@@ -474,17 +481,27 @@ enum reject wire_decode(struct ingot_slice bytes, struct message **message)
     return REJECT_NONE;
 }
 
-enum reject wire_decode_block(struct ingot_slice bytes, struct block **block)
+static enum reject decode_block(struct ingot_slice bytes, bool is_header, struct block **block)
 {
     *block = NULL;
     struct arena arena;
     ProtobufCMessage *unpacked;
     enum reject reject = unpack(&ingot__wire__block__descriptor, bytes, &arena, &unpacked);
     if (reject == REJECT_NONE) {
-        reject = block_from((const Ingot__Wire__Block *)unpacked, &arena, block);
+        reject = block_from((const Ingot__Wire__Block *)unpacked, is_header ? NULL : &arena, block);
         arena_deinit(&arena);
     }
     return reject;
+}
+
+enum reject wire_decode_block(struct ingot_slice bytes, struct block **block)
+{
+    return decode_block(bytes, false, block);
+}
+
+enum reject wire_decode_header(struct ingot_slice bytes, struct block **block)
+{
+    return decode_block(bytes, true, block);
 }
 
 enum reject wire_decode_qc(struct ingot_slice bytes, struct qc **qc)

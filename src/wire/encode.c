@@ -311,6 +311,15 @@ void wire_encode_block(const struct block *block, struct ingot_buffer *out)
     pack_append(&parts.block.base, out);
 }
 
+void wire_encode_header(const struct block *block, struct ingot_buffer *out)
+{
+    struct block_parts parts;
+    INGOT_ASSERT(block->height > 0);
+    fill_block(&parts, block);
+    parts.block.payload = pack_borrow(NULL, 0);
+    pack_append(&parts.block.base, out);
+}
+
 void wire_encode_qc(const struct qc *qc, struct ingot_buffer *out)
 {
     Ingot__Wire__Qc pb;

@@ -49,6 +49,14 @@ enum reject verify_tc(struct verifier *verifier, const struct tc *tc);
 enum reject verify_vote(struct verifier *verifier, const struct vote *vote);
 /* A block's fields among themselves and against its justify. Verifies no signature. */
 enum reject verify_block_fields(const struct verifier *verifier, const struct block *block);
+/*
+ * Does the certificate commit this very block: Commit if it changes the set, else Generic? A
+ * Generic one makes it certified only.
+ */
+enum reject verify_block_certificate(struct verifier *verifier, const struct block *block,
+                                     const struct qc *qc);
+/* Is it the set that the block opens the next epoch with? */
+bool verify_next_set(const struct block *block, const struct validator_set *set);
 enum reject verify_propose(struct verifier *verifier, const struct propose *propose);
 /* Shown again with another justify it may be valid too: the leader signs only the vote. */
 enum reject verify_nudge(struct verifier *verifier, const struct nudge *nudge);

@@ -28,6 +28,23 @@ enum reject verify_link(const struct block *parent, const struct block *block)
     return linked ? REJECT_NONE : REJECT_BINDING;
 }
 
+enum reject verify_block_certificate(struct verifier *verifier, const struct block *block,
+                                     const struct qc *qc)
+{
+    const enum phase phase = block_changes_set(block) ? PHASE_COMMIT : PHASE_GENERIC;
+    if (qc->phase != phase || qc->block_view != block->view || !certifies(qc, block)) {
+        return REJECT_BINDING;
+    }
+    return verify_qc(verifier, qc);
+}
+
+bool verify_next_set(const struct block *block, const struct validator_set *set)
+{
+    return set->epoch == block_epoch(block) + 1 &&
+           set->first_view == epoch_first_view(block->view) &&
+           crypto_hash_equal(&set->hash, &block->next_validators_hash);
+}
+
 /*
  * Certificate number i of a response is that of block i - 1: the justify of block i, or the tail.
  * NULL: there is no tail.

@@ -39,6 +39,12 @@ INGOT_MUST_USE enum reject wire_decode(struct ingot_slice bytes, struct message 
  */
 void wire_encode_block(const struct block *block, struct ingot_buffer *out);
 INGOT_MUST_USE enum reject wire_decode_block(struct ingot_slice bytes, struct block **block);
+/*
+ * A block without its payload, which transactions_root stands for: all that its hash covers. The
+ * decoded block has the hash and no payload. Not of the genesis block.
+ */
+void wire_encode_header(const struct block *block, struct ingot_buffer *out);
+INGOT_MUST_USE enum reject wire_decode_header(struct ingot_slice bytes, struct block **block);
 void wire_encode_qc(const struct qc *qc, struct ingot_buffer *out);
 INGOT_MUST_USE enum reject wire_decode_qc(struct ingot_slice bytes, struct qc **qc);
 void wire_encode_tc(const struct tc *tc, struct ingot_buffer *out);

@@ -62,7 +62,7 @@ static inline struct ingot_store_snapshot *begin(struct ingot_store *store)
 static inline void assert_slice(struct ingot_slice slice, const char *expected)
 {
     assert_int_equal(slice.size, strlen(expected));
-    assert_int_equal(memcmp(slice.data, expected, slice.size), 0);
+    assert_true(ingot_slice_equal(slice, ingot_slice_of_text(expected)));
 }
 
 static inline void assert_item(struct ingot_store_cursor *cursor, const char *key,
