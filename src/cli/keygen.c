@@ -36,7 +36,9 @@ static enum ingot_exit take_option(const struct command *command, int option, vo
         if (parse_kind(optarg, &options->kind))
             return INGOT_EXIT_OK;
         return command_usage(
-            command, "--kind: expected validator, transport or administrator, found '%s'", optarg);
+            command,
+            "--kind: expected validator, transport, administrator or submitter, found '%s'",
+            optarg);
     case OPTION_OUTPUT:
         options->output = optarg;
         return INGOT_EXIT_OK;
@@ -95,17 +97,19 @@ static enum ingot_exit run(const struct command *command, int argc, char **argv)
 
 const struct command command_keygen = {
     .name = "keygen",
-    .summary = "make a key of a validator, of the transport or of an administrator",
+    .summary = "make a key of a validator, the transport, an administrator or a submitter",
     .help =
         "usage: ingot keygen [--kind KIND] [--output FILE] [--force]\n"
         "\n"
         "Makes an ed25519 key, writes it to a file that only its owner can read, and prints\n"
         "the public part: of a validator or administrator key for genesis.json, of a transport\n"
-        "key for the peers files of the other nodes.\n"
+        "key for the peers files of the other nodes, of a submitter key for '[signing]\n"
+        "submitters' in config.ini.\n"
         "\n"
         "  --kind KIND      validator (default): signs votes; transport: names a node to its\n"
         "                   peers; administrator: signs changes of the validator set, see\n"
-        "                   'ingot validator'\n"
+        "                   'ingot validator'; submitter: signs what it submits to the\n"
+        "                   signing App, see 'ingot sign'\n"
         "  --output FILE    where to write it (KIND.key)\n"
         "  --force          overwrite an existing file; the key in it is lost for good\n",
     .run = run,

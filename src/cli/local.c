@@ -5,6 +5,7 @@
 #define _GNU_SOURCE /* nftw */
 #include <errno.h>
 #include <ftw.h>
+#include <ingot/apps.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -83,7 +84,7 @@ static enum ingot_exit make_homes(struct local *local, const struct local_option
     struct network_plan plan = {.folder = local->folder,
                                 .validator_count =
                                     options->validators > 0 ? options->validators : 4,
-                                .app = options->app != NULL ? options->app : "kv",
+                                .app = options->app != NULL ? options->app : INGOT_APP_DEFAULT,
                                 .base_port = options->base_port,
                                 .genesis_time_ns = clock_wall_ms() * 1000000};
     report_init(&report, why, sizeof why);
@@ -342,14 +343,14 @@ const struct command command_local = {
             "Runs a network, a process for each node, and shows its height, view, leader, peers\n"
             "and committed transactions a second: as a live table on a terminal, else as a line\n"
             "each second. Ctrl-C or SIGTERM stops all. A node that dies is shown, and the others\n"
-            "go on. Logs are in DIR/nodeI/node.log; with the kv App DIR/administrator.key is the\n"
-            "key for 'ingot validator set'.\n"
+            "go on. Logs are in DIR/nodeI/node.log; DIR/administrator.key is the key for\n"
+            "'ingot validator set'.\n"
             "\n"
             "  --validators N   how many (4)\n"
             "  --output DIR     the network's folder; if it holds one from before ('ingot\n"
             "                   testnet' or 'ingot local'), that goes on where it was. Without\n"
             "                   this option a new one is made and removed at the end\n"
-            "  --app APP        for a new network: kv (default) or null\n"
+            "  --app APP        for a new network: signing (default), kv or null\n"
             "  --base-port P    for a new network: node i listens for peers on P+2i and for\n"
             "                   clients on P+2i+1 (27650)\n",
     .run = run,

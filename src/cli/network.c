@@ -34,12 +34,12 @@ enum ingot_exit network_option_app(const struct command *command, const char **a
             return INGOT_EXIT_OK;
         }
     }
-    return command_usage(command, "--app: expected kv or null, found '%s'", optarg);
+    return command_usage(command, "--app: expected signing, kv or null, found '%s'", optarg);
 }
 
 bool network_has_administrator(const struct network_plan *plan)
 {
-    return strcmp(plan->app, "kv") == 0;
+    return strcmp(plan->app, "null") != 0;
 }
 
 char *network_home(const char *folder, uint32_t node)

@@ -33,7 +33,7 @@ struct network_plan {
 INGOT_MUST_USE enum ingot_error network_make(const struct network_plan *plan,
                                              struct report *report);
 
-/* Is there somebody who may change the validators? The kv App takes such changes. */
+/* Is there somebody who may change the validators? The null App takes no such changes. */
 bool network_has_administrator(const struct network_plan *plan);
 
 /* The ports of a node; false when there is none so high. */

@@ -1,6 +1,7 @@
 /*
  * `ingot testnet`: the homes of a network on this machine.
  */
+#include <ingot/apps.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -125,7 +126,7 @@ static enum ingot_exit make(const struct network_plan *plan)
 
 static enum ingot_exit run(const struct command *command, int argc, char **argv)
 {
-    struct testnet_options options = {.plan = {.app = "kv",
+    struct testnet_options options = {.plan = {.app = INGOT_APP_DEFAULT,
                                                .base_port = NETWORK_BASE_PORT_DEFAULT,
                                                .genesis_time_ns = clock_wall_ms() * 1000000}};
     enum ingot_exit code = INGOT_EXIT_OK;
@@ -162,14 +163,13 @@ const struct command command_testnet = {
         "\n"
         "Makes DIR/node0, DIR/node1, ...: one home for each validator, with configuration,\n"
         "genesis, peers and keys. DIR must be empty or not there yet. Each node is started with\n"
-        "'ingot node --home DIR/nodeI', or all of them with 'ingot local --output DIR'. With the "
-        "kv\n"
-        "App DIR/administrator.key is the key with which 'ingot validator set' changes the\n"
-        "validators; on the machines of validators it has no business.\n"
+        "'ingot node --home DIR/nodeI', or all of them with 'ingot local --output DIR'.\n"
+        "DIR/administrator.key is the key with which 'ingot validator set' changes the validators\n"
+        "(the null App has none); on the machines of validators it has no business.\n"
         "\n"
         "  --validators N         how many, 1 to 256\n"
         "  --output DIR           where\n"
-        "  --app APP              what transactions mean: kv (default) or null\n"
+        "  --app APP              what transactions mean: signing (default), kv or null\n"
         "  --chain-id ID          the chain's name for people (random)\n"
         "  --base-port P          node i listens for peers on P+2i and for clients on P+2i+1\n"
         "                         (27650)\n"

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <time.h>
 
-#include <ingot/app_kv.h>
+#include <ingot/apps.h>
 
 #include "base/alloc.h"
 #include "base/assert.h"
@@ -84,15 +84,29 @@ static enum ingot_exit read_genesis(struct change *change)
     return error == INGOT_OK ? INGOT_EXIT_OK : command_fail(INGOT_EXIT_FAILURE, "%s", why);
 }
 
+/* As ingot_kv_transaction_set_validators. */
+typedef enum ingot_error make_set_validators(struct ingot_buffer *transaction, uint64_t sequence,
+                                             const struct ingot_validator *changes,
+                                             uint32_t change_count,
+                                             const struct ingot_signature *signature);
+
+/* How the chain's App wraps a change; NULL: it takes none. */
+static make_set_validators *wrapper(const struct genesis *genesis)
+{
+    if (strcmp(genesis->app, "signing") == 0)
+        return ingot_signing_transaction_set_validators;
+    return strcmp(genesis->app, "kv") == 0 ? ingot_kv_transaction_set_validators : NULL;
+}
+
 static enum ingot_exit check_administrator(const struct change *change)
 {
     char expected[2 * INGOT_PUBLIC_KEY_BYTES + 1];
     char found[2 * INGOT_PUBLIC_KEY_BYTES + 1];
     const struct genesis *genesis = &change->genesis;
-    if (strcmp(genesis->app, "kv") != 0)
+    if (wrapper(genesis) == NULL)
         return command_fail(INGOT_EXIT_FAILURE,
                             "chain %s runs the App %s, whose validators this command cannot "
-                            "change; expected kv",
+                            "change; expected signing or kv",
                             genesis->chain_id, genesis->app);
     if (!genesis->has_administrator)
         return command_fail(INGOT_EXIT_FAILURE,
@@ -174,7 +188,7 @@ static void make_transaction(struct change *change)
     crypto_ed25519.sign(&secret, ingot_buffer_slice(&preimage), &signature);
     crypto_wipe(&secret, sizeof secret);
     ingot_buffer_deinit(&preimage);
-    const enum ingot_error error = ingot_kv_transaction_set_validators(
+    const enum ingot_error error = wrapper(&change->genesis)(
         &change->transaction, change->sequence, change->changes, change->change_count, &signature);
     INGOT_ASSERT(error == INGOT_OK);
     crypto_sha256(ingot_buffer_slice(&change->transaction), change->sha256);

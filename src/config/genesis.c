@@ -4,6 +4,7 @@
  */
 #include "config/genesis.h"
 
+#include <ingot/apps.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +20,7 @@ void genesis_init(struct genesis *genesis)
         .replay_window_blocks = INGOT_REPLAY_WINDOW_BLOCKS_DEFAULT,
         .block_payload_bytes_max = INGOT_BLOCK_PAYLOAD_BYTES_DEFAULT,
         .transaction_bytes_max = GENESIS_TRANSACTION_BYTES_DEFAULT,
+        .app = INGOT_APP_DEFAULT,
     };
 }
 
@@ -56,7 +58,7 @@ static void check_header(const struct genesis *genesis, const char *name, struct
     }
     if (!genesis_is_plain_word(genesis->app)) {
         report_add(report,
-                   "%s: app: expected an App's name (such as kv or null), 1 to %d characters of "
+                   "%s: app: expected an App's name (such as signing or kv), 1 to %d characters of "
                    "A-Z a-z 0-9 . _ -",
                    name, GENESIS_APP_BYTES_MAX);
     }

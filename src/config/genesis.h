@@ -4,7 +4,7 @@
  *   {
  *     "chain_id": "test-chain",                       1 to 50 of A-Z a-z 0-9 . _ -
  *     "genesis_time": "2026-01-01T00:00:00Z",         RFC 3339
- *     "app": "kv",                                    kv, null or signing
+ *     "app": "signing",                               signing (if left out), kv or null
  *     "parameters": {                                 each may be left out
  *       "leader_tenure": 4,
  *       "replay_window_blocks": 256,
@@ -70,7 +70,7 @@ struct genesis {
     uint8_t sha256[32];     /* of the same bytes: the chain's name in attestations */
 };
 
-/* No validators, the default parameters, no hash. */
+/* No validators, the default App and parameters, no hash. */
 void genesis_init(struct genesis *genesis);
 void genesis_deinit(struct genesis *genesis);
 

@@ -66,10 +66,9 @@ static const json_t *required(const struct scope *scope, const char *key, const 
 }
 
 /* Copies a string of at most size_max - 1 bytes. */
-static void read_text(const struct scope *scope, const char *key, const char *expected, char *text,
-                      size_t size_max)
+static void read_text(const struct scope *scope, const char *key, const json_t *value,
+                      const char *expected, char *text, size_t size_max)
 {
-    const json_t *value = required(scope, key, expected);
     if (value == NULL)
         return;
     if (!json_is_string(value) || json_string_length(value) >= size_max) {
@@ -241,10 +240,12 @@ static void read_genesis(const struct scope *scope, struct genesis *genesis)
     static const char *const known[] = {"chain_id",   "genesis_time", "app",
                                         "parameters", "validators",   NULL};
     refuse_unknown(scope, known);
-    read_text(scope, "chain_id", "a string of 1 to 50 characters of A-Z a-z 0-9 . _ -",
+    static const char chain_id_expected[] = "a string of 1 to 50 characters of A-Z a-z 0-9 . _ -";
+    read_text(scope, "chain_id", required(scope, "chain_id", chain_id_expected), chain_id_expected,
               genesis->chain_id, sizeof genesis->chain_id);
     read_time(scope, genesis);
-    read_text(scope, "app", "an App's name, such as \"kv\"", genesis->app, sizeof genesis->app);
+    read_text(scope, "app", json_object_get(scope->object, "app"),
+              "an App's name, such as \"signing\"", genesis->app, sizeof genesis->app);
     read_parameters(scope, genesis);
     read_validators(scope, genesis);
 }

@@ -47,6 +47,8 @@ const char *key_kind_text(enum key_kind kind)
         return "transport";
     case KEY_ADMINISTRATOR:
         return "administrator";
+    case KEY_SUBMITTER:
+        return "submitter";
     }
     return "unknown";
 }
@@ -60,6 +62,8 @@ static const char *with_article(enum key_kind kind)
         return "a transport";
     case KEY_ADMINISTRATOR:
         return "an administrator";
+    case KEY_SUBMITTER:
+        return "a submitter";
     }
     return "an unknown";
 }

@@ -1,7 +1,7 @@
 /*
  * Key files: an ed25519 key pair each, readable by its owner alone.
  *
- *   ingot-key-1 validator          or: transport, administrator
+ *   ingot-key-1 validator          or: transport, administrator, submitter
  *   public 8f3c...                 64 hex digits
  *   secret 9d61...                 64 hex digits: the seed of RFC 8032
  *   insecure-test-key              optional
@@ -18,8 +18,8 @@
 
 #define KEY_SEED_BYTES 32
 
-enum key_kind { KEY_VALIDATOR, KEY_TRANSPORT, KEY_ADMINISTRATOR };
-#define KEY_KINDS 3
+enum key_kind { KEY_VALIDATOR, KEY_TRANSPORT, KEY_ADMINISTRATOR, KEY_SUBMITTER };
+#define KEY_KINDS 4
 
 struct key_pair {
     enum key_kind kind;
@@ -36,7 +36,7 @@ void key_pair_from_seed(enum key_kind kind, const uint8_t seed[KEY_SEED_BYTES],
 /* Wipes the secret. */
 void key_pair_deinit(struct key_pair *pair);
 
-/* "validator", "transport", "administrator". */
+/* "validator", "transport", "administrator", "submitter". */
 const char *key_kind_text(enum key_kind kind);
 
 /*

@@ -10,6 +10,8 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "base/hex.h"
+#include "config/public_key.h"
 
 struct ini_reader_state {
     const char *name;
@@ -71,6 +73,35 @@ static bool parse_text(const char *text, const struct setting *setting, char *va
     return true;
 }
 
+/* Takes the next item of a list with commas, without the blanks around it. */
+static bool next_item(struct ingot_slice *rest, struct ingot_slice *item)
+{
+    if (rest->size == 0)
+        return false;
+    const uint8_t *comma = memchr(rest->data, ',', rest->size);
+    const size_t size = comma != NULL ? (size_t)(comma - rest->data) : rest->size;
+    *item = ingot_slice_of(rest->data, size);
+    *rest = ingot_slice_of(rest->data + size + (comma != NULL ? 1 : 0),
+                           rest->size - size - (comma != NULL ? 1 : 0));
+    while (item->size > 0 && item->data[0] == ' ')
+        *item = ingot_slice_of(item->data + 1, item->size - 1);
+    while (item->size > 0 && item->data[item->size - 1] == ' ')
+        item->size--;
+    return true;
+}
+
+/* Adds to those that are there. `bad`: the item that is no key, or has no room. */
+static bool parse_keys(const char *text, struct settings_keys *keys, struct ingot_slice *bad)
+{
+    struct ingot_slice rest = ingot_slice_of_text(text);
+    while (next_item(&rest, bad)) {
+        if (keys->count == SETTINGS_KEYS_MAX || !public_key_parse(*bad, &keys->list[keys->count]))
+            return false;
+        keys->count++;
+    }
+    return true;
+}
+
 /* Stores the value, or leaves it as it was. */
 static bool parse_value(const char *text, const struct setting *setting, struct settings *settings)
 {
@@ -80,7 +111,9 @@ static bool parse_value(const char *text, const struct setting *setting, struct 
         int choice;
         char text[SETTINGS_FOLDER_BYTES_MAX + 1];
         struct endpoint endpoint;
+        struct settings_keys keys;
     } value;
+    struct ingot_slice bad;
     size_t size = 0;
     bool is_valid = false;
     switch (setting->kind) {
@@ -104,6 +137,11 @@ static bool parse_value(const char *text, const struct setting *setting, struct 
     case SETTING_ENDPOINT:
         is_valid = endpoint_parse(ingot_slice_of_text(text), ENDPOINT_PORT_ANY, &value.endpoint);
         size = sizeof value.endpoint;
+        break;
+    case SETTING_KEYS:
+        memcpy(&value.keys, member(setting, settings), sizeof value.keys);
+        is_valid = parse_keys(text, &value.keys, &bad);
+        size = sizeof value.keys;
         break;
     }
     if (is_valid)
@@ -146,6 +184,12 @@ static void append_expectation(const struct setting *setting, struct ingot_buffe
     case SETTING_ENDPOINT:
         ingot_buffer_format(text, "host:port, an IPv6 address in brackets");
         break;
+    case SETTING_KEYS:
+        ingot_buffer_format(text,
+                            "up to %d ed25519 public keys, each as 64 hex digits or base64, with "
+                            "commas between them, on one line or several",
+                            SETTINGS_KEYS_MAX);
+        break;
     }
 }
 
@@ -163,12 +207,17 @@ static void report_value(const struct ini_reader_state *state, const struct sett
                          const char *value)
 {
     struct ingot_buffer expected = {0};
+    struct settings_keys keys = {0};
+    struct ingot_slice found = ingot_slice_of_text(value);
+    if (setting->kind == SETTING_KEYS)
+        (void)parse_keys(value, &keys, &found);
     append_expectation(setting, &expected);
     ingot_buffer_append_u8(&expected, 0);
-    report_add(state->report, "%s:%" PRIu32 ": [%s] %s: %sexpected %s, found '%.80s'", state->name,
+    report_add(state->report, "%s:%" PRIu32 ": [%s] %s: %sexpected %s, found '%.*s'", state->name,
                state->line, setting->section, setting->key,
                choice_is_unavailable(setting, value) ? "not available in this version; " : "",
-               (const char *)expected.data, value);
+               (const char *)expected.data, found.size < 80 ? (int)found.size : 80,
+               (const char *)found.data);
     ingot_buffer_deinit(&expected);
 }
 
@@ -208,13 +257,14 @@ static int take_pair(void *context, const char *section, const char *key, const 
         const struct setting *setting = &settings_table[i];
         if (strcmp(setting->section, section) != 0 || strcmp(setting->key, key) != 0)
             continue;
-        if (state->settings->lines[i] > 0) {
+        if (state->settings->lines[i] > 0 && setting->kind != SETTING_KEYS) {
             report_add(state->report,
                        "%s:%" PRIu32 ": [%s] %s: expected once, it is on line %" PRIu32 " already",
                        state->name, state->line, section, key, state->settings->lines[i]);
             return 1;
         }
-        state->settings->lines[i] = state->line;
+        if (state->settings->lines[i] == 0)
+            state->settings->lines[i] = state->line;
         if (!parse_value(value, setting, state->settings))
             report_value(state, setting, value);
         return 1;
@@ -358,7 +408,20 @@ enum ingot_error settings_load(const char *path, struct settings *settings, stru
     return error;
 }
 
-/* The value as it is written in the file. */
+/* A line for each, or, if there is none, the setting without a value. */
+static void append_keys(const struct setting *setting, const struct settings_keys *keys,
+                        struct ingot_buffer *text)
+{
+    if (keys->count == 0)
+        ingot_buffer_format(text, "# %s =\n", setting->key);
+    for (uint32_t i = 0; i < keys->count; i++) {
+        char key[2 * INGOT_PUBLIC_KEY_BYTES + 1];
+        hex_encode_lower(keys->list[i].bytes, INGOT_PUBLIC_KEY_BYTES, key);
+        ingot_buffer_format(text, "%s = %s\n", setting->key, key);
+    }
+}
+
+/* The value as it is written in the file, of a setting that is there once. */
 static void append_value(const struct setting *setting, const struct settings *settings,
                          struct ingot_buffer *text)
 {
@@ -378,6 +441,8 @@ static void append_value(const struct setting *setting, const struct settings *s
         break;
     case SETTING_ENDPOINT:
         endpoint_format(value, text);
+        break;
+    case SETTING_KEYS:
         break;
     }
 }
@@ -416,6 +481,10 @@ void settings_format(const struct settings *settings, struct ingot_buffer *text)
         append_expectation(setting, &comment);
         ingot_buffer_append(&comment, ".", 2);
         append_comment((const char *)comment.data, text);
+        if (setting->kind == SETTING_KEYS) {
+            append_keys(setting, member_const(setting, settings), text);
+            continue;
+        }
         ingot_buffer_clear(&value);
         append_value(setting, settings, &value);
         bool is_default =

@@ -35,6 +35,14 @@ enum settings_protocol {
 /* The word that config.ini has for it. Static. */
 const char *settings_protocol_name(enum settings_protocol protocol);
 
+/* Public keys, in the order in which the file has them. */
+#define SETTINGS_KEYS_MAX 64
+
+struct settings_keys {
+    uint32_t count;
+    struct ingot_public_key list[SETTINGS_KEYS_MAX];
+};
+
 #define SETTINGS_ROWS_MAX 64
 
 struct settings {
@@ -70,6 +78,10 @@ struct settings {
     /* [mempool] */
     uint64_t mempool_bytes_max;
 
+    /* [signing] */
+    uint64_t signing_payload_bytes_max;
+    struct settings_keys signing_submitters; /* none: anybody */
+
     /* [storage] */
     uint64_t storage_map_size_initial;
     uint64_t storage_map_size_max;
@@ -78,7 +90,16 @@ struct settings {
     uint32_t lines[SETTINGS_ROWS_MAX]; /* of the file, for each row of the table; 0: not there */
 };
 
-enum setting_kind { SETTING_NUMBER, SETTING_FLAG, SETTING_CHOICE, SETTING_TEXT, SETTING_ENDPOINT };
+/* KEYS may be on several lines, each of which adds some, as a line has room for a few only. Any
+ * other is there once. */
+enum setting_kind {
+    SETTING_NUMBER,
+    SETTING_FLAG,
+    SETTING_CHOICE,
+    SETTING_TEXT,
+    SETTING_ENDPOINT,
+    SETTING_KEYS
+};
 
 struct setting {
     const char *section;
@@ -97,7 +118,8 @@ extern const size_t settings_table_count;
 
 /* The defaults of the table. */
 void settings_init(struct settings *settings);
-/* The line that sets it, for complaints; 0 if none does. The table must have that setting. */
+/* The (first) line that sets it, for complaints; 0 if none does. The table must have that setting.
+ */
 uint32_t settings_line(const struct settings *settings, const char *section, const char *key);
 
 /*

@@ -8,7 +8,7 @@
 #define GIB (UINT64_C(1024) * MIB)
 
 /* A leading '!' marks a word that is known but not available in this version. */
-static const char *const app_choices[] = {"genesis", "kv", "null", "!signing", NULL};
+static const char *const app_choices[] = {"genesis", "kv", "null", "signing", NULL};
 static const char *const protocol_choices[] = {"hotstuff", "!quorum-broadcast", "!gossip", NULL};
 
 #define NUMBER(member, least, most)                                                                \
@@ -19,6 +19,7 @@ static const char *const protocol_choices[] = {"hotstuff", "!quorum-broadcast", 
     .kind = SETTING_CHOICE, .offset = offsetof(struct settings, member), .choices = (words)
 #define TEXT(member, least, most)                                                                  \
     .kind = SETTING_TEXT, .offset = offsetof(struct settings, member), .min = (least), .max = (most)
+#define KEYS(member) .kind = SETTING_KEYS, .offset = offsetof(struct settings, member)
 #define ENDPOINT(member) .kind = SETTING_ENDPOINT, .offset = offsetof(struct settings, member)
 
 const struct setting settings_table[] = {
@@ -81,6 +82,15 @@ const struct setting settings_table[] = {
 
     {"mempool", "bytes_max", NUMBER(mempool_bytes_max, 64 * 1024, 4 * GIB), .fallback = "16777216",
      .meaning = "What transactions that wait for a block may take."},
+
+    {"signing", "payload_bytes_max",
+     NUMBER(signing_payload_bytes_max, 0, INGOT_SIGNING_PAYLOAD_BYTES_MAX), .fallback = "65536",
+     .meaning =
+         "The signing App: the largest document that a client may hand in whole. With 0 this "
+         "node takes digests only."},
+    {"signing", "submitters", KEYS(signing_submitters), .fallback = "",
+     .meaning = "The signing App: whose transactions this node takes, and its validator signs. "
+                "Empty: anybody's, with or without a key."},
 
     {"storage", "map_size_initial", NUMBER(storage_map_size_initial, MIB, 16384 * GIB),
      .fallback = "67108864",

@@ -121,9 +121,15 @@ static enum ingot_exit open_app(struct hotstuff *hotstuff, char *why, size_t why
         return INGOT_EXIT_OK;
     }
     const struct genesis *genesis = &node->home.genesis;
+    const struct settings *settings = &node->home.settings;
+    const struct ingot_signing_policy policy = {
+        .payload_bytes_max = (uint32_t)settings->signing_payload_bytes_max,
+        .submitter_count = settings->signing_submitters.count,
+        .submitters = settings->signing_submitters.list};
     const struct ingot_app_options options = {.chain = genesis->hash,
                                               .has_administrator = genesis->has_administrator,
-                                              .administrator = genesis->administrator};
+                                              .administrator = genesis->administrator,
+                                              .signing_policy = &policy};
     if (ingot_app_init_by_name(name, &options, &hotstuff->own_app) != INGOT_OK) {
         (void)snprintf(why, why_size,
                        "%s/" HOME_GENESIS_FILE ": $.app: \"%s\" is no App of this program",

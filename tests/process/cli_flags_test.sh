@@ -66,7 +66,9 @@ check grep -qx 'ingot-key-1 transport' t.key
 expect 0 'file        administrator.key' keygen --kind administrator
 check grep -qx 'ingot-key-1 administrator' administrator.key
 check [ "$(stat -c %a administrator.key)" = 600 ]
-expect 2 "--kind: expected validator, transport or administrator, found 'x'" keygen --kind x
+expect 0 'file        submitter.key' keygen --kind submitter
+check grep -qx 'ingot-key-1 submitter' submitter.key
+expect 2 "--kind: expected validator, transport, administrator or submitter, found 'x'" keygen --kind x
 expect 1 'No such file or directory' keygen --output no/such/folder/key
 expect 2 "option '--kind' requires an argument" keygen --kind
 expect 2 "unexpected argument 'x'" keygen x
@@ -77,7 +79,7 @@ expect 2 '--output is missing' testnet --validators 4
 expect 2 "--validators: expected 1 to 256, found '0'" testnet --validators 0 --output net
 expect 2 "--validators: expected 1 to 256, found '257'" testnet --validators 257 --output net
 expect 2 "--validators: expected 1 to 256, found '4x'" testnet --validators 4x --output net
-expect 2 "--app: expected kv or null, found 'sql'" testnet --validators 4 --output net --app sql
+expect 2 "--app: expected signing, kv or null, found 'sql'" testnet --validators 4 --output net --app sql
 expect 2 "--base-port: expected 1 to 65535, found '0'" testnet --validators 4 --output net --base-port 0
 expect 2 'expected room for two ports' testnet --validators 4 --output net --base-port 65530
 expect 2 '--powers: expected 4 numbers' testnet --validators 4 --output net --powers 1,2,3
@@ -260,7 +262,7 @@ expect 2 'type: chmod 600 administrator.key' validator set "$key" 1 "${admin[@]}
 
 # local
 expect 2 "--validators: expected 1 to 256, found 'x'" local --validators x
-expect 2 "--app: expected kv or null, found 'sql'" local --app sql
+expect 2 "--app: expected signing, kv or null, found 'sql'" local --app sql
 expect 2 'expected a network of 5 nodes as --validators says, found 4' local --validators 5 --output net
 expect 2 'expected an empty folder' local --output "$source_dir/src"
 

@@ -91,7 +91,7 @@ has_peers() {
     "$ingot" status --node "$(url "$1")" | grep -qx 'peers        3'
 }
 start_network() {
-    "$ingot" local --output net --base-port "$base" >local.out 2>local.err &
+    "$ingot" local --output net --app kv --base-port "$base" >local.out 2>local.err &
     network=$!
     for node in 0 1 2 3; do
         wait_for 20 has_peers "$node"

@@ -87,6 +87,23 @@ static void the_hash_does_not_depend_on_how_the_json_is_written(void **state)
     assert_hash_of(rearranged, GOLDEN_PLAIN);
 }
 
+static void a_chain_that_names_no_app_runs_the_signing_app(void **state)
+{
+    (void)state;
+    static const char *const rows[] = {
+        "{\"chain_id\":\"a\",\"genesis_time\":\"2026-01-02T03:04:05Z\"," VALIDATORS "}",
+        "{\"chain_id\":\"a\",\"genesis_time\":\"2026-01-02T03:04:05Z\",\"app\":"
+        "\"signing\"," VALIDATORS "}"};
+    struct genesis genesis[2];
+    for (size_t i = 0; i < 2; i++) {
+        assert_int_equal(parse(rows[i], &genesis[i]), INGOT_OK);
+        assert_string_equal(genesis[i].app, "signing");
+    }
+    assert_memory_equal(&genesis[0].hash, &genesis[1].hash, sizeof genesis[0].hash);
+    for (size_t i = 0; i < 2; i++)
+        genesis_deinit(&genesis[i]);
+}
+
 static void every_field_but_a_name_changes_the_hash(void **state)
 {
     (void)state;
@@ -300,6 +317,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_hash_is_the_golden_one),
         cmocka_unit_test(the_hash_does_not_depend_on_how_the_json_is_written),
+        cmocka_unit_test(a_chain_that_names_no_app_runs_the_signing_app),
         cmocka_unit_test(every_field_but_a_name_changes_the_hash),
         cmocka_unit_test(mistakes_are_named_with_their_place_and_expectation),
         cmocka_unit_test(more_validators_than_the_limit_are_refused),

@@ -12,7 +12,12 @@
 
 #include <cmocka.h>
 
+#include "config/public_key.h"
 #include "config/settings.h"
+
+#define KEY_A "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a"
+#define KEY_B "3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c"
+#define KEY_B_BASE64 "PUAXw+hDiVqStwqnTRt+vJyYLM8uxJaMwM1V8Sr0Zgw="
 
 static char complaints[4096];
 
@@ -46,13 +51,27 @@ static void mistakes_are_named_with_line_and_expectation(void **state)
         {"[node]\napp = kv\n[rpc]\n[node]\napp = kv\n", "config.ini:5: [node] app: expected once",
          "", "duplicate in a section that is opened twice"},
         {"[node]\napp = sql\n",
-         "config.ini:2: [node] app: expected genesis or kv or null, found 'sql'", "", "bad choice"},
-        {"[node]\napp = signing\n", "config.ini:2: [node] app: not available in this version",
-         "expected genesis or kv or null", "choice of a later version"},
-        {"[node]\napp = !signing\n", "config.ini:2: [node] app: expected", "", "mark in the table"},
+         "config.ini:2: [node] app: expected genesis or kv or null or signing, found 'sql'", "",
+         "bad choice"},
         {"[node]\nprotocol = gossip\n",
          "config.ini:2: [node] protocol: not available in this version; expected hotstuff", "",
          "protocol of a later version"},
+        {"[signing]\npayload_bytes_max = 65537\n",
+         "config.ini:2: [signing] payload_bytes_max: expected a whole number from 0 to 65536, "
+         "found "
+         "'65537'",
+         "", "more than any chain takes"},
+        {"[signing]\nsubmitters = " KEY_A ", cafe\n",
+         "config.ini:2: [signing] submitters: expected up to 64 ed25519 public keys, each as 64 "
+         "hex "
+         "digits or base64, with commas between them, on one line or several, found 'cafe'",
+         "", "a list with something that is no key"},
+        {"[signing]\nsubmitters = " KEY_A "\nsubmitters = " KEY_B ",\nsubmitters = ,\n",
+         "config.ini:4: [signing] submitters: expected up to 64", "found ''", "an empty item"},
+        {"[signing]\nsubmitters = "
+         "0000000000000000000000000000000000000000000000000000000000000000\n",
+         "config.ini:2: [signing] submitters: expected up to 64", "found '0000000000",
+         "a weak key"},
         {"[node]\nobserver = perhaps\n", "[node] observer: expected yes or no, found 'perhaps'", "",
          "bad flag"},
         {"[node]\ndata_folder =\n", "[node] data_folder: expected a text of 1 to 150 bytes", "",
@@ -152,6 +171,49 @@ static void an_empty_file_gives_the_defaults(void **state)
     assert_int_equal(settings.network_listen.port, 27650);
     assert_int_equal(settings.rpc_listen.port, 27651);
     assert_true(settings.rpc_index_tx);
+    assert_int_equal(settings.signing_payload_bytes_max, 65536);
+    assert_int_equal(settings.signing_submitters.count, 0);
+}
+
+static void a_list_of_keys_may_be_on_several_lines(void **state)
+{
+    (void)state;
+    struct settings settings;
+    struct ingot_public_key expected;
+    if (parse("[signing]\n"
+              "submitters = " KEY_A " ,  " KEY_B_BASE64 "\n"
+              "payload_bytes_max = 0\n"
+              "submitters =\n"
+              "submitters = " KEY_B "\n",
+              &settings) != INGOT_OK)
+        fail_msg("%s", complaints);
+    assert_int_equal(settings.signing_payload_bytes_max, 0);
+    assert_int_equal(settings.signing_submitters.count, 3);
+    assert_int_equal(settings_line(&settings, "signing", "submitters"), 2);
+    assert_true(public_key_parse(ingot_slice_of_text(KEY_A), &expected));
+    assert_memory_equal(&settings.signing_submitters.list[0], &expected, sizeof expected);
+    assert_true(public_key_parse(ingot_slice_of_text(KEY_B), &expected));
+    assert_memory_equal(&settings.signing_submitters.list[1], &expected, sizeof expected);
+    assert_memory_equal(&settings.signing_submitters.list[2], &expected, sizeof expected);
+}
+
+static void no_more_keys_are_taken_than_there_is_room_for(void **state)
+{
+    (void)state;
+    struct settings settings;
+    struct ingot_buffer text = {0};
+    ingot_buffer_format(&text, "[signing]\n");
+    for (int i = 0; i < SETTINGS_KEYS_MAX; i++)
+        ingot_buffer_format(&text, "submitters = " KEY_A "\n");
+    ingot_buffer_append(&text, "", 1);
+    assert_int_equal(parse((const char *)text.data, &settings), INGOT_OK);
+    assert_int_equal(settings.signing_submitters.count, SETTINGS_KEYS_MAX);
+    text.size--;
+    ingot_buffer_format(&text, "submitters = " KEY_B "\n");
+    ingot_buffer_append(&text, "", 1);
+    assert_int_equal(parse((const char *)text.data, &settings), INGOT_ERROR_INVALID);
+    assert_non_null(strstr(complaints, "config.ini:66: [signing] submitters: expected up to 64"));
+    ingot_buffer_deinit(&text);
 }
 
 static void what_is_written_reads_back_the_same(void **state)
@@ -169,6 +231,9 @@ static void what_is_written_reads_back_the_same(void **state)
     memcpy(written.network_listen.host, "::", sizeof "::");
     written.network_listen.port = 1;
     written.storage_map_size_max = UINT64_C(1) << 44;
+    written.signing_submitters.count = 2;
+    assert_true(public_key_parse(ingot_slice_of_text(KEY_A), &written.signing_submitters.list[0]));
+    assert_true(public_key_parse(ingot_slice_of_text(KEY_B), &written.signing_submitters.list[1]));
 
     struct ingot_buffer text = {0};
     settings_format(&written, &text);
@@ -186,6 +251,7 @@ static void what_is_written_reads_back_the_same(void **state)
     assert_memory_equal(text.data, again.data, text.size);
     assert_int_equal(read.base_timeout_ms, 60000);
     assert_int_equal(read.app, SETTINGS_APP_NULL);
+    assert_int_equal(read.signing_submitters.count, 2);
     assert_string_equal(read.network_listen.host, "::");
     ingot_buffer_deinit(&text);
     ingot_buffer_deinit(&again);
@@ -240,6 +306,8 @@ int main(void)
         cmocka_unit_test(a_line_longer_than_the_parser_takes_is_refused),
         cmocka_unit_test(layout_does_not_matter),
         cmocka_unit_test(an_empty_file_gives_the_defaults),
+        cmocka_unit_test(a_list_of_keys_may_be_on_several_lines),
+        cmocka_unit_test(no_more_keys_are_taken_than_there_is_room_for),
         cmocka_unit_test(what_is_written_reads_back_the_same),
         cmocka_unit_test(every_row_of_the_table_is_documented_and_takes_its_own_limits),
         cmocka_unit_test(complaints_that_do_not_fit_are_cut_and_counted),
