@@ -13,17 +13,18 @@
 #include "config/base64.h"
 #include "wire/wire.h"
 
-static void change_deinit(struct set_change *change)
+void set_change_deinit(struct set_change *change)
 {
     block_unref(change->header);
     qc_unref(change->commit_qc);
     validator_set_unref(change->next_set);
+    *change = (struct set_change){0};
 }
 
 void set_proof_deinit(struct set_proof *proof)
 {
     for (uint32_t i = 0; i < proof->change_count; i++)
-        change_deinit(&proof->changes[i]);
+        set_change_deinit(&proof->changes[i]);
     free(proof->changes);
     *proof = (struct set_proof){0};
 }
@@ -143,7 +144,7 @@ bool set_proof_read_changes(const struct attest_json *json, struct set_proof *pr
                                        (unsigned long long)block_epoch(change.header));
         }
         if (!is_next) {
-            change_deinit(&change);
+            set_change_deinit(&change);
             return false;
         }
         set_proof_add(proof, change);

@@ -19,6 +19,9 @@ struct set_change {
     struct validator_set *next_set;
 };
 
+/* All zero is fine. */
+void set_change_deinit(struct set_change *change);
+
 struct set_proof {
     uint64_t first_epoch; /* that changes[0] belongs to; the others follow without gaps */
     uint32_t change_count;

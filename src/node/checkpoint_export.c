@@ -11,6 +11,7 @@ struct exporting {
     struct ledger *ledger;
     struct ledger_start start;
     const struct block *last; /* committed */
+    struct qc *certificate;   /* of it; owned, or NULL */
     struct checkpoint_writer writer;
     struct ingot_buffer content; /* scratch of one record */
     uint64_t keys;
@@ -22,20 +23,6 @@ static enum ingot_error fail(struct exporting *exporting, enum ingot_error error
 {
     (void)snprintf(exporting->why, exporting->why_size, "%s: %s", what, ingot_error_text(error));
     return error;
-}
-
-/* The certificate of the last committed block: a child has it, or it is the highest that we know.
- */
-static struct qc *find_certificate(const struct exporting *exporting)
-{
-    const struct ledger_start *start = &exporting->start;
-    if (crypto_hash_equal(&start->safety.high_qc->block, &exporting->last->hash))
-        return start->safety.high_qc;
-    for (uint32_t i = 0; i < start->uncommitted_count; i++) {
-        if (crypto_hash_equal(&start->uncommitted[i].block->parent, &exporting->last->hash))
-            return start->uncommitted[i].block->justify;
-    }
-    return NULL;
 }
 
 /* Downwards until the window is whole: by blocks, or by transactions. */
@@ -73,11 +60,11 @@ static enum ingot_error append_block(struct exporting *exporting, uint64_t heigh
     return INGOT_OK;
 }
 
-static enum ingot_error write_proof(struct exporting *exporting, uint64_t epoch,
-                                    const struct qc *certificate)
+/* `from` is the height of an earlier change, and then of this one. */
+static enum ingot_error write_proof(struct exporting *exporting, uint64_t epoch, uint64_t *from)
 {
-    uint64_t height = 0;
-    enum ingot_error error = ledger_find_change(exporting->ledger, epoch, &height);
+    enum ingot_error error = ledger_find_change(exporting->ledger, epoch, from);
+    const uint64_t height = *from;
     if (error != INGOT_OK)
         return fail(exporting, error, "the block that opened an epoch");
     struct ingot_buffer *content = &exporting->content;
@@ -90,7 +77,7 @@ static enum ingot_error write_proof(struct exporting *exporting, uint64_t epoch,
         ingot_buffer_append_u32(content, 0);
     } else {
         struct ingot_buffer qc = {0};
-        wire_encode_qc(certificate, &qc);
+        wire_encode_qc(exporting->certificate, &qc);
         ingot_buffer_append_u32(content, 0);
         ingot_buffer_append_u32(content, (uint32_t)qc.size);
         ingot_buffer_append_slice(content, ingot_buffer_slice(&qc));
@@ -100,10 +87,11 @@ static enum ingot_error write_proof(struct exporting *exporting, uint64_t epoch,
     return error;
 }
 
-static enum ingot_error write_sets(struct exporting *exporting, const struct qc *certificate)
+static enum ingot_error write_sets(struct exporting *exporting)
 {
+    uint64_t height = 0;
     for (uint32_t epoch = 1; epoch < exporting->start.set_count; epoch++) {
-        const enum ingot_error error = write_proof(exporting, epoch, certificate);
+        const enum ingot_error error = write_proof(exporting, epoch, &height);
         if (error != INGOT_OK)
             return error;
         ingot_buffer_clear(&exporting->content);
@@ -146,9 +134,6 @@ static enum ingot_error write_all(struct exporting *exporting, uint32_t window_b
                                   struct checkpoint_info *info)
 {
     const struct block *last = exporting->last;
-    const struct qc *certificate = find_certificate(exporting);
-    if (certificate == NULL)
-        return fail(exporting, INGOT_ERROR_CORRUPT, "the certificate of the last committed block");
     enum ingot_error error = find_first_height(exporting, window_blocks, &info->first_height);
     if (error != INGOT_OK)
         return error;
@@ -158,13 +143,13 @@ static enum ingot_error write_all(struct exporting *exporting, uint32_t window_b
                                              .epochs = exporting->start.set_count - 1,
                                              .first_height = info->first_height};
     checkpoint_write_header(&exporting->writer, &header);
-    error = write_sets(exporting, certificate);
+    error = write_sets(exporting);
     if (error == INGOT_OK)
         error = write_blocks(exporting, info->first_height);
     if (error != INGOT_OK)
         return error;
     ingot_buffer_clear(&exporting->content);
-    wire_encode_qc(certificate, &exporting->content);
+    wire_encode_qc(exporting->certificate, &exporting->content);
     checkpoint_write(&exporting->writer, CHECKPOINT_CERTIFICATE,
                      ingot_buffer_slice(&exporting->content));
     error = ledger_visit_state(exporting->ledger, write_key, exporting);
@@ -195,11 +180,16 @@ enum ingot_error checkpoint_export(struct ledger *ledger, uint32_t replay_window
         (void)snprintf(why, why_size,
                        "no block is committed yet; a node needs no checkpoint to begin there");
         error = INGOT_ERROR_NOT_FOUND;
+    } else if (ledger_read_last_certificate(ledger, exporting.last, &exporting.certificate) !=
+               INGOT_OK) {
+        error =
+            fail(&exporting, INGOT_ERROR_CORRUPT, "the certificate of the last committed block");
     } else {
         error = write_all(&exporting, replay_window_blocks, info);
     }
     checkpoint_writer_deinit(&exporting.writer);
     ingot_buffer_deinit(&exporting.content);
+    qc_unref(exporting.certificate);
     ledger_start_deinit(&exporting.start);
     return error;
 }

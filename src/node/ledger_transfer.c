@@ -9,6 +9,8 @@
 #include "base/assert.h"
 #include "node/ledger_internal.h"
 #include "node/ledger_watermark.h"
+#include "wire/crypto.h"
+#include "wire/wire.h"
 
 /* --- Out. --- */
 
@@ -77,13 +79,15 @@ static enum ingot_error read_epoch(struct ledger *ledger, uint64_t height, uint6
 /* Below the lowest height few blocks are left, which all belong to changes. */
 static enum ingot_error find_kept_change(struct ledger *ledger, uint64_t epoch, uint64_t *height)
 {
+    uint8_t first[LEDGER_HEIGHT_KEY_BYTES];
     enum ingot_error error = INGOT_OK;
     struct ingot_store_snapshot *snapshot = ledger_snapshot(ledger, &error);
     struct ingot_store_cursor *cursor = NULL;
     if (error == INGOT_OK)
         error = ingot_store_cursor_open(snapshot, LEDGER_CHAIN, &cursor);
+    ledger_height_key(*height, first);
     if (error == INGOT_OK)
-        error = ingot_store_cursor_seek(cursor, ingot_slice_of(NULL, 0));
+        error = ingot_store_cursor_seek(cursor, ingot_slice_of(first, sizeof first));
     while (error == INGOT_OK) {
         struct ingot_slice key;
         struct ingot_slice hash;
@@ -108,6 +112,8 @@ static enum ingot_error find_kept_change(struct ledger *ledger, uint64_t epoch, 
 enum ingot_error ledger_find_change(struct ledger *ledger, uint64_t epoch, uint64_t *height)
 {
     uint64_t low = ledger->heights.lowest > 0 ? ledger->heights.lowest : 1;
+    if (low < *height)
+        low = *height;
     uint64_t high = ledger->heights.committed;
     uint64_t found = 0;
     bool changes_set = false;
@@ -137,6 +143,76 @@ enum ingot_error ledger_find_change(struct ledger *ledger, uint64_t epoch, uint6
     }
     *height = low;
     return INGOT_OK;
+}
+
+static enum ingot_error certificate_of_child(struct ledger *ledger, const struct block *parent,
+                                             struct qc **certificate)
+{
+    uint8_t first[LEDGER_HEIGHT_KEY_BYTES];
+    enum ingot_error error = INGOT_OK;
+    struct ingot_store_snapshot *snapshot = ledger_snapshot(ledger, &error);
+    struct ingot_store_cursor *cursor = NULL;
+    ledger_height_key(parent->height + 1, first);
+    if (error == INGOT_OK)
+        error = ingot_store_cursor_open(snapshot, LEDGER_BLOCKS, &cursor);
+    if (error == INGOT_OK)
+        error = ingot_store_cursor_seek(cursor, ingot_slice_of(first, sizeof first));
+    while (error == INGOT_OK && *certificate == NULL) {
+        struct ingot_slice key;
+        struct ingot_slice value;
+        struct ledger_entry child;
+        ingot_store_cursor_item(cursor, &key, &value);
+        if (ledger_height_of_key(key) != parent->height + 1)
+            error = INGOT_ERROR_NOT_FOUND;
+        else if (ledger_decode_entry(&ledger->chain, key, value, &child) != NULL)
+            error = INGOT_ERROR_CORRUPT;
+        if (error != INGOT_OK)
+            break;
+        if (crypto_hash_equal(&child.block->parent, &parent->hash))
+            *certificate = qc_ref(child.block->justify);
+        ledger_entry_deinit(&child);
+        if (*certificate == NULL)
+            error = ingot_store_cursor_next(cursor);
+    }
+    ingot_store_cursor_close(cursor);
+    return error;
+}
+
+enum ingot_error ledger_read_last_certificate(struct ledger *ledger, const struct block *last,
+                                              struct qc **certificate)
+{
+    struct ingot_slice content;
+    struct core_safety safety;
+    char text[160];
+    *certificate = NULL;
+    const enum ingot_error error = ledger_read_meta(ledger, LEDGER_KEY_SAFETY, &content,
+                                                    (struct ledger_why){text, sizeof text});
+    if (error != INGOT_OK)
+        return error;
+    if (!ledger_decode_safety(content, &safety))
+        return INGOT_ERROR_CORRUPT;
+    if (crypto_hash_equal(&safety.high_qc->block, &last->hash))
+        *certificate = qc_ref(safety.high_qc);
+    core_safety_deinit(&safety);
+    return *certificate != NULL ? INGOT_OK : certificate_of_child(ledger, last, certificate);
+}
+
+enum ingot_error ledger_read_set(struct ledger *ledger, uint64_t epoch, struct validator_set **set)
+{
+    uint8_t key_bytes[LEDGER_HEIGHT_KEY_BYTES];
+    ledger_height_key(epoch, key_bytes);
+    const struct ingot_slice key = ingot_slice_of(key_bytes, sizeof key_bytes);
+    struct ingot_slice record;
+    struct ingot_slice content;
+    enum ingot_error error = INGOT_OK;
+    struct ingot_store_snapshot *snapshot = ledger_snapshot(ledger, &error);
+    *set = NULL;
+    if (error == INGOT_OK)
+        error = ingot_store_snapshot_get(snapshot, LEDGER_SETS, key, &record);
+    if (error == INGOT_OK && (!ledger_unseal(&ledger->chain, LEDGER_SETS, key, record, &content) ||
+                              wire_decode_validator_set(content, set) != REJECT_NONE))
+        error = INGOT_ERROR_CORRUPT;
+    return error;
 }
 
 /* --- In. --- */

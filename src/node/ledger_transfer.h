@@ -21,10 +21,24 @@ INGOT_MUST_USE enum ingot_error ledger_visit_state(struct ledger *ledger, ledger
 
 /*
  * The height of the committed block that opens an epoch above 0, by changing the validator set.
- * INGOT_OK, INGOT_ERROR_NOT_FOUND, or an error of ledger_read_block.
+ * `height` is where to begin, for who knows that of an earlier epoch, else 0. INGOT_OK,
+ * INGOT_ERROR_NOT_FOUND, or an error of ledger_read_block.
  */
 INGOT_MUST_USE enum ingot_error ledger_find_change(struct ledger *ledger, uint64_t epoch,
                                                    uint64_t *height);
+
+/*
+ * The certificate of a committed block whose child is not committed: a child that is not has it, or
+ * it is the highest that this node knows. A reference for the caller. INGOT_OK,
+ * INGOT_ERROR_NOT_FOUND, or an error as of ledger_load.
+ */
+INGOT_MUST_USE enum ingot_error ledger_read_last_certificate(struct ledger *ledger,
+                                                             const struct block *last,
+                                                             struct qc **certificate);
+
+/* The set of an epoch; a reference for the caller. Errors of ledger_read_block. */
+INGOT_MUST_USE enum ingot_error ledger_read_set(struct ledger *ledger, uint64_t epoch,
+                                                struct validator_set **set);
 
 /*
  * The value of a block's record in the store, which a checkpoint carries as it is. A block is its

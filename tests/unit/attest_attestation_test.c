@@ -81,24 +81,45 @@ static void an_attestation_has_this_form(void **state)
     char *line = format(&attestation);
 #define X4(text) text text text text
     assert_string_equal(
-        line, "{\"type\":\"ingot/attestation/1\",\"chain_id\":\"chain\",\"genesis\":\"" X4(
-                  "1111111"
-                  "1111111"
-                  "11") "\",\"epoch\":\"7\",\"validators\":\"" X4("2222222222222222") "\",\"id\":"
-                                                                                      "\"ab01\","
-                                                                                      "\"digest\":"
-                                                                                      "\"" X4("3333"
-                                                                                              "3333"
-                                                                                              "3333"
-                                                                                              "333"
-                                                                                              "3") "\",\"payload\":\"SGk=\",\"payload_bytes\":\"2\","
-                                                                                                   "\"height\":\"12\",\"time\":\"2026-01-02T03:05:06.789Z\","
-                                                                                                   "\"signers\":[{\"key\":\"" X4(
-                                                                                                       "4444444444444444") "\",\"power\":"
-                                                                                                                           "\"1152921504606846976\","
-                                                                                                                           "\"signature\":\"" X4(
-                                                                                                                               "55555555555555555555555555"
-                                                                                                                               "555555") "\"}]}");
+        line,
+        "{\"type\":\"ingot/attestation/1\",\"chain_id\":\"chain\",\"genesis\":\"" X4(
+            "1111111"
+            "1111111"
+            "11") "\",\"epoch\":\"7\",\"validators\":\"" X4("2222222222222222") "\",\"id\":"
+                                                                                "\"ab01\","
+                                                                                "\"digest\":"
+                                                                                "\"" X4(
+                                                                                    "3333"
+                                                                                    "3333"
+                                                                                    "3333"
+                                                                                    "333"
+                                                                                    "3") "\","
+                                                                                         "\"payload"
+                                                                                         "\":\"SGk="
+                                                                                         "\","
+                                                                                         "\"payload"
+                                                                                         "_bytes\":"
+                                                                                         "\"2\","
+                                                                                         "\"height"
+                                                                                         "\":"
+                                                                                         "\"12\","
+                                                                                         "\"time\":"
+                                                                                         "\"2026-"
+                                                                                         "01-02T03:"
+                                                                                         "05:06."
+                                                                                         "789Z\","
+                                                                                         "\"signers"
+                                                                                         "\":[{"
+                                                                                         "\"key\":"
+                                                                                         "\"" X4(
+                                                                                             "44444"
+                                                                                             "44444"
+                                                                                             "44444"
+                                                                                             "4") "\",\"power\":"
+                                                                                                  "\"1152921504606846976\","
+                                                                                                  "\"signature\":\"" X4(
+                                                                                                      "55555555555555555555555555"
+                                                                                                      "555555") "\"}]}");
     free(line);
     attestation_deinit(&attestation);
 }

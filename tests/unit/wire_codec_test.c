@@ -117,6 +117,34 @@ static void a_large_block_survives_the_way(void **state)
     message_unref(message);
 }
 
+static void a_header_has_the_hash_of_its_block_and_no_payload(void **state)
+{
+    (void)state;
+    struct block *block = samples_block(&samples, wire_genesis_qc(&samples.chain), 1, 1, 8000, 128);
+    struct ingot_buffer header = {0};
+    struct ingot_buffer whole = {0};
+    struct block *back = NULL;
+    wire_encode_header(block, &header);
+    wire_encode_block(block, &whole);
+    assert_true(header.size < 1024);
+    assert_int_equal(wire_decode_header(ingot_buffer_slice(&header), &back), REJECT_NONE);
+    assert_true(crypto_hash_equal(&back->hash, &block->hash));
+    assert_int_equal(back->transaction_count, 8000);
+    assert_int_equal(back->payload.size, 0);
+    block_unref(back);
+    /* Neither stands for the other, and the genesis block needs no header. */
+    assert_int_equal(wire_decode_header(ingot_buffer_slice(&whole), &back), REJECT_BAD_PAYLOAD);
+    assert_int_equal(wire_decode_block(ingot_buffer_slice(&header), &back), REJECT_BAD_PAYLOAD);
+    struct block *genesis = wire_genesis_block(&samples.chain, samples.set, 0);
+    ingot_buffer_clear(&whole);
+    wire_encode_block(genesis, &whole);
+    assert_int_equal(wire_decode_header(ingot_buffer_slice(&whole), &back), REJECT_BAD_PAYLOAD);
+    block_unref(genesis);
+    block_unref(block);
+    ingot_buffer_deinit(&header);
+    ingot_buffer_deinit(&whole);
+}
+
 /* Decodes; whatever decodes must encode to the same bytes. */
 static void assert_refused_or_same(const uint8_t *bytes, size_t size)
 {
@@ -386,6 +414,7 @@ int main(void)
         cmocka_unit_test(decoding_fills_in_hashes_and_digests),
         cmocka_unit_test(an_answer_says_how_far_back_it_could_go),
         cmocka_unit_test(a_large_block_survives_the_way),
+        cmocka_unit_test(a_header_has_the_hash_of_its_block_and_no_payload),
         cmocka_unit_test(a_mangled_message_is_refused_or_is_another_canonical_one),
         cmocka_unit_test(a_bit_flipped_in_a_payload_breaks_the_root),
         cmocka_unit_test(only_one_encoding_of_a_message_is_taken),
