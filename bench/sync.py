@@ -57,6 +57,8 @@ def make_chain(network, blocks):
     for node in network.nodes[1:]:
         shutil.rmtree(node.data, ignore_errors=True)
         shutil.copytree(first.data, node.data)
+    # Or the disk would still be writing these while the first round is measured.
+    os.sync()
 
 
 def cpu_s(process):
@@ -64,6 +66,12 @@ def cpu_s(process):
     with open(f"/proc/{process.pid}/stat") as file:
         fields = file.read().rsplit(")", 1)[1].split()
     return (int(fields[11]) + int(fields[12])) / TICKS_PER_S
+
+
+def written_bytes(process):
+    """What a process has made the kernel write to the disk."""
+    with open(f"/proc/{process.pid}/io") as file:
+        return int(dict(line.split(": ") for line in file)["write_bytes"])
 
 
 def start_load(nodes, seconds):
@@ -81,7 +89,8 @@ def end_load(load):
 
 
 def one_sync(network, blocks, load_seconds):
-    """An empty observer until it has the chain: seconds, its processor time, bytes, latencies."""
+    """An empty observer until it has the chain: seconds, its processor time, bytes received and
+    written, memory, latencies."""
     load = start_load(network.nodes[:4], load_seconds) if load_seconds else None
     if load:
         time.sleep(1.5)  # the load's own warm-up
@@ -97,6 +106,7 @@ def one_sync(network, blocks, load_seconds):
                   interval_s=0.05)
     took = time.monotonic() - began
     used = cpu_s(node.process)
+    written = written_bytes(node.process)
     received = node.metrics()["ingot_peer_bytes_received_total"]
     memory = node.rss_anon_kib()
     latencies = end_load(load) if load else None
@@ -104,7 +114,7 @@ def one_sync(network, blocks, load_seconds):
     network.remove_peer(node)
     network.nodes.remove(node)
     shutil.rmtree(node.home)
-    return took, used, received, memory, latencies
+    return took, used, received, written, memory, latencies
 
 
 BURN = """
@@ -140,24 +150,25 @@ def main():
         print(f"{blocks} blocks of {TRANSACTIONS} bytes of kv transactions, 4 validators, durable")
         print(f"{'':8} {'blocks/s':>8} {'MB/s':>5} {'bound':>6} {'share':>5}"
               f"  {'us/block':>8} {'bound':>6} {'share':>5}  {'CPU':>4} {'MiB':>4}"
+              f" {'disk B/block':>12}"
               f"   commit latency p50 p99 ms", flush=True)
         ratios = []
         for number in range(rounds + 1):
             by_clock, by_processor = verifications()
             bound, bound_us = by_clock / CORE_SIGNATURES, 1e6 * CORE_SIGNATURES / by_processor
             seconds = 0 if number == 0 else took
-            took, used, received, memory, latencies = one_sync(network, blocks, seconds)
+            took, used, received, written, memory, latencies = one_sync(network, blocks, seconds)
             rate, block_us = blocks / took, 1e6 * used / blocks
             row = (f"{rate:8.0f} {received / took / 1e6:5.1f} {bound:6.0f} {rate / bound:5.2f}"
                    f"  {block_us:8.0f} {bound_us:6.0f} {bound_us / block_us:5.2f}"
-                   f"  {used / took:4.2f} {memory / 1024:4.0f}")
+                   f"  {used / took:4.2f} {memory / 1024:4.0f} {written / blocks:12.0f}")
             if latencies is None:
                 print(f"{'alone':8} {row}", flush=True)
                 continue
             print(f"{'loaded':8} {row}   {latencies['p50']:8.1f} {latencies['p99']:8.1f}")
             control = one_control(network, used / took, took)
             ratios.append(latencies["p99"] / control["p99"])
-            print(f"{'control':8} {'':59}   {control['p50']:8.1f} {control['p99']:8.1f}"
+            print(f"{'control':8} {'':74}   {control['p50']:8.1f} {control['p99']:8.1f}"
                   f"   p99 ratio {ratios[-1]:.2f}", flush=True)
         if ratios:
             print(f"median p99 ratio {statistics.median(ratios):.2f}")

@@ -3,8 +3,8 @@
  * and ledger_sync commits it whole.
  *
  * Reading is in ledger_state.c and ledger_start.c, the way of committed updates into the state in
- * ledger_apply.c, of old blocks out of it in ledger_prune.c, the bytes of records in
- * ledger_record.c.
+ * ledger_apply.c, of transactions into their index in ledger_index.c, of old blocks out of it in
+ * ledger_prune.c, the bytes of records in ledger_record.c.
  */
 #include "node/ledger_internal.h"
 
@@ -24,14 +24,18 @@
 #define APPLY_BYTES_DEFAULT ((size_t)16 * 1024 * 1024)
 #define APPLY_PUTS_DEFAULT 1024
 
+#define INDEX_ENTRIES_DEFAULT 262144
+#define INDEX_PUTS_DEFAULT 64
+
 #define PRUNE_BLOCKS_DEFAULT 64
 
 #define SCHEMA_MARK "ingot ledger"
 
 const char *const ledger_tables[LEDGER_TABLE_COUNT] = {
-    [LEDGER_META] = "meta",     [LEDGER_BLOCKS] = "blocks", [LEDGER_CHAIN] = "chain",
-    [LEDGER_STATE] = "state",   [LEDGER_SETS] = "sets",     [LEDGER_TRANSACTIONS] = "transactions",
-    [LEDGER_ATTEST] = "attest",
+    [LEDGER_META] = "meta",     [LEDGER_BLOCKS] = "blocks",
+    [LEDGER_CHAIN] = "chain",   [LEDGER_STATE] = "state",
+    [LEDGER_SETS] = "sets",     [LEDGER_TRANSACTIONS] = "transactions",
+    [LEDGER_ATTEST] = "attest", [LEDGER_UNINDEXED] = "unindexed",
 };
 const uint32_t ledger_table_count = LEDGER_TABLE_COUNT;
 
@@ -137,7 +141,8 @@ void ledger_commit_block(struct ledger *ledger, struct block *block, struct exec
             ledger_store_set(ledger, next_set);
     }
     ledger_store_chain(ledger, block);
-    ledger_unapplied_add(ledger, &ledger->batch_unapplied, block, execution);
+    ledger_unapplied_add(&ledger->batch_unapplied, block->height, execution);
+    ledger_index_block(ledger, block);
     ledger->batch_committed = block->height;
     ledger->batch_block_bytes += block_size_bytes(block);
 }
@@ -172,6 +177,7 @@ enum ingot_error ledger_sync(struct ledger *ledger)
     if (commits) {
         heights.lowest = ledger_prune(ledger);
         heights.applied = ledger_apply(ledger);
+        ledger_index_drain(ledger);
         ledger_store_heights(ledger, &heights);
     }
     if (ledger->batch_safety.size > 0)
@@ -187,6 +193,7 @@ enum ingot_error ledger_sync(struct ledger *ledger)
     ledger->heights = heights;
     ledger_unapplied_move(&ledger->unapplied, &ledger->batch_unapplied);
     ledger_unapplied_drop(&ledger->unapplied, heights.applied);
+    ledger_index_synced(ledger);
     return INGOT_OK;
 }
 
@@ -225,6 +232,7 @@ static enum ingot_error create(struct ledger *ledger, const struct ledger_option
     ingot_buffer_append(&content, ledger->chain.bytes, INGOT_HASH_BYTES);
     ledger_store_meta(ledger, LEDGER_KEY_CHAIN, &content);
     ledger_store_heights(ledger, &(struct ledger_heights){0});
+    ledger_store_index_place(ledger);
     ledger_store_entry(ledger, options->genesis, NULL);
     ledger_store_chain(ledger, options->genesis);
 
@@ -342,7 +350,8 @@ static enum ingot_error resume(struct ledger *ledger, struct ledger_why why)
         return ledger_fail(why, error, "the transaction index cannot be read: %s",
                            ingot_error_text(error));
     ledger->has_index = ledger->index_transactions || had_index;
-    return ledger_read_unapplied(ledger, why);
+    error = ledger_index_read(ledger, why);
+    return error == INGOT_OK ? ledger_read_unapplied(ledger, why) : error;
 }
 
 enum ingot_error ledger_open(struct ingot_store *store, const struct ledger_options *options,
@@ -362,6 +371,10 @@ enum ingot_error ledger_open(struct ingot_store *store, const struct ledger_opti
         options->apply_bytes_max > 0 ? options->apply_bytes_max : APPLY_BYTES_DEFAULT;
     ledger->apply_puts_min =
         options->apply_puts_min > 0 ? options->apply_puts_min : APPLY_PUTS_DEFAULT;
+    ledger->index_entries_max =
+        options->index_entries_max > 0 ? options->index_entries_max : INDEX_ENTRIES_DEFAULT;
+    ledger->index_puts_min =
+        options->index_puts_min > 0 ? options->index_puts_min : INDEX_PUTS_DEFAULT;
     ledger->retain_blocks = options->retain_blocks;
     ledger->prune_blocks_min =
         options->prune_blocks_min > 0 ? options->prune_blocks_min : PRUNE_BLOCKS_DEFAULT;
@@ -393,6 +406,7 @@ void ledger_free(struct ledger *ledger)
     end_snapshot(ledger);
     ingot_store_batch_abort(ledger->batch);
     ledger_drain_deinit(&ledger->drain);
+    ledger_index_deinit(&ledger->index);
     ledger_prune_deinit(&ledger->prune);
     ledger_unapplied_drop(&ledger->unapplied, UINT64_MAX);
     ledger_unapplied_drop(&ledger->batch_unapplied, UINT64_MAX);

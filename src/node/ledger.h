@@ -11,6 +11,9 @@
  * `applied_height` moves with the last of them. Until then a key may already have its value of a
  * later committed block. The caller overlays committed blocks above applied_height on what it
  * reads here, and these have all such keys, so it never sees the difference.
+ *
+ * The transaction index lags too, further; what is missing in its table is in memory, so nobody
+ * sees that either.
  */
 #ifndef INGOT_NODE_LEDGER_H
 #define INGOT_NODE_LEDGER_H
@@ -29,11 +32,13 @@ extern const uint32_t ledger_table_count;
 struct ledger_options {
     struct block *genesis; /* borrowed; its hash names the chain */
     struct validator_set *genesis_set;
-    bool index_transactions;   /* keep transaction hash -> (height, index) */
-    uint32_t apply_blocks_max; /* apply the state at the latest after so many blocks; 0: 128 */
-    size_t apply_bytes_max;    /* or so many bytes of updates; 0: 16 MiB */
-    uint32_t apply_puts_min;   /* in one transaction at least so many keys; 0: 1024 */
-    bool read_only;            /* nothing is put; all that is read is of one moment */
+    bool index_transactions;    /* keep transaction hash -> (height, index) */
+    uint32_t apply_blocks_max;  /* apply the state at the latest after so many blocks; 0: 128 */
+    size_t apply_bytes_max;     /* or so many bytes of updates; 0: 16 MiB */
+    uint32_t apply_puts_min;    /* in one transaction at least so many keys; 0: 1024 */
+    uint32_t index_entries_max; /* they wait for the index until they are so many; 0: 262,144 */
+    uint32_t index_puts_min;    /* then at least so many go in with each commit; 0: 64 */
+    bool read_only;             /* nothing is put; all that is read is of one moment */
     /*
      * Keep so many committed blocks, and what is unapplied; older ones leave in groups. 0: all. The
      * caller makes sure that the replay window is among them.

@@ -5,6 +5,7 @@
 #define INGOT_NODE_LEDGER_INTERNAL_H
 
 #include "node/ledger.h"
+#include "node/ledger_runs.h"
 #include "node/ledger_transfer.h"
 
 /* storage/FORMAT.md describes keys and values of each. */
@@ -14,16 +15,18 @@ enum ledger_table {
     LEDGER_CHAIN,        /* height -> hash of the committed block */
     LEDGER_STATE,        /* the App's keys, as of applied_height */
     LEDGER_SETS,         /* epoch -> sealed validator set */
-    LEDGER_TRANSACTIONS, /* SHA-256 -> height and index, as of applied_height */
-    LEDGER_ATTEST        /* the attestor's keys -> sealed records */
+    LEDGER_TRANSACTIONS, /* SHA-256 -> height and index; what is in LEDGER_UNINDEXED may miss */
+    LEDGER_ATTEST,       /* the attestor's keys -> sealed records */
+    LEDGER_UNINDEXED     /* height -> SHA-256 of the block's transactions, one after the other */
 };
-#define LEDGER_TABLE_COUNT 7
+#define LEDGER_TABLE_COUNT 8
 
-#define LEDGER_SCHEMA_VERSION 2
+#define LEDGER_SCHEMA_VERSION 3
 #define LEDGER_KEY_SCHEMA "schema"
 #define LEDGER_KEY_CHAIN "chain"
 #define LEDGER_KEY_HEIGHTS "heights"
 #define LEDGER_KEY_SAFETY "safety"
+#define LEDGER_KEY_INDEX "index"
 #define LEDGER_KEY_WITHHELD "withheld" /* ledger_watermark.c */
 
 /* Where an error is explained. */
@@ -36,21 +39,12 @@ struct ledger_why {
 enum ingot_error ledger_fail(struct ledger_why why, enum ingot_error error, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* A transaction of a committed block, by the hash that clients know. */
-struct ledger_indexed {
-    uint8_t sha256[32];
-    uint64_t height;
-    uint32_t index;
-};
-
 /* A committed block whose updates are not in the state table yet. */
 struct ledger_unapplied {
     uint64_t height;
-    struct execution *execution;    /* owned reference */
-    struct block *block;            /* owned reference, only between open and load; or NULL */
-    struct ledger_indexed *indexed; /* owned; ordered by sha256; NULL if there is no index */
-    uint32_t indexed_count;
-    size_t bytes; /* what it weighs against apply_bytes_max */
+    struct execution *execution; /* owned reference */
+    struct block *block;         /* owned reference, only between open and load; or NULL */
+    size_t bytes;                /* what it weighs against apply_bytes_max */
 };
 
 struct ledger_unapplied_list {
@@ -61,18 +55,28 @@ struct ledger_unapplied_list {
 };
 
 /*
- * Committed blocks on their way into the tables. One transaction for all of them would hold up the
+ * Committed blocks on their way into the state. One transaction for all of them would hold up the
  * votes that wait for it, and LMDB would keep the memory of as many pages as it ever changed in
  * one; so each transaction takes a part of the keys.
  */
 struct ledger_drain {
-    uint64_t height;                       /* of the last block; 0: none is under way */
-    const struct state_update **updates;   /* by key, each key once; they belong to executions */
-    const struct ledger_indexed **indexed; /* by sha256, each once; they belong to the blocks */
+    uint64_t height;                     /* of the last block; 0: none is under way */
+    const struct state_update **updates; /* by key, each key once; they belong to executions */
     size_t update_count;
-    size_t indexed_count;
     size_t updates_done;
-    size_t indexed_done;
+};
+
+/* Transactions of committed blocks on their way into the index; see ledger_index.c. */
+struct ledger_index {
+    uint64_t height;          /* all entries up to it are in the table */
+    uint64_t draining_height; /* of the last block of what drains; 0: nothing does */
+    uint8_t drained[32];      /* up to it in the order of hashes it is in the table */
+    struct ledger_runs draining;
+    struct ledger_runs fresh;      /* durable, above what drains */
+    struct ledger_indexed *coming; /* of the blocks that the open batch commits */
+    size_t coming_count;
+    size_t coming_capacity;
+    bool is_clear; /* there is no record up to `height` */
 };
 
 struct ledger_leaving;
@@ -103,12 +107,15 @@ struct ledger {
     uint32_t apply_blocks_max;
     size_t apply_bytes_max;
     uint32_t apply_puts_min;
+    uint32_t index_entries_max;
+    uint32_t index_puts_min;
     uint64_t retain_blocks;
     uint32_t prune_blocks_min;
     uint64_t held_from; /* ledger_hold_blocks */
     bool has_index;     /* the index may have something: it is kept, or was in an earlier run */
 
     struct ledger_drain drain;
+    struct ledger_index index;
     struct ledger_prune prune;
     struct ledger_heights heights;          /* durable */
     struct ledger_unapplied_list unapplied; /* durable */
@@ -187,8 +194,8 @@ enum ingot_error ledger_read_unapplied(struct ledger *ledger, struct ledger_why 
 
 /* --- ledger_apply.c: committed blocks on their way into the state. --- */
 
-void ledger_unapplied_add(struct ledger *ledger, struct ledger_unapplied_list *list,
-                          const struct block *block, struct execution *execution);
+void ledger_unapplied_add(struct ledger_unapplied_list *list, uint64_t height,
+                          struct execution *execution);
 /* Moves all of `from` behind those of `to`. */
 void ledger_unapplied_move(struct ledger_unapplied_list *to, struct ledger_unapplied_list *from);
 /* Forgets the first items, up to a height. */
@@ -201,14 +208,34 @@ uint64_t ledger_apply(struct ledger *ledger);
 void ledger_drain_deinit(struct ledger_drain *drain);
 /* Fills the drain with all that is unapplied: each key once, in order. */
 void ledger_gather_updates(struct ledger *ledger);
-/* By sha256, for qsort and bsearch. */
-int ledger_compare_indexed(const void *a, const void *b);
+
+/* --- ledger_index.c: their transactions on the way into the index. --- */
+
+/* Where the index stands: a record, into the open batch. */
+void ledger_store_index_place(struct ledger *ledger);
+/* Into the open batch, which commits the block: the record of its transactions. */
+void ledger_index_block(struct ledger *ledger, const struct block *block);
+/*
+ * Puts a part of what is to be in the table into the open batch, which commits something, if it is
+ * time or has begun.
+ */
+void ledger_index_drain(struct ledger *ledger);
+/* The open batch is durable: what it committed is found from now on. */
+void ledger_index_synced(struct ledger *ledger);
+/* What a start needs: where the index stands, and, if it is kept, what is not in the table. */
+INGOT_MUST_USE enum ingot_error ledger_index_read(struct ledger *ledger, struct ledger_why why);
+/*
+ * The entry of a block on its way out leaves what is in memory. Returns whether it may be in the
+ * table.
+ */
+bool ledger_index_forget(struct ledger *ledger, const uint8_t sha256[32], uint64_t height);
+void ledger_index_deinit(struct ledger_index *index);
 
 /* --- ledger_prune.c: old blocks on their way out. --- */
 
 /*
  * Puts a part of what is to leave into the open batch, which commits something, before what
- * ledger_apply puts there: a transaction that is committed again has its entry of the index
+ * ledger_index_drain puts there: a transaction that is committed again has its entry of the index
  * replaced, not deleted. Returns the lowest height once the batch is durable.
  */
 uint64_t ledger_prune(struct ledger *ledger);

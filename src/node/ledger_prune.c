@@ -128,6 +128,8 @@ static void leave_index(struct ledger *ledger, size_t keys)
     struct ingot_store_snapshot *snapshot = ledger_snapshot(ledger, &error);
     for (; error == INGOT_OK && keys > 0 && prune->indexed_done < prune->indexed_count; keys--) {
         const struct ledger_indexed *indexed = &prune->indexed[prune->indexed_done++];
+        if (!ledger_index_forget(ledger, indexed->sha256, indexed->height))
+            continue;
         const struct ingot_slice key = ingot_slice_of(indexed->sha256, sizeof indexed->sha256);
         struct ingot_slice value;
         uint64_t height = 0;
@@ -148,6 +150,9 @@ static void delete_block(struct ledger *ledger, const struct ledger_leaving *lea
     ingot_store_batch_delete(ledger->batch, LEDGER_BLOCKS, ingot_slice_of(key, sizeof key));
     ingot_store_batch_delete(ledger->batch, LEDGER_CHAIN,
                              ingot_slice_of(key, LEDGER_HEIGHT_KEY_BYTES));
+    if (leaving->height > ledger->index.height)
+        ingot_store_batch_delete(ledger->batch, LEDGER_UNINDEXED,
+                                 ingot_slice_of(key, LEDGER_HEIGHT_KEY_BYTES));
 }
 
 /* Returns the lowest height once the batch is durable. */
@@ -178,9 +183,7 @@ uint64_t ledger_prune(struct ledger *ledger)
     if (ledger->retain_blocks == 0)
         return ledger->heights.lowest;
     const size_t bytes = BATCH_BYTES + BATCH_FACTOR * ledger->batch_block_bytes;
-    size_t keys = BATCH_KEYS;
-    for (uint32_t i = 0; i < ledger->batch_unapplied.count; i++)
-        keys += BATCH_FACTOR * ledger->batch_unapplied.items[i].indexed_count;
+    const size_t keys = BATCH_KEYS + BATCH_FACTOR * ledger->index.coming_count;
     if (!prune->has_failed && !prune->is_whole)
         look(ledger, first_retained(ledger), bytes);
     if (!prune->has_failed && prune->is_whole)
