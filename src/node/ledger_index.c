@@ -227,9 +227,11 @@ static enum ingot_error read_records(struct ledger *ledger, struct ledger_why wh
             flush_read(index, before);
         before = height;
         if (key.size != LEDGER_HEIGHT_KEY_BYTES || !take_record(index, height, hashes)) {
-            error = ledger_fail(why, INGOT_ERROR_CORRUPT,
-                                "damaged data: the hashes of the transactions of height %llu",
-                                (unsigned long long)height);
+            error =
+                ledger_fail(why, INGOT_ERROR_CORRUPT,
+                            "damaged data: the hashes of the transactions of height %llu, which "
+                            "wait for the index, are not whole",
+                            (unsigned long long)height);
             goto out;
         }
         error = ingot_store_cursor_next(cursor);

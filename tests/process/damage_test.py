@@ -69,7 +69,7 @@ def a_damaged_record_stops_the_start_and_is_named():
     with Network() as network:
         prepared = Prepared(network)
         node = prepared.node
-        for key in ("safety", "heights", "chain"):
+        for key in ("safety", "index", "heights", "chain"):
             prepared.spoil("meta", key, "-1")
             expect(node, 3, node.data, f"'{key}'", "checksum")
             prepared.spoil("meta", key, "remove")

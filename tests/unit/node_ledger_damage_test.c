@@ -126,15 +126,36 @@ static void a_damaged_safety_record_is_refused(void **state)
     assert_all_damage_is_found(world, LEDGER_META, text("safety"), 0, 0, "record 'safety'");
 }
 
-static void a_damaged_record_of_heights_chain_or_set_is_refused(void **state)
+static void a_damaged_record_of_heights_index_chain_or_set_is_refused(void **state)
 {
     struct world *world = *state;
     uint8_t keys[3][LEDGER_BLOCK_KEY_BYTES];
     write_short_chain(world, keys);
+    assert_all_damage_is_found(world, LEDGER_META, text("index"), 0, 0, "record 'index'");
     assert_all_damage_is_found(world, LEDGER_META, text("heights"), 0, 0, "record 'heights'");
     assert_all_damage_is_found(world, LEDGER_META, text("chain"), 0, 0, "record 'chain'");
     uint8_t epoch[8] = {0};
     assert_all_damage_is_found(world, LEDGER_SETS, ingot_slice_of(epoch, 8), 0, 0, "validator set");
+}
+
+static void hashes_that_wait_for_the_index_must_be_whole(void **state)
+{
+    struct world *world = *state;
+    uint8_t keys[3][LEDGER_BLOCK_KEY_BYTES];
+    write_short_chain(world, keys);
+    uint8_t key[LEDGER_HEIGHT_KEY_BYTES];
+    ledger_height_key(3, key);
+    struct ingot_buffer record = {0};
+    read_record(world, LEDGER_UNINDEXED, ingot_slice_of(key, sizeof key), &record);
+    assert_int_equal(record.size, 64);
+    for (size_t size = 0; size < record.size; size++) {
+        if (size == 32)
+            continue;
+        write_record(world, LEDGER_UNINDEXED, ingot_slice_of(key, sizeof key),
+                     ingot_slice_of(record.data, size));
+        assert_damaged(world, "transactions of height 3");
+    }
+    ingot_buffer_deinit(&record);
 }
 
 static void a_damaged_record_of_a_later_epochs_set_is_refused(void **state)
@@ -302,7 +323,8 @@ int main(void)
     log_configure(LOG_PLAIN, LOG_NONE);
     const struct CMUnitTest tests[] = {
         WORLD_MEMORY(a_damaged_safety_record_is_refused),
-        WORLD_MEMORY(a_damaged_record_of_heights_chain_or_set_is_refused),
+        WORLD_MEMORY(a_damaged_record_of_heights_index_chain_or_set_is_refused),
+        WORLD_MEMORY(hashes_that_wait_for_the_index_must_be_whole),
         WORLD_MEMORY(a_damaged_record_of_a_later_epochs_set_is_refused),
         WORLD_MEMORY(a_damaged_block_that_a_start_needs_is_refused),
         WORLD_MEMORY(an_uncommitted_block_without_its_parent_is_refused),
