@@ -30,6 +30,7 @@ extern const struct command command_node;
 extern const struct command command_status;
 extern const struct command command_testnet;
 extern const struct command command_validator;
+extern const struct command command_verify;
 extern const struct command command_version;
 
 /* What getopt_long gives for --help; every command's options begin with COMMAND_HELP_OPTION. */

@@ -62,11 +62,35 @@ bool crypto_key_equal(const struct ingot_public_key *a, const struct ingot_publi
     return memcmp(a->bytes, b->bytes, sizeof a->bytes) == 0;
 }
 
+static const EVP_MD *sha256(void)
+{
+    return sha256_method != NULL ? sha256_method : EVP_sha256();
+}
+
 void crypto_sha256(struct ingot_slice bytes, uint8_t digest[32])
 {
-    const EVP_MD *method = sha256_method != NULL ? sha256_method : EVP_sha256();
-    const int done = EVP_Digest(bytes.data, bytes.size, digest, NULL, method, NULL);
+    const int done = EVP_Digest(bytes.data, bytes.size, digest, NULL, sha256(), NULL);
     INGOT_ASSERT(done == 1);
+}
+
+void crypto_sha256_begin(struct crypto_sha256 *hasher)
+{
+    hasher->context = EVP_MD_CTX_new();
+    const int done = EVP_DigestInit_ex(hasher->context, sha256(), NULL);
+    INGOT_ASSERT(done == 1);
+}
+
+void crypto_sha256_add(struct crypto_sha256 *hasher, struct ingot_slice bytes)
+{
+    const int done = EVP_DigestUpdate(hasher->context, bytes.data, bytes.size);
+    INGOT_ASSERT(done == 1);
+}
+
+void crypto_sha256_end(struct crypto_sha256 *hasher, uint8_t digest[32])
+{
+    const int done = EVP_DigestFinal_ex(hasher->context, digest, NULL);
+    INGOT_ASSERT(done == 1);
+    EVP_MD_CTX_free(hasher->context);
 }
 
 void crypto_address(const struct ingot_public_key *key, uint8_t address[INGOT_ADDRESS_BYTES])

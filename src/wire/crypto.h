@@ -35,6 +35,14 @@ bool crypto_key_equal(const struct ingot_public_key *a, const struct ingot_publi
 
 /* SHA-256, for what clients see: addresses and the names of transactions. */
 void crypto_sha256(struct ingot_slice bytes, uint8_t digest[32]);
+/* The same in pieces: begin, any number of adds, end. */
+struct crypto_sha256 {
+    void *context;
+};
+
+void crypto_sha256_begin(struct crypto_sha256 *hasher);
+void crypto_sha256_add(struct crypto_sha256 *hasher, struct ingot_slice bytes);
+void crypto_sha256_end(struct crypto_sha256 *hasher, uint8_t digest[32]);
 /* The first 20 bytes of SHA-256 of the key: the name that clients see. */
 void crypto_address(const struct ingot_public_key *key, uint8_t address[INGOT_ADDRESS_BYTES]);
 

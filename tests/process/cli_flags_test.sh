@@ -43,7 +43,7 @@ expect 0 'usage: ingot COMMAND' help
 expect 0 'usage: ingot testnet' help testnet
 expect 2 "unknown command 'nod'" nod
 expect 0 'ingot 0.' --version
-for command in testnet init node local kv validator status backup checkpoint keygen version; do
+for command in testnet init node local kv validator status backup checkpoint keygen verify version; do
     expect 0 "usage: ingot $command" "$command" --help
     expect 0 "usage: ingot $command" "$command" -h
     expect 2 "unrecognized option '--no-such-flag'" "$command" --no-such-flag

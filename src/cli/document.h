@@ -1,0 +1,18 @@
+/*
+ * Documents that are signed: files of any size and kind, of which only the digest matters here.
+ */
+#ifndef INGOT_CLI_DOCUMENT_H
+#define INGOT_CLI_DOCUMENT_H
+
+#include <ingot/bytes.h>
+
+#include "config/file.h"
+
+/*
+ * SHA-256 of a file's content; "-" is standard input. INGOT_OK, or what file_error_of_errno makes
+ * of the failure, with a sentence that names the file.
+ */
+INGOT_MUST_USE enum ingot_error document_digest(const char *path, uint8_t digest[32],
+                                                struct report *report);
+
+#endif
