@@ -39,9 +39,10 @@ struct broadcast_callbacks {
                                           struct ingot_buffer *attachment);
 
     /*
-     * We are about to say that this is the payload of the round: PREPARE. At most one GO for a
-     * round while it is remembered. A driver that remembers longer, across restarts, vetoes here
-     * what contradicts. Too long an attachment counts as FAIL, here and in `commit`.
+     * We are about to say that this is the payload of the round: PREPARE. At most one digest of
+     * a round gets a GO while the round is remembered; the same may be asked for again after it was
+     * given up. A driver that remembers longer, across restarts, vetoes here what contradicts. Too
+     * long an attachment counts as FAIL, here and in `commit`.
      */
     enum broadcast_verdict (*prepare)(void *context, const struct broadcast_round_view *round,
                                       struct ingot_buffer *attachment);
@@ -50,7 +51,7 @@ struct broadcast_callbacks {
      * never again for this round; it comes before `commit`. */
     enum broadcast_verdict (*prepared)(void *context, const struct broadcast_round_view *round);
 
-    /* We are about to say COMMIT. At most one GO for a round. */
+    /* We are about to say COMMIT. GO at most once for a round, but as in `prepare`. */
     enum broadcast_verdict (*commit)(void *context, const struct broadcast_round_view *round,
                                      struct ingot_buffer *attachment);
 
