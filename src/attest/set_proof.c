@@ -49,6 +49,12 @@ bool set_proof_extend(struct set_proof *proof, struct set_proof *more)
     return true;
 }
 
+void set_proof_truncate(struct set_proof *proof, uint64_t count)
+{
+    while (proof->change_count > count)
+        set_change_deinit(&proof->changes[--proof->change_count]);
+}
+
 /* --- Writing. --- */
 
 static void append_member(struct ingot_buffer *json, const char *before, struct ingot_buffer *bytes)

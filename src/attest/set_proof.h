@@ -41,6 +41,9 @@ void set_proof_add(struct set_proof *proof, struct set_change change);
  */
 INGOT_MUST_USE bool set_proof_extend(struct set_proof *proof, struct set_proof *more);
 
+/* Drops all changes but the first `count`. */
+void set_proof_truncate(struct set_proof *proof, uint64_t count);
+
 /* Appends the JSON object {"type", "genesis", "set_changes": [...]} without a line break. */
 void set_proof_format(const struct set_proof *proof, const uint8_t genesis_sha256[32],
                       struct ingot_buffer *json);

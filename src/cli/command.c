@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/assert.h"
+
 enum ingot_exit command_print_help(const struct command *command)
 {
     (void)fputs(command->help, stdout);
@@ -46,13 +48,31 @@ enum ingot_exit command_fail(enum ingot_exit code, const char *format, ...)
     return code;
 }
 
+/* What getopt calls short options: those whose value is a letter. */
+static void list_letters(const struct option *known, char *letters, size_t size)
+{
+    size_t used = 0;
+    letters[used++] = 'h';
+    for (; known->name != NULL; known++) {
+        if (known->val >= COMMAND_OPTION_HELP)
+            continue;
+        INGOT_ASSERT(used + 2 < size);
+        letters[used++] = (char)known->val;
+        if (known->has_arg == required_argument)
+            letters[used++] = ':';
+    }
+    letters[used] = '\0';
+}
+
 bool command_take_options(const struct command *command, int argc, char **argv,
                           const struct option *known, command_take *take, void *options,
                           enum ingot_exit *code)
 {
     *code = INGOT_EXIT_OK;
+    char letters[16];
+    list_letters(known, letters, sizeof letters);
     int option;
-    while ((option = getopt_long(argc, argv, "h", known, NULL)) != -1) {
+    while ((option = getopt_long(argc, argv, letters, known, NULL)) != -1) {
         if (option == 'h' || option == COMMAND_OPTION_HELP) {
             *code = command_print_help(command);
             return false;

@@ -27,6 +27,7 @@ extern const struct command command_keygen;
 extern const struct command command_kv;
 extern const struct command command_local;
 extern const struct command command_node;
+extern const struct command command_sign;
 extern const struct command command_status;
 extern const struct command command_testnet;
 extern const struct command command_validator;
@@ -39,7 +40,7 @@ extern const struct command command_version;
     {                                                                                              \
         "help", no_argument, NULL, COMMAND_OPTION_HELP                                             \
     }
-/* The values of a command's own long options start here. */
+/* The values of a command's own long options start here; one that is a letter is short as well. */
 #define COMMAND_OPTION_OWN 257
 
 /* Where clients of a first local network find its first node. */

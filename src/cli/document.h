@@ -1,5 +1,5 @@
 /*
- * Documents that are signed: files of any size and kind, of which only the digest matters here.
+ * Documents that are signed: files of any size and kind, of which mostly the digest matters.
  */
 #ifndef INGOT_CLI_DOCUMENT_H
 #define INGOT_CLI_DOCUMENT_H
@@ -14,5 +14,14 @@
  */
 INGOT_MUST_USE enum ingot_error document_digest(const char *path, uint8_t digest[32],
                                                 struct report *report);
+
+/*
+ * The same with the size in bytes, and the content if it has at most content_bytes_max bytes;
+ * otherwise `content` stays empty.
+ */
+INGOT_MUST_USE enum ingot_error document_read(const char *path, uint8_t digest[32],
+                                              struct ingot_buffer *content,
+                                              size_t content_bytes_max, uint64_t *size,
+                                              struct report *report);
 
 #endif

@@ -1,12 +1,13 @@
 /*
- * `ingot validator`: shows the validator set and changes it. Making the change is in
- * validator_set.c.
+ * `ingot validator`: shows the validator set, changes it, and fetches the proof of how it came
+ * about. Making the change is in validator_set.c.
  */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/hex.h"
+#include "cli/chain.h"
 #include "cli/validators.h"
 #include "config/public_key.h"
 #include "wire/crypto.h"
@@ -15,6 +16,11 @@
 #define TIMEOUT_S_MAX 3600
 
 enum { OPTION_NODE = COMMAND_OPTION_OWN, OPTION_ADMIN, OPTION_TIMEOUT };
+
+struct validator_options {
+    struct validator_change_options change;
+    const char *output; /* of proof */
+};
 
 static void print_member(const struct validators *validators, const struct ingot_validator *member)
 {
@@ -44,6 +50,44 @@ static enum ingot_exit list(const struct endpoint *endpoint)
         for (uint32_t i = 0; i < validators.count; i++)
             print_member(&validators, &validators.list[i]);
     }
+    client_deinit(&client);
+    return code;
+}
+
+/* Nothing of it is believed here: whoever uses it checks it. */
+static enum ingot_exit write_proof(struct client *client, const char *output)
+{
+    char why[1024];
+    struct report report;
+    struct genesis genesis;
+    struct set_proof proof;
+    struct ingot_buffer text = {0};
+    report_init(&report, why, sizeof why);
+    enum ingot_exit code = chain_genesis(client, &genesis);
+    if (code != INGOT_EXIT_OK)
+        return code;
+    code = chain_set_changes(client, UINT64_MAX, genesis.sha256, &proof);
+    if (code == INGOT_EXIT_OK) {
+        set_proof_format(&proof, genesis.sha256, &text);
+        ingot_buffer_append_u8(&text, '\n');
+        if (file_write(output, ingot_buffer_slice(&text), 0644, FILE_REPLACE, &report) != INGOT_OK)
+            code = command_fail(INGOT_EXIT_FAILURE, "%s", why);
+        else
+            (void)printf("%s: the validator sets of epochs 0 to %" PRIu32 "\n", output,
+                         proof.change_count);
+        set_proof_deinit(&proof);
+    }
+    ingot_buffer_deinit(&text);
+    genesis_deinit(&genesis);
+    return code;
+}
+
+static enum ingot_exit prove(const struct endpoint *endpoint, const char *output)
+{
+    struct client client;
+    const enum ingot_exit code = client_init(&client, endpoint)
+                                     ? write_proof(&client, output)
+                                     : command_fail(INGOT_EXIT_FAILURE, "%s", client.why);
     client_deinit(&client);
     return code;
 }
@@ -91,7 +135,8 @@ static enum ingot_exit take_changes(const struct command *command, char **words,
 
 static enum ingot_exit take_option(const struct command *command, int option, void *context)
 {
-    struct validator_change_options *options = context;
+    struct validator_options *all = context;
+    struct validator_change_options *options = &all->change;
     uint64_t number = 0;
     enum ingot_exit code = INGOT_EXIT_OK;
     switch (option) {
@@ -104,9 +149,23 @@ static enum ingot_exit take_option(const struct command *command, int option, vo
         code = command_option_number(command, "timeout", 1, TIMEOUT_S_MAX, &number);
         options->timeout_ms = (uint32_t)number * 1000;
         return code;
+    case 'o':
+        all->output = optarg;
+        return code;
     default:
         return command_usage_seen(command);
     }
+}
+
+static enum ingot_exit set(const struct command *command, char **words, int count,
+                           struct validator_change_options *options)
+{
+    const enum ingot_exit code = take_changes(command, words, count, options);
+    if (code != INGOT_EXIT_OK)
+        return code;
+    if (options->administrator == NULL)
+        return command_usage(command, "set: --admin is missing");
+    return validator_change(options);
 }
 
 static enum ingot_exit run(const struct command *command, int argc, char **argv)
@@ -115,36 +174,39 @@ static enum ingot_exit run(const struct command *command, int argc, char **argv)
                                           {"node", required_argument, NULL, OPTION_NODE},
                                           {"admin", required_argument, NULL, OPTION_ADMIN},
                                           {"timeout", required_argument, NULL, OPTION_TIMEOUT},
+                                          {"output", required_argument, NULL, 'o'},
                                           {NULL, 0, NULL, 0}};
-    struct validator_change_options options = {.timeout_ms = TIMEOUT_S_DEFAULT * 1000};
-    (void)command_url(COMMAND_NODE_URL_DEFAULT, &options.node);
+    struct validator_options options = {.change = {.timeout_ms = TIMEOUT_S_DEFAULT * 1000}};
+    (void)command_url(COMMAND_NODE_URL_DEFAULT, &options.change.node);
     enum ingot_exit code = INGOT_EXIT_OK;
     if (!command_take_options(command, argc, argv, known, take_option, &options, &code))
         return code;
     const char *operation = optind < argc ? argv[optind] : "";
-    if (strcmp(operation, "list") == 0) {
-        if (optind + 1 < argc)
-            return command_usage(command, "list: unexpected argument '%s'", argv[optind + 1]);
-        return list(&options.node);
-    }
-    if (strcmp(operation, "set") != 0)
-        return command_usage(command, "expected list or set%s%s%s",
+    char **words = argv + optind + 1;
+    const int count = argc - optind - 1;
+    const bool is_list = strcmp(operation, "list") == 0;
+    if (strcmp(operation, "set") == 0)
+        return set(command, words, count, &options.change);
+    if (!is_list && strcmp(operation, "proof") != 0)
+        return command_usage(command, "expected list, set or proof%s%s%s",
                              optind < argc ? ", found '" : "", operation, optind < argc ? "'" : "");
-    code = take_changes(command, argv + optind + 1, argc - optind - 1, &options);
-    if (code != INGOT_EXIT_OK)
-        return code;
-    if (options.administrator == NULL)
-        return command_usage(command, "set: --admin is missing");
-    return validator_change(&options);
+    if (count > 0)
+        return command_usage(command, "%s: unexpected argument '%s'", operation, words[0]);
+    if (is_list)
+        return list(&options.change.node);
+    if (options.output == NULL)
+        return command_usage(command, "proof: -o is missing");
+    return prove(&options.change.node, options.output);
 }
 
 const struct command command_validator = {
     .name = "validator",
-    .summary = "show and change the validator set",
+    .summary = "show, change and prove the validator set",
     .help =
         "usage: ingot validator list [--node URL]\n"
         "       ingot validator set KEY POWER [KEY POWER]... --admin FILE [--node URL]\n"
         "                           [--timeout SECONDS]\n"
+        "       ingot validator proof -o OUTPUT [--node URL]\n"
         "\n"
         "list   prints the current set, that of the next block: for each member its public\n"
         "       key, power, share of the power, and address\n"
@@ -153,10 +215,13 @@ const struct command command_validator = {
         "       the signing or kv App and the key of the administrator that genesis names. A\n"
         "       power that a validator has already changes nothing; to remove a key that is no\n"
         "       member is an error, and then nothing is submitted.\n"
+        "proof  writes how each validator set followed from genesis, with the certificates of\n"
+        "       those that decided it, for 'ingot verify --validator-sets'\n"
         "\n"
         "  --admin FILE        the administrator's key file\n"
         "  --node URL          a node's address for clients (" COMMAND_NODE_URL_DEFAULT ");\n"
         "                      it says which chain it is and what is in force: ask your own\n"
+        "  -o, --output FILE   where to write the proof, whole and synced\n"
         "  --timeout SECONDS   how long to wait until it is in force (60)\n"
         "\n"
         "A new validator's node should run and have caught up before it gets power: more than\n"

@@ -15,8 +15,8 @@
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/hex.h"
+#include "cli/chain.h"
 #include "cli/validators.h"
-#include "config/genesis.h"
 #include "config/keys.h"
 #include "config/public_key.h"
 #include "wire/crypto.h"
@@ -60,28 +60,6 @@ static enum ingot_exit load_key(struct change *change)
                       &report) != INGOT_OK)
         return command_fail(INGOT_EXIT_USAGE, "%s", why);
     return INGOT_EXIT_OK;
-}
-
-/* The node's genesis as we would read it from a file, with its hash. */
-static enum ingot_exit read_genesis(struct change *change)
-{
-    char why[1024];
-    struct report report;
-    json_t *result = NULL;
-    report_init(&report, why, sizeof why);
-    if (client_call(&change->client, "genesis", NULL, VALIDATORS_CALL_TIMEOUT_MS, &result) !=
-        CLIENT_OK)
-        return fail_call(change);
-    char *text = json_dumps(client_member(result, "genesis.app_state"), JSON_COMPACT);
-    json_decref(result);
-    enum ingot_error error = INGOT_ERROR_INVALID;
-    if (text != NULL)
-        error = genesis_parse(ingot_slice_of_text(text), "the node's genesis", &change->genesis,
-                              &report);
-    else
-        report_add(&report, "the node does not show its genesis");
-    free(text);
-    return error == INGOT_OK ? INGOT_EXIT_OK : command_fail(INGOT_EXIT_FAILURE, "%s", why);
 }
 
 /* As ingot_kv_transaction_set_validators. */
@@ -342,7 +320,7 @@ static enum ingot_exit perform(struct change *change)
 {
     if (!client_init(&change->client, &change->options->node))
         return fail_call(change);
-    enum ingot_exit code = read_genesis(change);
+    enum ingot_exit code = chain_genesis(&change->client, &change->genesis);
     if (code == INGOT_EXIT_OK)
         code = check_administrator(change);
     if (code == INGOT_EXIT_OK)

@@ -43,7 +43,7 @@ expect 0 'usage: ingot COMMAND' help
 expect 0 'usage: ingot testnet' help testnet
 expect 2 "unknown command 'nod'" nod
 expect 0 'ingot 0.' --version
-for command in testnet init node local kv validator status backup checkpoint keygen verify version; do
+for command in testnet init node local sign kv validator status backup checkpoint keygen verify version; do
     expect 0 "usage: ingot $command" "$command" --help
     expect 0 "usage: ingot $command" "$command" -h
     expect 2 "unrecognized option '--no-such-flag'" "$command" --no-such-flag
@@ -206,6 +206,24 @@ expect 1 "127.0.0.1:$free_port: cannot be reached: Connection refused" kv put k 
 expect 1 "127.0.0.1:$free_port: cannot be reached: Connection refused" kv get k --node "$url"
 expect 1 "127.0.0.1:$free_port: cannot be reached: Connection refused" kv delete k --node "$url/"
 expect 2 "unexpected argument 'x'" status x
+# sign
+printf 'a document\n' >document
+head -c 65537 /dev/zero >large
+: >nothing
+expect 2 'expected FILE, or - for standard input' sign
+expect 2 "unexpected argument 'x'" sign document x
+expect 2 '--genesis: expected --wait or -o with it' sign document --genesis net/node0/genesis.json
+expect 2 "--timeout: expected 1 to 3600, found '0'" sign document --wait --timeout 0
+expect 2 "option requires an argument -- 'o'" sign document -o
+expect 2 "invalid option -- 'o'" node -o file
+expect 1 'no-file: cannot be read: No such file' sign no-file --node "$url"
+expect 1 'net: cannot be read: Is a directory' sign net --node "$url"
+expect 2 'large: expected 1 to 65536 bytes for --attach, found 65537' sign large --attach
+expect 2 'nothing: expected 1 to 65536 bytes for --attach, found 0' sign nothing --attach
+expect 2 'peers:1: expected valid JSON' sign document --wait --genesis net/node0/peers
+expect 1 "127.0.0.1:$free_port: cannot be reached: Connection refused" sign document --node "$url"
+expect 1 "127.0.0.1:$free_port: cannot be reached" sign large -o out.attestation --node "$url"
+check test ! -e out.attestation
 expect 2 'expected put, get, delete or import' kv
 expect 2 "expected put, get, delete or import, found 'set'" kv set
 expect 2 'put: expected KEY and VALUE' kv put k
@@ -228,8 +246,11 @@ admin=(--admin administrator.key --node "$url")
 expect 1 "127.0.0.1:$free_port: cannot be reached: Connection refused" validator list --node "$url"
 expect 1 "127.0.0.1:$free_port: cannot be reached: Connection refused" validator set "$key" 1 \
     "${admin[@]}"
-expect 2 'expected list or set' validator
-expect 2 "expected list or set, found 'add'" validator add
+expect 2 'expected list, set or proof' validator
+expect 2 "expected list, set or proof, found 'add'" validator add
+expect 2 'proof: -o is missing' validator proof --node "$url"
+expect 2 "proof: unexpected argument 'x'" validator proof x -o proof
+expect 1 'cannot be reached' validator proof -o proof --node "$url"
 expect 2 "list: unexpected argument 'x'" validator list x
 expect 2 "--node: expected http://host:port, found 'x'" validator list --node x
 expect 2 'set: expected KEY and POWER, once or more often' validator set "${admin[@]}"

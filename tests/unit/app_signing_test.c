@@ -1,103 +1,22 @@
 /*
- * The signing App: what is taken, what it comes to, what the validators are asked to sign, and what
- * a node's own policy refuses. Method: an App over the simplest state. The vectors of
- * docs/signing.md were computed by a second implementation.
+ * The signing App: what is taken, what it comes to, and what the validators are asked to sign.
+ * Method: an App over the simplest state. The vectors of docs/signing.md were computed by a second
+ * implementation.
  */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
-#include <sodium.h>
-
-#include <ingot/apps.h>
 
 #include "app/signing_transaction.h"
 #include "base/hex.h"
 #include "proto/signing.pb-c.h"
-#include "unit/app_state.h"
+#include "unit/app_signing.h"
 #include "wire/preimage.h"
-
-#define DOCUMENT "ingot 0.1.0 may be released\n"
-#define DOCUMENT_SHA256 "352c01a47fa7a8c40f8c29dea8fb4faac922f38db049d896fe2e391363841189"
-
-struct fixture {
-    struct ingot_app app;
-    struct ingot_app_options options;
-    struct ingot_public_key key; /* of the submitter, and of the administrator */
-    uint8_t secret[crypto_sign_SECRETKEYBYTES];
-    struct ingot_snapshot state;
-    struct ingot_execution execution;
-    struct ingot_buffer transaction;
-};
-
-static int set_up(void **state)
-{
-    struct fixture *fixture = calloc(1, sizeof *fixture);
-    uint8_t seed[32];
-    for (uint8_t i = 0; i < 32; i++)
-        seed[i] = i;
-    assert_int_equal(crypto_sign_seed_keypair(fixture->key.bytes, fixture->secret, seed), 0);
-    fixture->options.has_administrator = true;
-    fixture->options.administrator = fixture->key;
-    memset(fixture->options.chain.bytes, 0x11, sizeof fixture->options.chain.bytes);
-    ingot_app_signing_init(&fixture->options, &fixture->app);
-    fixture->execution.state = &fixture->state;
-    *state = fixture;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    struct fixture *fixture = *state;
-    app_state_deinit(&fixture->state, &fixture->execution);
-    ingot_buffer_deinit(&fixture->transaction);
-    ingot_app_deinit(&fixture->app);
-    free(fixture);
-    return 0;
-}
-
-/* --- Transactions. --- */
-
-static struct ingot_slice text(const char *characters)
-{
-    return ingot_slice_of_text(characters);
-}
-
-static struct ingot_signing_request request_for(const char *document)
-{
-    struct ingot_signing_request request = {.has_payload = false};
-    crypto_hash_sha256(request.digest, (const uint8_t *)document, strlen(document));
-    return request;
-}
-
-static struct ingot_signing_request request_with(const char *document)
-{
-    return (struct ingot_signing_request){.has_payload = true, .payload = text(document)};
-}
-
-static void sign_for(struct fixture *fixture, const struct ingot_hash *chain,
-                     struct ingot_signing_request *request)
-{
-    struct ingot_buffer preimage = {0};
-    request->has_submitter = true;
-    request->submitter = fixture->key;
-    ingot_signing_preimage(&preimage, chain, request);
-    assert_int_equal(crypto_sign_detached(request->signature.bytes, NULL, preimage.data,
-                                          preimage.size, fixture->secret),
-                     0);
-    ingot_buffer_deinit(&preimage);
-}
-
-static void make(struct fixture *fixture, const struct ingot_signing_request *request)
-{
-    ingot_buffer_clear(&fixture->transaction);
-    assert_int_equal(ingot_signing_transaction(&fixture->transaction, request), INGOT_OK);
-}
 
 static void make_change(struct fixture *fixture, uint64_t sequence,
                         const struct ingot_validator *changes, uint32_t count)
@@ -123,39 +42,6 @@ static void expect_bytes(struct ingot_slice bytes, const char *hex)
     assert_string_equal(found, hex);
 }
 
-/* --- What comes of them. --- */
-
-static void expect_checked(struct fixture *fixture, struct ingot_slice bytes, uint32_t code,
-                           const char *log)
-{
-    struct ingot_check_response response = {.code = 999};
-    fixture->app.check_tx(fixture->app.context, bytes, &fixture->state, &response);
-    assert_int_equal(response.code, code);
-    assert_true(ingot_slice_equal(ingot_buffer_slice(&response.log), text(log)));
-    assert_true(response.is_stateless);
-    ingot_buffer_deinit(&response.log);
-}
-
-/* Executes it in a block, which is valid in any case. */
-static void expect_result(struct fixture *fixture, struct ingot_slice bytes, uint32_t code,
-                          const char *log)
-{
-    assert_int_equal(app_state_validate(&fixture->app, &fixture->execution, &bytes, 1), INGOT_OK);
-    assert_int_equal(fixture->execution.count, 1);
-    assert_int_equal(fixture->execution.codes[0], code);
-    assert_string_equal(fixture->execution.logs[0], log);
-}
-
-/* Refused alike by the check and by the execution, which changes nothing. */
-static void expect_refusal(struct fixture *fixture, struct ingot_slice bytes, uint32_t code,
-                           const char *log)
-{
-    const uint32_t items = fixture->state.count;
-    expect_checked(fixture, bytes, code, log);
-    expect_result(fixture, bytes, code, log);
-    assert_int_equal(fixture->state.count, items);
-}
-
 /* The query with the transaction's digest. */
 static void expect_signed(struct fixture *fixture, const char *height)
 {
@@ -176,7 +62,6 @@ static void expect_signed(struct fixture *fixture, const char *height)
     ingot_buffer_deinit(&response.log);
 }
 
-#define UNSIGNED_LOG "not the submitter's signature over this transaction for this chain"
 #define MALFORMED_LOG                                                                              \
     "not a canonical signing transaction message with a digest, a payload or changes of "          \
     "validators"
@@ -444,76 +329,6 @@ static void every_change_of_one_byte_is_refused_or_another_transaction(void **st
     assert_int_equal(fixture->state.count, 0);
 }
 
-/* --- The node's own policy. --- */
-
-static void use_policy(struct fixture *fixture, uint32_t payload_bytes_max,
-                       const struct ingot_public_key *submitters, uint32_t count)
-{
-    struct ingot_public_key copies[2];
-    if (count > 0)
-        memcpy(copies, submitters, count * sizeof copies[0]);
-    const struct ingot_signing_policy policy = {
-        .payload_bytes_max = payload_bytes_max, .submitter_count = count, .submitters = copies};
-    fixture->options.signing_policy = &policy;
-    ingot_app_deinit(&fixture->app);
-    ingot_app_signing_init(&fixture->options, &fixture->app);
-    memset(copies, 0xee, sizeof copies); /* what was given is copied */
-}
-
-/* Refused at the door and not signed, with this reason; valid all the same. */
-static void expect_policy(struct fixture *fixture, const struct ingot_signing_request *request,
-                          const char *reason)
-{
-    struct ingot_attest_subject subject;
-    make(fixture, request);
-    const struct ingot_slice bytes = ingot_buffer_slice(&fixture->transaction);
-    expect_checked(fixture, bytes, reason == NULL ? INGOT_SIGNING_OK : INGOT_SIGNING_NOT_ALLOWED,
-                   reason == NULL ? "" : reason);
-    assert_int_equal(fixture->app.may_attest(fixture->app.context, bytes), reason == NULL);
-    assert_true(fixture->app.attest(fixture->app.context, bytes, &subject));
-    expect_result(fixture, bytes, INGOT_SIGNING_OK, "");
-}
-
-static void a_payload_above_the_nodes_own_limit_is_refused_and_not_signed(void **state)
-{
-    struct fixture *fixture = *state;
-    struct ingot_signing_request request = request_with("12345");
-    use_policy(fixture, 4, NULL, 0);
-    expect_policy(fixture, &request, "this node takes payloads of at most 4 bytes, found 5");
-    request.payload.size = 4;
-    expect_policy(fixture, &request, NULL);
-    use_policy(fixture, 0, NULL, 0);
-    request.payload.size = 1;
-    expect_policy(fixture, &request, "this node takes digests only, no payloads");
-    request = request_for(DOCUMENT);
-    expect_policy(fixture, &request, NULL);
-}
-
-static void where_submitters_are_named_nobody_else_is_taken(void **state)
-{
-    struct fixture *fixture = *state;
-    struct ingot_public_key named[2] = {{{0}}, fixture->key};
-    struct ingot_signing_request request = request_for(DOCUMENT);
-    use_policy(fixture, INGOT_SIGNING_PAYLOAD_BYTES_MAX, named, 2);
-    expect_policy(fixture, &request,
-                  "this node takes transactions of certain submitters only, and this one names "
-                  "none");
-    sign_for(fixture, &fixture->options.chain, &request);
-    expect_policy(fixture, &request, NULL);
-    request.nonce = text("another");
-    sign_for(fixture, &fixture->options.chain, &request);
-    use_policy(fixture, INGOT_SIGNING_PAYLOAD_BYTES_MAX, named, 1);
-    expect_policy(fixture, &request,
-                  "this node does not take transactions of submitter "
-                  "03a107bff3ce10be1d70dd18e74bc09967e4d6309ba50d5f1ddc8664125531b8");
-    /* A name is not enough. */
-    use_policy(fixture, INGOT_SIGNING_PAYLOAD_BYTES_MAX, named, 2);
-    request.nonce = text("a third");
-    make(fixture, &request);
-    expect_refusal(fixture, ingot_buffer_slice(&fixture->transaction), INGOT_SIGNING_BAD_SUBMITTER,
-                   UNSIGNED_LOG);
-}
-
 /* --- Changes of the validators. --- */
 
 static uint32_t check_code(struct fixture *fixture)
@@ -643,8 +458,6 @@ int main(void)
         TEST(what_is_not_one_canonical_message_is_refused),
         TEST(only_the_submitters_signature_over_these_bytes_counts),
         TEST(every_change_of_one_byte_is_refused_or_another_transaction),
-        TEST(a_payload_above_the_nodes_own_limit_is_refused_and_not_signed),
-        TEST(where_submitters_are_named_nobody_else_is_taken),
         TEST(the_administrator_changes_the_validators_and_nobody_signs_that),
         TEST(a_change_with_anything_beside_it_is_refused),
         TEST(queries_say_what_they_expect),
