@@ -1,7 +1,7 @@
 /*
  * make_attestation FOLDER: a document, its attestation, the genesis of its chain and that of
- * another, for the tests of verifiers in other languages. "later" is of a chain whose validators
- * have changed.
+ * another, for the tests of verifiers in other languages. "later" is of the same chain after a
+ * change of its validators.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,6 +36,14 @@ static void write_attestation(const char *folder, const char *name,
     ingot_buffer_deinit(&content);
 }
 
+static void write_proof(const char *folder, const char *name, const struct attest_world *world)
+{
+    struct ingot_buffer content = {0};
+    set_proof_format(&world->proof, world->genesis.sha256, &content);
+    write_file(folder, name, &content);
+    ingot_buffer_deinit(&content);
+}
+
 static void write_genesis(const char *folder, const char *name, const struct attest_world *world)
 {
     struct ingot_buffer content = {0};
@@ -59,6 +67,7 @@ int main(int argc, char **argv)
     write_file(argv[1], "document", &document);
     write_attestation(argv[1], "document.attestation", &world, 0);
     write_attestation(argv[1], "later.attestation", &world, 1);
+    write_proof(argv[1], "later.validator-sets", &world);
     write_genesis(argv[1], "genesis.json", &world);
     write_genesis(argv[1], "other.json", &other);
     ingot_buffer_deinit(&document);
