@@ -21,6 +21,7 @@
 
 #define CLIENTS_DEFAULT 64
 #define OUTSTANDING_DEFAULT 64
+#define TX_BYTES_DEFAULT 128
 /* A node accepts 256 connections by default; we and others need some. */
 #define CLIENTS_PER_NODE_MAX 240
 
@@ -50,15 +51,22 @@ static bool watch(void *context, char *why, size_t why_size)
     return bench_network_watch(context, why, why_size);
 }
 
+static enum bench_app app_of(const struct bench_network *network)
+{
+    if (strcmp(network->app, "signing") == 0)
+        return BENCH_APP_SIGNING;
+    return strcmp(network->app, "kv") == 0 ? BENCH_APP_KV : BENCH_APP_NULL;
+}
+
 static void run_load(struct bench_network *network, const struct bench_options *options,
                      struct bench_result *result)
 {
-    struct bench_source source;
+    struct bench_source source = {.app = app_of(network),
+                                  .waits_for_attestation = options->attest,
+                                  .tx_bytes = options->tx_bytes,
+                                  .keys = options->keys};
     struct link_target *targets = alloc_zeroed(network->node_count, sizeof *targets);
-    uint64_t seed = 0;
-    randombytes_buf(&seed, sizeof seed);
-    bench_source_init(&source, strcmp(network->app, "kv") == 0, options->tx_bytes, options->keys,
-                      seed);
+    randombytes_buf(&source.seed, sizeof source.seed);
     for (uint32_t i = 0; i < network->node_count; i++)
         targets[i] = network->clients[i].target;
     const struct bench_load load = {.options = options,
@@ -93,17 +101,34 @@ static enum ingot_exit check_counts(struct bench_network *network, struct bench_
     }
 }
 
+/* The App is known now; do the options fit it? */
+static enum ingot_exit settle(const struct bench_network *network, struct bench_options *options)
+{
+    const enum bench_app app = app_of(network);
+    if (options->app != NULL && strcmp(options->app, network->app) != 0)
+        return command_fail(INGOT_EXIT_USAGE, "--app: the nodes run %s, not %s", network->app,
+                            options->app);
+    if (options->attest && app != BENCH_APP_SIGNING)
+        return command_fail(INGOT_EXIT_USAGE,
+                            "--attest: the nodes run %s, and only signing asks for attestations",
+                            network->app);
+    if (options->tx_bytes == 0)
+        options->tx_bytes = app == BENCH_APP_SIGNING ? BENCH_TX_BYTES_SIGNING : TX_BYTES_DEFAULT;
+    if (app == BENCH_APP_KV && options->tx_bytes < BENCH_TX_BYTES_MIN_KV)
+        return command_fail(INGOT_EXIT_USAGE, "--tx-bytes: expected %d or more for the app kv",
+                            BENCH_TX_BYTES_MIN_KV);
+    if (app == BENCH_APP_SIGNING && options->tx_bytes != BENCH_TX_BYTES_SIGNING)
+        return command_fail(INGOT_EXIT_USAGE,
+                            "--tx-bytes: expected %d for the app signing, which gets digests",
+                            BENCH_TX_BYTES_SIGNING);
+    return INGOT_EXIT_OK;
+}
+
 static enum ingot_exit measure(struct bench_network *network, const struct bench_options *options,
                                const struct bench_machine *machine, struct bench_result *result)
 {
     struct bench_report report = {
         .options = options, .network = network, .machine = machine, .result = result};
-    if (options->app != NULL && strcmp(options->app, network->app) != 0)
-        return command_fail(INGOT_EXIT_USAGE, "--app: the nodes run %s, not %s", network->app,
-                            options->app);
-    if (strcmp(network->app, "kv") == 0 && options->tx_bytes < BENCH_TX_BYTES_MIN_KV)
-        return command_fail(INGOT_EXIT_USAGE, "--tx-bytes: expected %d or more for the app kv",
-                            BENCH_TX_BYTES_MIN_KV);
     if (!bench_network_count(network, &report.before))
         return command_fail(INGOT_EXIT_FAILURE, "a node does not answer");
     run_load(network, options, result);
@@ -124,7 +149,7 @@ static enum ingot_exit measure(struct bench_network *network, const struct bench
     return INGOT_EXIT_OK;
 }
 
-static enum ingot_exit run_all(const struct bench_options *options)
+static enum ingot_exit run_all(struct bench_options *options)
 {
     char why[512];
     struct bench_network *network = alloc_zeroed(1, sizeof *network);
@@ -137,6 +162,8 @@ static enum ingot_exit run_all(const struct bench_options *options)
         code = command_fail(INGOT_EXIT_FAILURE, "%s", why);
     if (code == INGOT_EXIT_OK)
         code = bench_network_start(network, options);
+    if (code == INGOT_EXIT_OK)
+        code = settle(network, options);
     if (code == INGOT_EXIT_OK)
         code = measure(network, options, &machine, result);
     bench_network_deinit(network);
@@ -151,6 +178,7 @@ enum {
     OPTION_APP = COMMAND_OPTION_OWN,
     OPTION_VALIDATORS,
     OPTION_TX_BYTES,
+    OPTION_ATTEST,
     OPTION_KEYS,
     OPTION_RATE,
     OPTION_CLIENTS,
@@ -191,6 +219,9 @@ static enum ingot_exit take_option(const struct command *command, int option, vo
     case OPTION_TX_BYTES:
         return take_number(command, "tx-bytes", BENCH_TX_BYTES_MIN_NULL, BENCH_TX_BYTES_MAX,
                            &options->tx_bytes);
+    case OPTION_ATTEST:
+        options->attest = true;
+        return INGOT_EXIT_OK;
     case OPTION_KEYS:
         return take_number(command, "keys", 1, UINT32_MAX, &options->keys);
     case OPTION_RATE:
@@ -235,11 +266,12 @@ static enum ingot_exit complete(const struct command *command, struct bench_opti
         options->clients = CLIENTS_DEFAULT;
     if (options->outstanding == 0)
         options->outstanding = OUTSTANDING_DEFAULT;
-    if (options->outstanding > bench_calls_max(options->tx_bytes))
+    const uint32_t tx_bytes = options->tx_bytes > 0 ? options->tx_bytes : TX_BYTES_DEFAULT;
+    if (options->outstanding > bench_calls_max(tx_bytes))
         return command_usage(command,
                              "--outstanding: expected at most %u with %u-byte transactions, which "
                              "is what one request may hold",
-                             bench_calls_max(options->tx_bytes), options->tx_bytes);
+                             bench_calls_max(tx_bytes), tx_bytes);
     const uint32_t nodes = options->node_count > 0 ? options->node_count : options->validators;
     if (options->clients > (uint64_t)nodes * CLIENTS_PER_NODE_MAX)
         return command_usage(command, "--clients: expected at most %d for each node",
@@ -254,6 +286,7 @@ static enum ingot_exit run(const struct command *command, int argc, char **argv)
         {"app", required_argument, NULL, OPTION_APP},
         {"validators", required_argument, NULL, OPTION_VALIDATORS},
         {"tx-bytes", required_argument, NULL, OPTION_TX_BYTES},
+        {"attest", no_argument, NULL, OPTION_ATTEST},
         {"keys", required_argument, NULL, OPTION_KEYS},
         {"rate", required_argument, NULL, OPTION_RATE},
         {"clients", required_argument, NULL, OPTION_CLIENTS},
@@ -264,8 +297,7 @@ static enum ingot_exit run(const struct command *command, int argc, char **argv)
         {"json", no_argument, NULL, OPTION_JSON},
         {"keep", required_argument, NULL, OPTION_KEEP},
         {NULL, 0, NULL, 0}};
-    struct bench_options options = {
-        .tx_bytes = 128, .keys = 100000, .seconds = 10, .warmup_seconds = 2};
+    struct bench_options options = {.keys = 100000, .seconds = 10, .warmup_seconds = 2};
     enum ingot_exit code = INGOT_EXIT_OK;
     if (!command_take_options(command, argc, argv, known, take_option, &options, &code))
         return code;
@@ -286,10 +318,11 @@ const struct command command_bench = {
         "commits took, beside what the machine can do at best. Everything it started is gone at\n"
         "the end.\n"
         "\n"
-        "  --app APP          kv (default) or null\n"
+        "  --app APP          kv (default), null or signing\n"
         "  --validators N     of its own network (4)\n"
         "  --node URL         take this node instead; repeat it to spread load over several\n"
-        "  --tx-bytes B       size of a transaction (128)\n"
+        "  --tx-bytes B       size of a transaction (128; signing: 34, a digest)\n"
+        "  --attest           signing: wait for attestations, not for commits alone\n"
         "  --keys N           kv: how many different keys are written, at random (100000)\n"
         "  --rate R           open loop: R transactions a second, whatever the nodes do; latency\n"
         "                     counts from the time at which each was due\n"

@@ -20,9 +20,10 @@
 #define BENCH_NODES_MAX 64
 
 struct bench_options {
-    const char *app;     /* "null" or "kv"; NULL: not given */
-    uint32_t validators; /* 0: not given */
-    uint32_t tx_bytes;
+    const char *app;      /* NULL: not given */
+    uint32_t validators;  /* 0: not given */
+    uint32_t tx_bytes;    /* 0: not given */
+    bool attest;          /* wait for attestations, not for commits alone */
     uint32_t keys;        /* kv: how many different keys are written */
     uint64_t rate;        /* transactions a second in an open loop; 0: closed loop */
     uint32_t clients;     /* closed loop */

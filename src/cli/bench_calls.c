@@ -13,9 +13,16 @@
 #include "base/alloc.h"
 #include "cli/client.h"
 
-#define CALL_HEAD                                                                                  \
-    "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"broadcast_tx_commit\",\"params\":{\"tx\":\""
+#define CALL_HEAD(method)                                                                          \
+    "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"" method "\",\"params\":{\"tx\":\""
 #define CALL_TAIL "\"}}"
+static const char commit_head[] = CALL_HEAD("broadcast_tx_commit");
+static const char attest_head[] = CALL_HEAD("broadcast_tx_attest");
+static_assert(sizeof commit_head == sizeof attest_head, "calls are equally long");
+
+/* A digest in a transaction of the signing App: field 1, of 32 bytes. */
+static const uint8_t digest_head[] = {1 << 3 | 2, 32};
+static_assert(sizeof digest_head + 32 == BENCH_TX_BYTES_SIGNING, "nothing else is in it");
 
 const char *bench_outcome_name(enum bench_outcome outcome)
 {
@@ -37,13 +44,6 @@ const char *bench_outcome_name(enum bench_outcome outcome)
 }
 
 /* --- Transactions. --- */
-
-void bench_source_init(struct bench_source *source, bool is_kv, uint32_t tx_bytes, uint32_t keys,
-                       uint64_t seed)
-{
-    *source =
-        (struct bench_source){.is_kv = is_kv, .tx_bytes = tx_bytes, .keys = keys, .seed = seed};
-}
 
 /* A bijection: different inputs, different outputs, without a pattern (Steele et al., 2014). */
 static uint64_t mix(uint64_t value)
@@ -67,11 +67,19 @@ void bench_source_next(struct bench_source *source, uint8_t *transaction)
     const uint64_t own = mix(source->seed + source->counter);
     uint32_t at = 0;
     source->counter++;
-    if (source->is_kv) {
+    switch (source->app) {
+    case BENCH_APP_NULL:
+        break;
+    case BENCH_APP_KV:
         transaction[0] = 'k';
         put_digits(transaction + 1, mix(~own) % source->keys, 8);
         transaction[9] = '=';
         at = 10;
+        break;
+    case BENCH_APP_SIGNING:
+        memcpy(transaction, digest_head, sizeof digest_head);
+        at = sizeof digest_head;
+        break;
     }
     put_digits(transaction + at, own, 16);
     memset(transaction + at + 16, '.', source->tx_bytes - at - 16);
@@ -107,19 +115,20 @@ static void append_base64(struct ingot_buffer *body, const uint8_t *bytes, uint3
 uint32_t bench_calls_max(uint32_t tx_bytes)
 {
     const uint32_t call_bytes =
-        (uint32_t)(sizeof CALL_HEAD + sizeof CALL_TAIL) + (tx_bytes + 2) / 3 * 4 + 1;
+        (uint32_t)(sizeof commit_head + sizeof CALL_TAIL) + (tx_bytes + 2) / 3 * 4 + 1;
     const uint32_t fitting = BENCH_BODY_BYTES_MAX / call_bytes;
     return fitting < BENCH_CALLS_MAX ? fitting : BENCH_CALLS_MAX;
 }
 
 void bench_calls_make(struct bench_source *source, uint32_t count, struct ingot_buffer *body)
 {
+    const char *head = source->waits_for_attestation ? attest_head : commit_head;
     uint8_t *transaction = alloc_zeroed(source->tx_bytes, 1);
     for (uint32_t i = 0; i < count; i++) {
         if (count > 1)
             ingot_buffer_append_u8(body, i == 0 ? '[' : ',');
         bench_source_next(source, transaction);
-        ingot_buffer_append(body, CALL_HEAD, sizeof CALL_HEAD - 1);
+        ingot_buffer_append(body, head, sizeof commit_head - 1);
         append_base64(body, transaction, source->tx_bytes);
         ingot_buffer_append(body, CALL_TAIL, sizeof CALL_TAIL - 1);
     }
@@ -153,13 +162,14 @@ static enum bench_outcome outcome_of_error(const char *text)
 {
     if (strstr(text, "mempool is full") != NULL || strstr(text, "too many calls wait") != NULL)
         return BENCH_MEMPOOL_FULL;
-    if (strstr(text, "timed out waiting for tx") != NULL)
+    if (strstr(text, "timed out waiting for t") != NULL) /* tx, or the attestation */
         return BENCH_TIMEOUT;
     return BENCH_REFUSED;
 }
 
 /* The careful way, for what is not the usual answer. */
-static enum bench_outcome outcome_of_json(struct ingot_slice text, char *why, size_t why_size)
+static enum bench_outcome outcome_of_json(const struct bench_source *source,
+                                          struct ingot_slice text, char *why, size_t why_size)
 {
     char error[200] = "";
     json_error_t problem;
@@ -174,6 +184,10 @@ static enum bench_outcome outcome_of_json(struct ingot_slice text, char *why, si
         (void)snprintf(error, sizeof error, "%s", client_text(answer, "result.check_tx.log"));
     } else if (client_u64(answer, "result.tx_result.code") != 0) {
         (void)snprintf(error, sizeof error, "%s", client_text(answer, "result.tx_result.log"));
+    } else if (source->waits_for_attestation &&
+               client_text(answer, "result.attestation.id")[0] == '\0') {
+        outcome = BENCH_LOST;
+        (void)snprintf(error, sizeof error, "an answer has no attestation");
     } else if (client_u64(answer, "result.height") > 0) {
         outcome = BENCH_COMMITTED;
     } else {
@@ -192,16 +206,18 @@ static bool contains(struct ingot_slice text, const char *wanted)
 }
 
 /* Quotes inside strings are escaped, so these patterns only match members. */
-static enum bench_outcome outcome_of(struct ingot_slice answer, char *why, size_t why_size)
+static enum bench_outcome outcome_of(const struct bench_source *source, struct ingot_slice answer,
+                                     char *why, size_t why_size)
 {
     if (contains(answer, "\"check_tx\":{\"code\":0,") &&
         contains(answer, "\"tx_result\":{\"code\":0,") && contains(answer, "\"height\":\"") &&
-        !contains(answer, "\"height\":\"0\"") && !contains(answer, "\"error\":"))
+        !contains(answer, "\"height\":\"0\"") && !contains(answer, "\"error\":") &&
+        (!source->waits_for_attestation || contains(answer, "\"attestation\":{")))
         return BENCH_COMMITTED;
-    return outcome_of_json(answer, why, why_size);
+    return outcome_of_json(source, answer, why, why_size);
 }
 
-void bench_calls_read(struct ingot_slice answer, uint32_t count,
+void bench_calls_read(const struct bench_source *source, struct ingot_slice answer, uint32_t count,
                       uint32_t outcomes[BENCH_OUTCOME_COUNT], char *why, size_t why_size)
 {
     const uint8_t *at = answer.data;
@@ -212,7 +228,7 @@ void bench_calls_read(struct ingot_slice answer, uint32_t count,
         const uint8_t *next = object_end(at, end);
         if (next == NULL)
             break;
-        outcomes[outcome_of(ingot_slice_of(at, (size_t)(next - at)), why, why_size)]++;
+        outcomes[outcome_of(source, ingot_slice_of(at, (size_t)(next - at)), why, why_size)]++;
         found++;
         at = next;
     }

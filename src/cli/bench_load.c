@@ -255,8 +255,8 @@ static void read_answer(struct connection *connection, uint32_t outcomes[BENCH_O
     char *first = connection->generator->result->first_error;
     const size_t first_size = sizeof connection->generator->result->first_error;
     if (link->state == LINK_DONE && link->reply.status == 200) {
-        bench_calls_read(ingot_buffer_slice(&link->reply.body), connection->call_count, outcomes,
-                         first, first_size);
+        bench_calls_read(connection->generator->load->source, ingot_buffer_slice(&link->reply.body),
+                         connection->call_count, outcomes, first, first_size);
         return;
     }
     const bool is_late = link->state == LINK_FAILED && link->why[0] == '\0';

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include <cmocka.h>
+#include <ingot/app_signing.h>
 
 #include "base/alloc.h"
 #include "cli/bench_calls.h"
@@ -62,8 +63,8 @@ static void transactions_are_all_different_and_have_their_size(void **state)
     (void)state;
     enum { COUNT = 5000 };
     uint8_t *all = alloc_zeroed(COUNT, BENCH_TX_BYTES_MIN_KV);
-    struct bench_source source;
-    bench_source_init(&source, true, BENCH_TX_BYTES_MIN_KV, 7, 99);
+    struct bench_source source = {
+        .app = BENCH_APP_KV, .tx_bytes = BENCH_TX_BYTES_MIN_KV, .keys = 7, .seed = 99};
     for (uint32_t i = 0; i < COUNT; i++) {
         uint8_t *transaction = all + (size_t)i * BENCH_TX_BYTES_MIN_KV;
         bench_source_next(&source, transaction);
@@ -80,6 +81,26 @@ static void transactions_are_all_different_and_have_their_size(void **state)
     free(all);
 }
 
+/* What the signing App reads is what was meant, and no two ask for the same digest. */
+static void transactions_of_the_signing_app_are_digests_that_it_reads(void **state)
+{
+    (void)state;
+    struct bench_source source = {
+        .app = BENCH_APP_SIGNING, .tx_bytes = BENCH_TX_BYTES_SIGNING, .seed = 9};
+    uint8_t bytes[2][BENCH_TX_BYTES_SIGNING];
+    for (unsigned i = 0; i < 2; i++) {
+        struct ingot_signing_request request = {0};
+        struct ingot_buffer expected = {0};
+        bench_source_next(&source, bytes[i]);
+        memcpy(request.digest, bytes[i] + 2, sizeof request.digest);
+        assert_int_equal(ingot_signing_transaction(&expected, &request), INGOT_OK);
+        assert_int_equal(expected.size, sizeof bytes[i]);
+        assert_memory_equal(expected.data, bytes[i], sizeof bytes[i]);
+        ingot_buffer_deinit(&expected);
+    }
+    assert_memory_not_equal(bytes[0], bytes[1], sizeof bytes[0]);
+}
+
 /* Any JSON library must find in a body what the source gave, padding of base64 included. */
 static void a_body_holds_the_transactions_of_the_source(void **state)
 {
@@ -90,7 +111,8 @@ static void a_body_holds_the_transactions_of_the_source(void **state)
             struct bench_source same;
             struct ingot_buffer body = {0};
             uint8_t expected[32];
-            bench_source_init(&source, false, size, 1, 5);
+            source = (struct bench_source){
+                .waits_for_attestation = size % 2 == 1, .tx_bytes = size, .seed = 5};
             same = source;
             bench_calls_make(&source, count, &body);
             json_t *root = json_loadb((const char *)body.data, body.size, 0, NULL);
@@ -99,7 +121,8 @@ static void a_body_holds_the_transactions_of_the_source(void **state)
             for (uint32_t i = 0; i < count; i++) {
                 const json_t *call = count == 1 ? root : json_array_get(root, i);
                 struct ingot_buffer bytes = {0};
-                assert_string_equal(client_text(call, "method"), "broadcast_tx_commit");
+                assert_string_equal(client_text(call, "method"),
+                                    size % 2 == 1 ? "broadcast_tx_attest" : "broadcast_tx_commit");
                 assert_true(client_bytes(call, "params.tx", &bytes));
                 bench_source_next(&same, expected);
                 assert_int_equal(bytes.size, size);
@@ -172,12 +195,40 @@ static void answers_are_counted_by_what_became_of_each_transaction(void **state)
     for (size_t i = 0; i < sizeof answers / sizeof answers[0]; i++) {
         uint32_t outcomes[BENCH_OUTCOME_COUNT];
         char why[100] = "";
-        bench_calls_read(ingot_slice_of_text(answers[i].answer), answers[i].count, outcomes, why,
-                         sizeof why);
+        const struct bench_source source = {.waits_for_attestation = false};
+        bench_calls_read(&source, ingot_slice_of_text(answers[i].answer), answers[i].count,
+                         outcomes, why, sizeof why);
         if (memcmp(outcomes, answers[i].expected, sizeof outcomes) != 0)
             fail_msg("%s: committed %u, full %u, refused %u, timeout %u, lost %u (%s)",
                      answers[i].why, outcomes[BENCH_COMMITTED], outcomes[BENCH_MEMPOOL_FULL],
                      outcomes[BENCH_REFUSED], outcomes[BENCH_TIMEOUT], outcomes[BENCH_LOST], why);
+    }
+}
+
+static const char attested[] = "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"check_tx\":" OUTCOME(
+    "0", "") ",\"tx_result\":" OUTCOME("0", "") ",\"hash\":\"00\",\"height\":\"7\",\"attestation\":"
+                                                "{\"id\":\"00\",\"signers\":[{}]}}}";
+
+/* A transaction that is committed and not attested is not what was waited for. */
+static void a_commit_alone_is_not_enough_where_an_attestation_is_waited_for(void **state)
+{
+    (void)state;
+    const struct bench_source source = {.waits_for_attestation = true};
+    const struct {
+        const char *answer;
+        enum bench_outcome expected;
+    } cases[] = {{attested, BENCH_COMMITTED},
+                 {GOOD, BENCH_LOST},
+                 {ERROR("timed out waiting for the attestation: tx is committed at height 7 and "
+                        "its attestation is pending"),
+                  BENCH_TIMEOUT},
+                 {RESULT(OUTCOME("0", ""), OUTCOME("5", "signed already"), "7"), BENCH_REFUSED}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        uint32_t outcomes[BENCH_OUTCOME_COUNT];
+        char why[200] = "";
+        bench_calls_read(&source, ingot_slice_of_text(cases[i].answer), 1, outcomes, why,
+                         sizeof why);
+        assert_int_equal(outcomes[cases[i].expected], 1);
     }
 }
 
@@ -186,11 +237,10 @@ static void a_body_of_the_largest_batch_fits_a_nodes_limit(void **state)
     (void)state;
     static const uint32_t sizes[] = {16, 128, 5000, 100000, BENCH_TX_BYTES_MAX};
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
-        struct bench_source source;
+        struct bench_source source = {.tx_bytes = sizes[i], .seed = 5};
         struct ingot_buffer body = {0};
         const uint32_t count = bench_calls_max(sizes[i]);
         assert_in_range(count, 1, BENCH_CALLS_MAX);
-        bench_source_init(&source, false, sizes[i], 1, 5);
         bench_calls_make(&source, count, &body);
         assert_true(body.size <= INGOT_RPC_BODY_BYTES_MAX);
         ingot_buffer_deinit(&body);
@@ -203,8 +253,10 @@ int main(void)
         cmocka_unit_test(percentiles_are_exact_for_small_values_and_never_low),
         cmocka_unit_test(one_slow_transaction_of_a_thousand_is_above_the_last_percentile),
         cmocka_unit_test(transactions_are_all_different_and_have_their_size),
+        cmocka_unit_test(transactions_of_the_signing_app_are_digests_that_it_reads),
         cmocka_unit_test(a_body_holds_the_transactions_of_the_source),
         cmocka_unit_test(answers_are_counted_by_what_became_of_each_transaction),
+        cmocka_unit_test(a_commit_alone_is_not_enough_where_an_attestation_is_waited_for),
         cmocka_unit_test(a_body_of_the_largest_batch_fits_a_nodes_limit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
