@@ -68,21 +68,26 @@ class Load:
                 client = node.client()
                 self.seats[number] = node
             sequence += 1
-            key = f"{self.name}-{number}-{sequence}".encode()
-            value = random.randbytes(self.value_bytes // 2).hex().encode()
             try:
-                height, why = client.commit(key + b"=" + value)
+                why = self.submit(node, client, number, sequence)
             except (OSError, http.client.HTTPException, ValueError) as error:
                 self.failures.append(f"{node}: {error!r}")
                 self.stopping.wait(0.02)
                 continue
-            if height is None:
+            if why:
                 self.failures.append(f"{node}: {why}")
-                continue
+        client.close()
+
+    def submit(self, node, client, number, sequence):
+        """One transaction, remembered if it was acknowledged; otherwise why it was not."""
+        key = f"{self.name}-{number}-{sequence}".encode()
+        value = random.randbytes(self.value_bytes // 2).hex().encode()
+        height, why = client.commit(key + b"=" + value)
+        if height is not None:
             with self.lock:
                 self.acknowledged[key] = (value, height)
                 self.times.append((time.monotonic(), height))
-        client.close()
+        return why
 
     def stop(self):
         self.stopping.set()

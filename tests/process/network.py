@@ -139,10 +139,10 @@ class Client:
         answer = json.loads(body)
         return answer["result"] if "result" in answer else {"error": answer["error"]}
 
-    def commit(self, transaction):
-        """broadcast_tx_commit of bytes: the height, or None and the reason."""
+    def broadcast(self, method, transaction):
+        """Submits bytes: the result, or None and the reason."""
         parameters = {"tx": base64.b64encode(transaction).decode()}
-        call = {"jsonrpc": "2.0", "id": 1, "method": "broadcast_tx_commit", "params": parameters}
+        call = {"jsonrpc": "2.0", "id": 1, "method": method, "params": parameters}
         _, body = self.request("POST", "/", json.dumps(call))
         answer = json.loads(body)
         if "error" in answer:
@@ -151,7 +151,17 @@ class Client:
         for part in ("check_tx", "tx_result"):
             if result[part]["code"] != 0:
                 return None, f"{part}: code {result[part]['code']} {result[part]['log']}"
-        return int(result["height"]), ""
+        return result, ""
+
+    def commit(self, transaction):
+        """broadcast_tx_commit of bytes: the height, or None and the reason."""
+        result, why = self.broadcast("broadcast_tx_commit", transaction)
+        return None if result is None else int(result["height"]), why
+
+    def attest(self, transaction):
+        """broadcast_tx_attest of bytes: the attestation, or None and the reason."""
+        result, why = self.broadcast("broadcast_tx_attest", transaction)
+        return None if result is None else result["attestation"], why
 
 
 class Node:
