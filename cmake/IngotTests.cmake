@@ -4,7 +4,7 @@
 # has nothing to do with does not:
 set(INGOT_TEST_MODULES_base base)
 set(INGOT_TEST_MODULES_core core base)
-set(INGOT_TEST_MODULES_broadcast broadcast base)
+set(INGOT_TEST_MODULES_broadcast wire core broadcast proto base)
 set(INGOT_TEST_MODULES_wire wire core proto base)
 set(INGOT_TEST_MODULES_storage storage base)
 set(INGOT_TEST_MODULES_app app wire core proto base)

@@ -40,6 +40,19 @@ void samples_init(struct samples *samples, const struct crypto_scheme *scheme, u
     }
 }
 
+void samples_weigh(struct samples *samples, const uint64_t *powers)
+{
+    struct validator_set *old = samples->set;
+    for (uint32_t i = 0; i < old->count; i++) {
+        old->validators[i].power = powers[i];
+    }
+    const char *why;
+    samples->set = validator_set_new(old->epoch, old->validators, old->count, &why);
+    INGOT_ASSERT(samples->set != NULL);
+    wire_seal_set(samples->set);
+    validator_set_unref(old);
+}
+
 void samples_deinit(struct samples *samples)
 {
     validator_set_unref(samples->set);

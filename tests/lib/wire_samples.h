@@ -22,6 +22,8 @@ struct samples {
 /* `count` validators of power 1 in `epoch`. Another `key_seed` gives other keys. */
 void samples_init(struct samples *samples, const struct crypto_scheme *scheme, uint32_t count,
                   uint64_t epoch, uint8_t key_seed);
+/* Gives validator i of the set's order powers[i], before anything is signed. */
+void samples_weigh(struct samples *samples, const uint64_t *powers);
 void samples_deinit(struct samples *samples);
 
 /* 32 bytes of `fill`. */
