@@ -20,6 +20,7 @@
  *   attestor_repair.c  asking for what is missing, and answering who asks
  *   attestor_file.c    the signatures file, and how it is kept in step with the table
  *   attestor_query.c   what clients see
+ * attestor_status.h has what it counts.
  */
 #ifndef INGOT_NODE_ATTESTOR_H
 #define INGOT_NODE_ATTESTOR_H
@@ -28,48 +29,12 @@
 #include <ingot/network.h>
 
 #include "attest/attestation.h"
+#include "node/attestor_status.h"
 #include "node/ledger.h"
 #include "node/replica.h"
 #include "wire/crypto.h"
 
 struct attestor;
-
-/* Why a share, or an answer to a request, was not used. */
-enum attest_reject {
-    ATTEST_REJECT_NONE,
-    ATTEST_REJECT_MALFORMED,     /* the frame or the share in it does not decode */
-    ATTEST_REJECT_CHAIN,         /* of another chain */
-    ATTEST_REJECT_UNKNOWN_EPOCH, /* nobody here knows that set yet */
-    ATTEST_REJECT_STRANGER,      /* the sender is not the member that it speaks for */
-    ATTEST_REJECT_SIGNATURE,     /* of the message */
-    ATTEST_REJECT_REPEATED,      /* seen before, or nothing new in it */
-    ATTEST_REJECT_FAR,           /* of a height that is too far ahead to be kept */
-    ATTEST_REJECT_FULL,          /* this validator has too much waiting here already */
-    ATTEST_REJECT_MISMATCH,      /* not the block's epoch or number of statements */
-    ATTEST_REJECT_STATEMENT,     /* one of its signatures does not verify */
-    ATTEST_REJECT_UNREQUESTED,   /* an answer that nobody asked for, or requests too often */
-    ATTEST_REJECT_COUNT
-};
-
-/* As a metrics label. */
-const char *attest_reject_text(enum attest_reject reject);
-
-/* Gauges and counters; the counters but for `attested` since the start of the process. */
-struct attestor_status {
-    uint64_t attested;        /* statements with an attestation, ever */
-    uint64_t pending;         /* statements that wait for one */
-    uint64_t refused;         /* statements that too many have declined, ever */
-    uint64_t held_bytes;      /* shares that wait for their turn or for their block */
-    uint64_t memory_bytes;    /* entered blocks that are held in memory */
-    uint64_t signatures;      /* made */
-    uint64_t verifications;   /* of signatures, those of messages included */
-    uint64_t shares_received; /* that were used */
-    uint64_t shares_sent;
-    uint64_t requests_sent;
-    uint64_t requests_answered;
-    uint64_t file_retries; /* the disk was full */
-    uint64_t rejected[ATTEST_REJECT_COUNT];
-};
 
 struct attestor_output {
     void *context;
@@ -81,13 +46,15 @@ struct attestor_output {
     void (*wake)(void *context);
     /* Call attestor_tick at this time; replaces the earlier wish. */
     void (*arm)(void *context, uint64_t deadline_ms);
-    /* Makes the ledger's open batch durable. False: it failed, and the process has to stop. */
+    /* Makes the ledger's open batch durable (replica_sync). False: it failed, and the process has
+     * to stop. */
     bool (*sync)(void *context);
     /* An attestation is durable. `json` is its line, borrowed. */
     void (*attested)(void *context, uint64_t height, const struct statement_id *id,
                      struct ingot_slice json);
     /* Too many have declined this statement, and that is durable. */
     void (*refused)(void *context, uint64_t height, const struct statement_id *id);
+    uint64_t (*monotonic_ms)(void *context);
     /* It cannot go on; `why` is a sentence. Nothing more is done. */
     void (*stopped)(void *context, enum replica_stop stop, const char *why);
 };
@@ -136,7 +103,8 @@ void attestor_committed(struct attestor *attestor, const struct block *block,
 void attestor_connected(struct attestor *attestor, uint32_t peer, bool is_connected);
 /* A frame for which wire_is_broadcast is true. Rejections are counted by reason. */
 void attestor_receive(struct attestor *attestor, uint32_t peer, struct ingot_slice frame);
-void attestor_tick(struct attestor *attestor, uint64_t now_ms);
+/* The time that was asked for with `arm` has come; a turn follows. */
+void attestor_tick(struct attestor *attestor);
 /* A turn: signs and verifies a part of what waits, makes complete attestations durable and reports
  * them. Not while the replica's effects are being performed. */
 void attestor_flush(struct attestor *attestor);

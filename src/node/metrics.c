@@ -181,6 +181,38 @@ static void render_sync(const struct metrics *metrics, struct ingot_buffer *text
     counter(text, "ingot_sync_bytes_served_total", "Bytes of these answers.", server->bytes);
 }
 
+static void render_attest(const struct attestor_status *attest, struct ingot_buffer *text)
+{
+    gauge(text, "ingot_attested", "Statements with an attestation.", attest->attested);
+    gauge(text, "ingot_attest_pending", "Statements that wait for a quorum of signatures.",
+          attest->pending);
+    gauge(text, "ingot_attest_refused", "Statements that too many validators have declined.",
+          attest->refused);
+    gauge(text, "ingot_attest_held_bytes", "Bytes of shares that wait for their turn.",
+          attest->held_bytes);
+    gauge(text, "ingot_attest_memory_bytes", "Bytes of blocks with statements held in memory.",
+          attest->memory_bytes);
+    counter(text, "ingot_attest_signatures_total", "Signatures made for attestations.",
+            attest->signatures);
+    counter(text, "ingot_attest_verifications_total", "Signatures verified for attestations.",
+            attest->verifications);
+    counter(text, "ingot_attest_shares_received_total", "Shares of validators that were used.",
+            attest->shares_received);
+    counter(text, "ingot_attest_shares_sent_total", "Shares sent, ours and answers.",
+            attest->shares_sent);
+    counter(text, "ingot_attest_requests_sent_total", "Requests for missing shares.",
+            attest->requests_sent);
+    counter(text, "ingot_attest_requests_total", "Requests for shares that peers made.",
+            attest->requests_answered);
+    counter(text, "ingot_attest_file_retries_total",
+            "Times that the signatures file had no room on its disk.", attest->file_retries);
+    describe(text, "ingot_attest_rejects_total", "counter", "Shares and requests not used.");
+    for (int i = ATTEST_REJECT_NONE + 1; i < ATTEST_REJECT_COUNT; i++) {
+        ingot_buffer_format(text, "ingot_attest_rejects_total{reason=\"%s\"} %" PRIu64 "\n",
+                            attest_reject_text((enum attest_reject)i), attest->rejected[i]);
+    }
+}
+
 static void render_mempool(const struct metrics *metrics, struct ingot_buffer *text)
 {
     gauge(text, "ingot_mempool_transactions", "Transactions that wait for a block.",
@@ -282,6 +314,9 @@ void metrics_render(const struct metrics *metrics, const struct metrics_rpc *rpc
     render_identity(metrics, text);
     render_chain(metrics, text);
     render_sync(metrics, text);
+    if (metrics->has_attest) {
+        render_attest(&metrics->attest, text);
+    }
     render_mempool(metrics, text);
     render_network(metrics, text);
     render_store(&metrics->store, text);

@@ -8,6 +8,7 @@
 #include <ingot/network.h>
 
 #include "core/reject.h"
+#include "node/attestor_status.h"
 #include "node/sync_client.h"
 #include "node/sync_server.h"
 #include "storage/lmdb.h"
@@ -64,6 +65,9 @@ struct metrics {
 
     struct sync_client_status sync_client;
     struct sync_server_status sync_server;
+
+    bool has_attest; /* the App asks for attestations */
+    struct attestor_status attest;
 
     struct metrics_histogram commit_latency; /* from a block's proposal to its commit */
     struct metrics_histogram sync;           /* durable commits of the store */

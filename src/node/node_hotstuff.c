@@ -12,6 +12,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "node/executor.h"
+#include "node/node_attest.h"
+#include "wire/broadcast.h"
 #include "wire/crypto.h"
 
 #define REPORT_INTERVAL_US 1000000
@@ -70,6 +72,9 @@ static void on_committed(void *context, struct block *block, struct execution *e
     block_unref(hotstuff->tip);
     hotstuff->tip = block_ref(block);
     report(hotstuff, block);
+    if (hotstuff->attestor != NULL) {
+        attestor_committed(hotstuff->attestor, block, execution);
+    }
     rpc_committed(node->rpc, block, execution);
     if (node->options.committed != NULL) {
         const struct ingot_block_info info = executor_block_info(block);
@@ -211,8 +216,8 @@ static enum ingot_exit open_replica(struct hotstuff *hotstuff, char *why, size_t
 static enum ingot_exit open_hotstuff(struct ingot_node *node, struct node_driver **driver,
                                      char *why, size_t why_size)
 {
-    static enum ingot_exit (*const steps[])(struct hotstuff *, char *,
-                                            size_t) = {open_app, open_store, open_replica};
+    static enum ingot_exit (*const steps[])(struct hotstuff *, char *, size_t) = {
+        open_app, open_store, open_replica, node_attest_open};
     struct hotstuff *hotstuff = alloc_zeroed(1, sizeof *hotstuff);
     hotstuff->driver.operations = &node_hotstuff;
     hotstuff->node = node;
@@ -230,6 +235,7 @@ static enum ingot_exit open_hotstuff(struct ingot_node *node, struct node_driver
 static void free_hotstuff(struct node_driver *driver)
 {
     struct hotstuff *hotstuff = node_hotstuff_of(driver);
+    node_attest_free(hotstuff);
     replica_free(hotstuff->replica);
     ingot_store_close(hotstuff->store);
     block_unref(hotstuff->tip);
@@ -249,12 +255,20 @@ static void set_peer(struct node_driver *driver, uint32_t peer, bool has_key,
 
 static void remove_peer(struct node_driver *driver, uint32_t peer)
 {
-    replica_remove_peer(node_hotstuff_of(driver)->replica, peer);
+    const struct hotstuff *hotstuff = node_hotstuff_of(driver);
+    replica_remove_peer(hotstuff->replica, peer);
+    if (hotstuff->attestor != NULL) {
+        attestor_connected(hotstuff->attestor, peer, false);
+    }
 }
 
 static void set_connected(struct node_driver *driver, uint32_t peer, bool is_connected)
 {
-    replica_set_connected(node_hotstuff_of(driver)->replica, peer, is_connected);
+    const struct hotstuff *hotstuff = node_hotstuff_of(driver);
+    replica_set_connected(hotstuff->replica, peer, is_connected);
+    if (hotstuff->attestor != NULL) {
+        attestor_connected(hotstuff->attestor, peer, is_connected);
+    }
 }
 
 static void start(struct node_driver *driver)
@@ -264,7 +278,12 @@ static void start(struct node_driver *driver)
 
 static void receive(struct node_driver *driver, uint32_t peer, struct ingot_slice frame)
 {
-    replica_receive(node_hotstuff_of(driver)->replica, peer, frame);
+    const struct hotstuff *hotstuff = node_hotstuff_of(driver);
+    if (hotstuff->attestor != NULL && wire_is_broadcast(frame)) {
+        attestor_receive(hotstuff->attestor, peer, frame);
+    } else {
+        replica_receive(hotstuff->replica, peer, frame);
+    }
 }
 
 static void tick(struct node_driver *driver)
@@ -274,7 +293,11 @@ static void tick(struct node_driver *driver)
 
 static void flush(struct node_driver *driver)
 {
-    replica_flush(node_hotstuff_of(driver)->replica);
+    const struct hotstuff *hotstuff = node_hotstuff_of(driver);
+    replica_flush(hotstuff->replica);
+    if (hotstuff->attestor != NULL) {
+        attestor_flush(hotstuff->attestor);
+    }
 }
 
 static enum ingot_error submit(struct node_driver *driver, struct ingot_slice transaction)

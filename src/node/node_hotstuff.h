@@ -4,6 +4,7 @@
 #ifndef INGOT_NODE_NODE_HOTSTUFF_H
 #define INGOT_NODE_NODE_HOTSTUFF_H
 
+#include "node/attestor.h"
 #include "node/node_state.h"
 #include "node/replica.h"
 
@@ -14,8 +15,10 @@ struct hotstuff {
     const struct ingot_app *app;
     struct ingot_store *store;
     struct replica *replica;
-    struct block *tip;    /* the last committed block that is durable; owned */
-    uint64_t reported_us; /* when a commit was logged last */
+    struct attestor *attestor;  /* NULL: the App asks for no attestations (node_attest.c) */
+    struct event *attest_timer; /* its deadline */
+    struct block *tip;          /* the last committed block that is durable; owned */
+    uint64_t reported_us;       /* when a commit was logged last */
     uint64_t reported_transactions;
 };
 

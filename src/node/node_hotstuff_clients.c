@@ -2,7 +2,7 @@
  * What the listener for clients (rpc.h) sees of the replicated log. It reads, and submits; it
  * decides nothing.
  */
-#include "node/node_hotstuff.h"
+#include "node/node_attest.h"
 
 static void get_status(void *context, struct rpc_status *status)
 {
@@ -41,6 +41,7 @@ static void get_status(void *context, struct rpc_status *status)
         .timeouts = core.timeouts,
     };
     status->has_watermark = replica_watermark(hotstuff->replica, &status->watermark);
+    node_attest_fill_status(hotstuff, status);
 }
 
 static enum ingot_error submit(void *context, struct ingot_slice transaction,
@@ -73,6 +74,11 @@ static enum ingot_error query(void *context, struct ingot_slice path, struct ing
 {
     const struct ingot_node *node = context;
     const struct hotstuff *hotstuff = node_hotstuff_of(node->driver);
+    if (hotstuff->attestor != NULL && attestor_answers(path)) {
+        attestor_query(hotstuff->attestor, path, data, response);
+        *height = hotstuff->tip->height;
+        return INGOT_OK;
+    }
     if (hotstuff->app->query == NULL) {
         return INGOT_ERROR_NOT_FOUND;
     }
@@ -93,6 +99,7 @@ static const struct metrics *get_metrics(void *context)
     struct metrics *metrics = replica_metrics(hotstuff->replica);
     node_fill_metrics(node, metrics);
     store_lmdb_get_stats(hotstuff->store, &metrics->store);
+    node_attest_fill_metrics(hotstuff, metrics);
     return metrics;
 }
 
@@ -110,4 +117,5 @@ void node_hotstuff_describe(struct node_driver *driver, struct rpc_identity *ide
     backend->query = query;
     backend->validators = get_validators;
     backend->metrics = get_metrics;
+    node_attest_describe(node_hotstuff_of(driver), backend);
 }

@@ -37,6 +37,11 @@ void replica_stop_now(struct replica *replica, enum replica_stop stop, const cha
     replica->options.output.stopped(replica->options.output.context, stop, why);
 }
 
+void replica_fail(struct replica *replica, enum replica_stop stop, const char *why)
+{
+    replica_stop_now(replica, stop, why);
+}
+
 void replica_saw_block(struct replica *replica, const struct block *block)
 {
     replica->seen[replica->seen_next] = (struct seen_block){

@@ -107,6 +107,14 @@ void replica_tick(struct replica *replica);
 void replica_flush(struct replica *replica);
 
 /*
+ * For others who put into the ledger's batch: makes it durable, as a round of effects would. Not
+ * from within replica_flush. False: the replica has stopped.
+ */
+INGOT_MUST_USE bool replica_sync(struct replica *replica);
+/* Somebody who works beside the replica cannot go on, so it does not either. */
+void replica_fail(struct replica *replica, enum replica_stop stop, const char *why);
+
+/*
  * A client's transaction, checked and admitted to the mempool. INGOT_OK: the App was asked, code
  * 0 in `response` means admitted; INGOT_ERROR_EXISTS, _FULL, _TOO_LARGE, _INVALID (empty).
  */

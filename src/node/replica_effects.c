@@ -231,6 +231,15 @@ static void sync_now(struct replica *replica)
     executor_applied(replica->executor, ledger_applied_height(replica->ledger));
 }
 
+bool replica_sync(struct replica *replica)
+{
+    INGOT_ASSERT(replica->outbox.count == 0);
+    if (replica->stop == REPLICA_RUNS) {
+        sync_now(replica);
+    }
+    return replica->stop == REPLICA_RUNS;
+}
+
 /* --- The outbox: all of it is durable now. --- */
 
 static void sign(struct replica *replica, struct message *message)

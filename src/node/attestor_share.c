@@ -1,0 +1,316 @@
+/*
+ * Signatures: ours are made and those of others verified, a part in each turn, so that a block of
+ * many statements does not hold up the votes. First come ours, which others wait for; then what may
+ * complete something; last what comes late.
+ *
+ * A share counts once all of its signatures are verified. One that is none spoils it: nothing of it
+ * is kept, and as the validator has signed the message, no other of it for this block is looked at.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/log.h"
+#include "node/attestor_state.h"
+
+/* Blocks that wait to be signed by us; those beyond are found again by attestor_repair.c. */
+#define OWN_MAX 1024
+
+/* --- Queues. --- */
+
+static void queue_init(struct attest_queue *queue)
+{
+    *queue = (struct attest_queue){.end = &queue->first};
+}
+
+static void push(struct attest_queue *queue, struct attest_item *item)
+{
+    item->next = NULL;
+    *queue->end = item;
+    queue->end = &item->next;
+    queue->count++;
+}
+
+/* Takes the item that `link` leads to out of the queue. */
+static struct attest_item *take(struct attest_queue *queue, struct attest_item **link)
+{
+    struct attest_item *item = *link;
+    *link = item->next;
+    if (queue->end == &item->next) {
+        queue->end = link;
+    }
+    queue->count--;
+    return item;
+}
+
+static void free_item(struct attest_item *item)
+{
+    ingot_buffer_deinit(&item->signatures);
+    free(item);
+}
+
+static void queue_deinit(struct attest_queue *queue)
+{
+    while (queue->first != NULL) {
+        free_item(take(queue, &queue->first));
+    }
+}
+
+void attest_queues_init(struct attestor *attestor)
+{
+    queue_init(&attestor->own);
+    queue_init(&attestor->urgent);
+    queue_init(&attestor->late);
+    queue_init(&attestor->ahead);
+}
+
+void attest_queues_deinit(struct attestor *attestor)
+{
+    queue_deinit(&attestor->own);
+    queue_deinit(&attestor->urgent);
+    queue_deinit(&attestor->late);
+    queue_deinit(&attestor->ahead);
+}
+
+/* --- What each validator has waiting. --- */
+
+/* Its account, else a free one; with more keys than members that can be, NULL. */
+static struct attest_account *account_of(struct attestor *attestor,
+                                         const struct ingot_public_key *key)
+{
+    struct attest_account *free_one = NULL;
+    for (uint32_t i = 0; i < ATTEST_VOTERS_MAX; i++) {
+        struct attest_account *account = &attestor->accounts[i];
+        if (account->shares > 0 && crypto_key_equal(&account->key, key)) {
+            return account;
+        }
+        if (account->shares == 0 && free_one == NULL) {
+            free_one = account;
+        }
+    }
+    return free_one;
+}
+
+bool attest_has_room(struct attestor *attestor, const struct ingot_public_key *key, size_t bytes)
+{
+    const struct attestor_limits *limits = &attestor->options.limits;
+    const struct attest_account *account = account_of(attestor, key);
+    return account != NULL &&
+           (account->shares == 0 || (account->shares < limits->voter_shares &&
+                                     account->bytes + bytes <= limits->voter_bytes));
+}
+
+/* Gives back what it took of its account. */
+static void finish(struct attestor *attestor, struct attest_item *item)
+{
+    if (!item->is_own) {
+        struct attest_account *account = account_of(attestor, &item->key);
+        INGOT_ASSERT(account != NULL && account->shares > 0);
+        account->shares--;
+        account->bytes -= item->signatures.size;
+        attestor->held_bytes -= item->signatures.size;
+    }
+    free_item(item);
+}
+
+/* --- What is to be done. --- */
+
+/* The block stays in memory until the item is done with. */
+static void queue_for(struct attest_block *block, struct attest_queue *queue,
+                      struct attest_item *item)
+{
+    block->shares[item->voter].is_waiting = true;
+    block->pins++;
+    push(queue, item);
+}
+
+void attest_sign_later(struct attestor *attestor, struct attest_block *block)
+{
+    if (block->own == VALIDATOR_NONE || block->shares[block->own].is_whole ||
+        block->shares[block->own].is_waiting || attestor->own.count >= OWN_MAX) {
+        return;
+    }
+    struct attest_item *item = alloc_zeroed(1, sizeof *item);
+    item->is_own = true;
+    item->epoch = block->epoch;
+    item->height = block->height;
+    item->voter = block->own;
+    queue_for(block, &attestor->own, item);
+}
+
+static struct attest_queue *queue_of(struct attestor *attestor, const struct attest_block *block)
+{
+    return block->open > 0 ? &attestor->urgent : &attestor->late;
+}
+
+void attest_verify_later(struct attestor *attestor, struct attest_item *item)
+{
+    struct attest_account *account = account_of(attestor, &item->key);
+    INGOT_ASSERT(account != NULL);
+    account->key = item->key;
+    account->shares++;
+    account->bytes += item->signatures.size;
+    attestor->held_bytes += item->signatures.size;
+    struct attest_block *block = attest_block_in_memory(attestor, item->height);
+    if (block == NULL) {
+        push(&attestor->ahead, item);
+    } else {
+        queue_for(block, queue_of(attestor, block), item);
+    }
+}
+
+/* Of one validator only one waits for each block. Another epoch's is of no use. */
+static bool fits(const struct attest_block *block, const struct attest_item *item)
+{
+    return block != NULL && item->epoch == block->epoch && !block->shares[item->voter].is_whole &&
+           !block->shares[item->voter].is_waiting &&
+           item->signatures.size == (size_t)block->count * INGOT_SIGNATURE_BYTES;
+}
+
+void attest_block_is_here(struct attestor *attestor, uint64_t height)
+{
+    struct attest_item **link = &attestor->ahead.first;
+    struct attest_block *block = attest_block_in_memory(attestor, height);
+    while (*link != NULL) {
+        if ((*link)->height > height) {
+            link = &(*link)->next;
+            continue;
+        }
+        struct attest_item *item = take(&attestor->ahead, link);
+        if (fits(block, item) && item->height == height) {
+            queue_for(block, queue_of(attestor, block), item);
+        } else {
+            attest_reject_count(attestor, ATTEST_REJECT_MISMATCH);
+            finish(attestor, item);
+        }
+    }
+}
+
+/* --- Doing it. --- */
+
+static void accept(struct attestor *attestor, struct attest_block *block, struct attest_item *item)
+{
+    const struct attest_share_record share = {.is_whole = true,
+                                              .message = item->message.bytes,
+                                              .signatures = ingot_buffer_slice(&item->signatures)};
+    attest_share_add(attestor, block, item->voter, &share);
+    attestor->status.shares_received += !item->is_own;
+}
+
+/* Signs up to `*budget` statements. True: all are. */
+static bool sign(struct attestor *attestor, struct attest_block *block, struct attest_item *item,
+                 uint32_t *budget)
+{
+    const struct attestor_options *options = &attestor->options;
+    for (; item->done<block->count && * budget> 0; item->done++) {
+        struct ingot_signature signature = {{0}};
+        struct attest_entry entry;
+        attest_block_entry(block, item->done, &entry);
+        if (!entry.is_declined) {
+            struct statement statement;
+            uint8_t preimage[STATEMENT_PREIMAGE_BYTES];
+            attest_block_statement(block, item->done, &statement);
+            statement_preimage(&statement, preimage);
+            options->scheme->sign(&options->secret, ingot_slice_of(preimage, sizeof preimage),
+                                  &signature);
+            attestor->status.signatures++;
+            (*budget)--;
+        }
+        ingot_buffer_append(&item->signatures, signature.bytes, sizeof signature.bytes);
+    }
+    if (item->done < block->count) {
+        return false;
+    }
+    attest_send_own(attestor, block, ingot_buffer_slice(&item->signatures), &item->message);
+    return true;
+}
+
+static bool is_good(struct attestor *attestor, const struct attest_block *block,
+                    const struct attest_item *item, uint32_t index)
+{
+    struct statement statement;
+    uint8_t preimage[STATEMENT_PREIMAGE_BYTES];
+    struct ingot_signature signature;
+    memcpy(signature.bytes, item->signatures.data + (size_t)index * INGOT_SIGNATURE_BYTES,
+           sizeof signature.bytes);
+    attest_block_statement(block, index, &statement);
+    statement_preimage(&statement, preimage);
+    attestor->counters.verifications++;
+    return attestor->options.scheme->verify(&item->key, ingot_slice_of(preimage, sizeof preimage),
+                                            &signature);
+}
+
+enum outcome { OUTCOME_MORE, OUTCOME_GOOD, OUTCOME_BAD };
+
+/* Verifies up to `*budget` signatures. */
+static enum outcome verify(struct attestor *attestor, const struct attest_block *block,
+                           struct attest_item *item, uint32_t *budget)
+{
+    for (; item->done<block->count && * budget> 0; item->done++) {
+        if (attest_is_zero(item->signatures.data + (size_t)item->done * INGOT_SIGNATURE_BYTES,
+                           INGOT_SIGNATURE_BYTES)) {
+            continue;
+        }
+        (*budget)--;
+        if (!is_good(attestor, block, item, item->done)) {
+            return OUTCOME_BAD;
+        }
+    }
+    return item->done == block->count ? OUTCOME_GOOD : OUTCOME_MORE;
+}
+
+static void spoil(struct attestor *attestor, struct attest_block *block,
+                  const struct attest_item *item)
+{
+    block->shares[item->voter].has_lied = true;
+    attest_reject_count(attestor, ATTEST_REJECT_STATEMENT);
+    LOG(LOG_WARN, "a validator has sent a signature that is none", log_u64("height", block->height),
+        log_u64("statement", item->done),
+        log_hex("validator", item->key.bytes, sizeof item->key.bytes));
+}
+
+/* Goes on with the first item; false: its share of the turn is used up. */
+static bool work_on(struct attestor *attestor, struct attest_queue *queue, uint32_t *budget)
+{
+    struct attest_item *item = queue->first;
+    struct attest_block *block = NULL;
+    const enum ingot_error error = attest_block_find(attestor, item->height, &block);
+    if (error != INGOT_OK) {
+        attest_fail(attestor, REPLICA_STOP_DAMAGED, "an entered block cannot be read back", error);
+        return false;
+    }
+    enum outcome outcome = OUTCOME_GOOD;
+    if (!block->shares[item->voter].is_whole) { /* else it has come by another way */
+        if (item->is_own) {
+            outcome = sign(attestor, block, item, budget) ? OUTCOME_GOOD : OUTCOME_MORE;
+        } else {
+            outcome = verify(attestor, block, item, budget);
+        }
+        if (outcome == OUTCOME_MORE) {
+            return false;
+        }
+        if (outcome == OUTCOME_GOOD) {
+            accept(attestor, block, item);
+        } else {
+            spoil(attestor, block, item);
+        }
+    }
+    block->shares[item->voter].is_waiting = false;
+    block->pins--;
+    finish(attestor, take(queue, &queue->first));
+    return true;
+}
+
+bool attest_work(struct attestor *attestor)
+{
+    struct attest_queue *const queues[] = {&attestor->own, &attestor->urgent, &attestor->late};
+    uint32_t budget = attestor->options.limits.turn_signatures;
+    for (uint32_t i = 0; i < 3; i++) {
+        while (queues[i]->first != NULL && budget > 0 && !attestor->has_stopped) {
+            if (!work_on(attestor, queues[i], &budget)) {
+                break;
+            }
+        }
+    }
+    return attestor->own.count + attestor->urgent.count + attestor->late.count > 0;
+}
