@@ -6,28 +6,10 @@
 
 #include <lmdb.h>
 #include <pthread.h>
-#include <sys/types.h>
 
+#include "storage/folder.h"
 #include "storage/lmdb.h"
 #include "storage/operations.h"
-
-/* Where an error is explained; `text` may be NULL with size 0. */
-struct store_why {
-    char *text;
-    size_t size;
-};
-
-void store_why_set(struct store_why why, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
-
-/* The folder, held against a second user. */
-struct store_folder {
-    char *path;
-    int lock_fd; /* of LOCK, or -1 when read-only */
-    dev_t device;
-    ino_t inode;
-    struct store_folder *next; /* in the list of this process's open folders */
-};
 
 struct lmdb_snapshot {
     struct ingot_store_snapshot base;
@@ -75,13 +57,6 @@ struct lmdb_store {
     uint64_t snapshots_old_total;
     uint64_t reader_age_max_ms;
 };
-
-/* lmdb_folder.c */
-enum ingot_error store_folder_open(struct store_folder *folder, const char *path, bool read_only,
-                                   struct store_why why);
-void store_folder_close(struct store_folder *folder);
-/* Makes the names in a folder durable. */
-enum ingot_error store_folder_sync(const char *path, struct store_why why);
 
 /* lmdb_space.c */
 enum ingot_error store_space_open(struct lmdb_store *store, uint64_t initial_bytes,

@@ -19,7 +19,8 @@ enum ingot_exit {
     INGOT_EXIT_DAMAGED = 3, /* stored data is damaged, of an unknown version or of another chain */
     INGOT_EXIT_LOCKED = 4,  /* another process has the data folder */
     INGOT_EXIT_WRITE = 5,   /* a durable write failed; its outcome is read back at the next start */
-    INGOT_EXIT_SAFETY = 6   /* what must never happen has been seen; nothing more is signed */
+    INGOT_EXIT_SAFETY = 6,  /* what must never happen has been seen; nothing more is signed */
+    INGOT_EXIT_TIMEOUT = 7  /* of clients: no outcome in time; it may still come */
 };
 
 struct ingot_node;
@@ -38,7 +39,10 @@ struct ingot_node_options {
      * again.
      */
     bool handle_signals;
-    /** Told of each committed block, in order, when it is durable. Runs on the loop. Optional. */
+    /**
+     * Told of each committed block, in order, when it is durable. Runs on the loop. Optional.
+     * Nodes with another [node] protocol than hotstuff have no blocks.
+     */
     void (*committed)(void *context, const struct ingot_block_info *block,
                       uint32_t transaction_count);
     /** Passed to `committed`. */
@@ -83,7 +87,8 @@ INGOT_API INGOT_MUST_USE enum ingot_exit ingot_node_run(struct ingot_node *node)
 INGOT_API void ingot_node_stop(struct ingot_node *node);
 
 /**
- * Gives the node a transaction, as a client would. From the node's thread only: before
+ * Gives the node a transaction (where there is no chain, a payload to broadcast under a random
+ * id), as a client would. From the node's thread only: before
  * ingot_node_run, or in a callback. Bytes are copied.
  *
  * Returns INGOT_OK: it waits for a block. INGOT_ERROR_REJECTED: the App's check_tx refused it.

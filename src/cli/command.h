@@ -21,6 +21,7 @@ struct command {
 
 extern const struct command command_backup;
 extern const struct command command_bench;
+extern const struct command command_broadcast;
 extern const struct command command_checkpoint;
 extern const struct command command_init;
 extern const struct command command_keygen;

@@ -26,7 +26,13 @@
 #define POLL_TIMEOUT_MS 400
 #define STOP_TIMEOUT_MS 10000
 
-enum { OPTION_VALIDATORS = COMMAND_OPTION_OWN, OPTION_OUTPUT, OPTION_APP, OPTION_BASE_PORT };
+enum {
+    OPTION_VALIDATORS = COMMAND_OPTION_OWN,
+    OPTION_OUTPUT,
+    OPTION_APP,
+    OPTION_PROTOCOL,
+    OPTION_BASE_PORT
+};
 
 struct local {
     char *folder;
@@ -43,6 +49,7 @@ struct local_options {
     uint32_t validators; /* 0: not given */
     const char *output;
     const char *app;
+    enum settings_protocol protocol;
     uint16_t base_port;
 };
 
@@ -56,8 +63,8 @@ static void block_signals(sigset_t *signals)
     (void)sigprocmask(SIG_BLOCK, signals, NULL);
 }
 
-/* The client address of a home that is there already. */
-static enum ingot_exit read_endpoint(const char *home, struct endpoint *endpoint)
+/* The client address of a home that is there already, and whether it has no chain. */
+static enum ingot_exit read_home(const char *home, struct endpoint *endpoint, bool *is_broadcast)
 {
     char why[4096];
     struct report report;
@@ -74,6 +81,7 @@ static enum ingot_exit read_endpoint(const char *home, struct endpoint *endpoint
                             "know where to ask",
                             home, HOME_CONFIG_FILE);
     *endpoint = settings.rpc_listen;
+    *is_broadcast = settings.protocol != SETTINGS_PROTOCOL_HOTSTUFF;
     return INGOT_EXIT_OK;
 }
 
@@ -85,6 +93,7 @@ static enum ingot_exit make_homes(struct local *local, const struct local_option
                                 .validator_count =
                                     options->validators > 0 ? options->validators : 4,
                                 .app = options->app != NULL ? options->app : INGOT_APP_DEFAULT,
+                                .protocol = options->protocol,
                                 .base_port = options->base_port,
                                 .genesis_time_ns = clock_wall_ms() * 1000000};
     report_init(&report, why, sizeof why);
@@ -128,7 +137,7 @@ static enum ingot_exit start_node(struct local *local, uint32_t index)
     char *log = path_join(home, "node.log");
     struct endpoint endpoint;
     struct ingot_buffer address = {0};
-    enum ingot_exit code = read_endpoint(home, &endpoint);
+    enum ingot_exit code = read_home(home, &endpoint, &local->view.is_broadcast);
     if (code == INGOT_EXIT_OK && !client_init(&local->clients[index], &endpoint))
         code = command_fail(INGOT_EXIT_FAILURE, "%s", local->clients[index].why);
     if (code == INGOT_EXIT_OK && !child_start(&local->children[index], home, log))
@@ -162,7 +171,9 @@ static void poll_node(struct local *local, uint32_t index)
         return;
     }
     uint64_t now_us = clock_monotonic_us();
-    uint64_t committed = client_u64(status, "ingot.committed_txs");
+    const bool is_broadcast = local->view.is_broadcast;
+    uint64_t committed =
+        client_u64(status, is_broadcast ? "ingot.deliveries" : "ingot.committed_txs");
     if (local->polled_us[index] > 0 && committed >= row->committed_txs)
         row->txs_per_s = (double)(committed - row->committed_txs) * 1e6 /
                          (double)(now_us - local->polled_us[index] + 1);
@@ -174,7 +185,7 @@ static void poll_node(struct local *local, uint32_t index)
     row->height = client_u64(status, "sync_info.latest_block_height");
     row->view = client_u64(status, "ingot.view");
     row->peers = client_u64(status, "ingot.peers");
-    row->mempool_txs = client_u64(status, "ingot.mempool_txs");
+    row->mempool_txs = client_u64(status, is_broadcast ? "ingot.open_rounds" : "ingot.mempool_txs");
     copy_word(row->leader, sizeof row->leader, client_text(status, "ingot.leader"));
     copy_word(row->address, sizeof row->address, client_text(status, "validator_info.address"));
     json_decref(status);
@@ -305,6 +316,8 @@ static enum ingot_exit take_option(const struct command *command, int option, vo
         return INGOT_EXIT_OK;
     case OPTION_APP:
         return network_option_app(command, &options->app);
+    case OPTION_PROTOCOL:
+        return network_option_protocol(command, &options->protocol);
     case OPTION_BASE_PORT:
         code = command_option_number(command, "base-port", 1, UINT16_MAX, &number);
         options->base_port = (uint16_t)number;
@@ -321,6 +334,7 @@ static enum ingot_exit run(const struct command *command, int argc, char **argv)
         {"validators", required_argument, NULL, OPTION_VALIDATORS},
         {"output", required_argument, NULL, OPTION_OUTPUT},
         {"app", required_argument, NULL, OPTION_APP},
+        {"protocol", required_argument, NULL, OPTION_PROTOCOL},
         {"base-port", required_argument, NULL, OPTION_BASE_PORT},
         {NULL, 0, NULL, 0}};
     struct local_options options = {.base_port = NETWORK_BASE_PORT_DEFAULT};
@@ -338,7 +352,8 @@ static enum ingot_exit run(const struct command *command, int argc, char **argv)
 const struct command command_local = {
     .name = "local",
     .summary = "run a whole network on this machine and watch it",
-    .help = "usage: ingot local [--validators N] [--output DIR] [--app APP] [--base-port P]\n"
+    .help = "usage: ingot local [--validators N] [--output DIR] [--app APP] [--protocol PROTOCOL]\n"
+            "                   [--base-port P]\n"
             "\n"
             "Runs a network, a process for each node, and shows its height, view, leader, peers\n"
             "and committed transactions a second: as a live table on a terminal, else as a line\n"
@@ -351,6 +366,8 @@ const struct command command_local = {
             "                   testnet' or 'ingot local'), that goes on where it was. Without\n"
             "                   this option a new one is made and removed at the end\n"
             "  --app APP        for a new network: signing (default), kv or null\n"
+            "  --protocol PROTOCOL\n"
+            "                   for a new network: hotstuff (default), quorum-broadcast or gossip\n"
             "  --base-port P    for a new network: node i listens for peers on P+2i and for\n"
             "                   clients on P+2i+1 (27650)\n",
     .run = run,

@@ -19,6 +19,16 @@ static void append_leader(const struct local_view *view, const char *leader,
     ingot_buffer_format(text, "%.8s", leader[0] != '\0' ? leader : "-");
 }
 
+/* How far a node was that is not there now. */
+static void append_last(const struct local_view *view, const struct local_row *row,
+                        struct ingot_buffer *text)
+{
+    if (view->is_broadcast)
+        ingot_buffer_format(text, "; had delivered %" PRIu64, row->committed_txs);
+    else
+        ingot_buffer_format(text, "; last height %" PRIu64, row->height);
+}
+
 static void append_row(const struct local_view *view, uint32_t index, struct ingot_buffer *text)
 {
     const struct local_row *row = &view->rows[index];
@@ -28,13 +38,21 @@ static void append_row(const struct local_view *view, uint32_t index, struct ing
         ingot_buffer_format(text, "starting");
         break;
     case ROW_SILENT:
-        ingot_buffer_format(text, "does not answer; last height %" PRIu64, row->height);
+        ingot_buffer_format(text, "does not answer");
+        append_last(view, row, text);
         break;
     case ROW_ENDED:
-        ingot_buffer_format(text, "%s; last height %" PRIu64, row->end, row->height);
+        ingot_buffer_format(text, "%s", row->end);
+        append_last(view, row, text);
         break;
     case ROW_ANSWERS: {
         struct ingot_buffer leader = {0};
+        if (view->is_broadcast) {
+            ingot_buffer_format(text, "%9" PRIu64 " %9" PRIu64 " %5" PRIu64 " %8.0f  %s",
+                                row->committed_txs, row->mempool_txs, row->peers, row->txs_per_s,
+                                row->url);
+            break;
+        }
         append_leader(view, row->leader, &leader);
         ingot_buffer_format(text,
                             "%9" PRIu64 " %9" PRIu64 "  %-9.*s %5" PRIu64 " %9" PRIu64 " %8.0f  %s",
@@ -49,10 +67,27 @@ static void append_row(const struct local_view *view, uint32_t index, struct ing
 
 void local_view_table(const struct local_view *view, struct ingot_buffer *text)
 {
-    ingot_buffer_format(text, "%-8s %9s %9s  %-9s %5s %9s %8s  %s\n", "node", "height", "view",
-                        "leader", "peers", "mempool", "tx/s", "clients");
+    if (view->is_broadcast)
+        ingot_buffer_format(text, "%-8s %9s %9s %5s %8s  %s\n", "node", "delivered", "in flight",
+                            "peers", "per s", "clients");
+    else
+        ingot_buffer_format(text, "%-8s %9s %9s  %-9s %5s %9s %8s  %s\n", "node", "height", "view",
+                            "leader", "peers", "mempool", "tx/s", "clients");
     for (uint32_t i = 0; i < view->count; i++)
         append_row(view, i, text);
+}
+
+/* One number of each node, in order; "-" of those that do not answer. */
+static void append_each(const struct local_view *view, struct ingot_buffer *text)
+{
+    for (uint32_t i = 0; i < view->count; i++) {
+        const struct local_row *row = &view->rows[i];
+        const uint64_t number = view->is_broadcast ? row->committed_txs : row->height;
+        if (row->state == ROW_ANSWERS)
+            ingot_buffer_format(text, "%s%" PRIu64, i > 0 ? "," : "", number);
+        else
+            ingot_buffer_format(text, "%s-", i > 0 ? "," : "");
+    }
 }
 
 void local_view_line(const struct local_view *view, struct ingot_buffer *text)
@@ -70,17 +105,18 @@ void local_view_line(const struct local_view *view, struct ingot_buffer *text)
     ingot_buffer_format(text, "nodes=%" PRIu32 "/%" PRIu32, answering, view->count);
     if (highest == NULL)
         return;
+    if (view->is_broadcast) {
+        ingot_buffer_format(text, " peers=%" PRIu64 " delivered/s=%.0f delivered=", highest->peers,
+                            highest->txs_per_s);
+        append_each(view, text);
+        return;
+    }
     ingot_buffer_format(text, " height=%" PRIu64 " view=%" PRIu64 " leader=", highest->height,
                         highest->view);
     append_leader(view, highest->leader, text);
     ingot_buffer_format(text, " peers=%" PRIu64 " tx/s=%.0f heights=", highest->peers,
                         highest->txs_per_s);
-    for (uint32_t i = 0; i < view->count; i++) {
-        if (view->rows[i].state == ROW_ANSWERS)
-            ingot_buffer_format(text, "%s%" PRIu64, i > 0 ? "," : "", view->rows[i].height);
-        else
-            ingot_buffer_format(text, "%s-", i > 0 ? "," : "");
-    }
+    append_each(view, text);
 }
 
 void local_view_show(struct local_view *view, FILE *stream)

@@ -23,14 +23,15 @@ struct local_row {
     uint64_t view;
     char leader[2 * INGOT_ADDRESS_BYTES + 1];
     uint64_t peers;
-    uint64_t mempool_txs;
-    uint64_t committed_txs;
+    uint64_t mempool_txs;   /* without a chain: rounds in flight */
+    uint64_t committed_txs; /* without a chain: deliveries */
     double txs_per_s;
 };
 
 struct local_view {
     struct local_row *rows; /* borrowed */
     uint32_t count;
+    bool is_broadcast; /* the nodes have no chain: no height, view and leader */
     bool is_terminal;
     uint32_t lines_drawn; /* of the table on the terminal */
 };

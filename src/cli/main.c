@@ -11,9 +11,9 @@
 #include "wire/crypto.h"
 
 static const struct command *const commands[] = {
-    &command_testnet, &command_init,       &command_node,      &command_local,   &command_sign,
-    &command_verify,  &command_kv,         &command_validator, &command_status,  &command_bench,
-    &command_backup,  &command_checkpoint, &command_keygen,    &command_version,
+    &command_testnet, &command_init,      &command_node,       &command_local,     &command_sign,
+    &command_verify,  &command_broadcast, &command_kv,         &command_validator, &command_status,
+    &command_bench,   &command_backup,    &command_checkpoint, &command_keygen,    &command_version,
 };
 
 static void print_help(FILE *stream)
@@ -30,7 +30,8 @@ static void print_help(FILE *stream)
                 "\n"
                 "Exit status: 0 ok, 1 failure, 2 usage or configuration, 3 damaged or unknown "
                 "data,\n"
-                "4 data locked by another process, 5 failed durable write, 6 safety stop.\n",
+                "4 data locked by another process, 5 failed durable write, 6 safety stop, 7 no\n"
+                "outcome in time.\n",
                 stream);
 }
 

@@ -37,9 +37,22 @@ enum ingot_exit network_option_app(const struct command *command, const char **a
     return command_usage(command, "--app: expected signing, kv or null, found '%s'", optarg);
 }
 
+enum ingot_exit network_option_protocol(const struct command *command,
+                                        enum settings_protocol *protocol)
+{
+    for (int i = 0; i < SETTINGS_PROTOCOLS; i++) {
+        if (strcmp(settings_protocol_name((enum settings_protocol)i), optarg) == 0) {
+            *protocol = (enum settings_protocol)i;
+            return INGOT_EXIT_OK;
+        }
+    }
+    return command_usage(
+        command, "--protocol: expected hotstuff, quorum-broadcast or gossip, found '%s'", optarg);
+}
+
 bool network_has_administrator(const struct network_plan *plan)
 {
-    return strcmp(plan->app, "null") != 0;
+    return plan->protocol == SETTINGS_PROTOCOL_HOTSTUFF && strcmp(plan->app, "null") != 0;
 }
 
 char *network_home(const char *folder, uint32_t node)
@@ -172,6 +185,7 @@ static enum ingot_error plan_nodes(const struct network_plan *plan, struct new_h
         uint16_t peer_port = 0;
         uint16_t client_port = 0;
         new_home_init(&nodes[i]);
+        nodes[i].settings.protocol = plan->protocol;
         nodes[i].validator.is_test_key = plan->has_test_keys;
         nodes[i].transport.is_test_key = plan->has_test_keys;
         if (!network_ports(plan, i, &peer_port, &client_port)) {

@@ -16,6 +16,7 @@ struct network_plan {
     const char *folder;       /* homes are `folder`/node0, node1, ... */
     uint32_t validator_count; /* 1 to INGOT_VALIDATORS_MAX */
     const char *app;
+    enum settings_protocol protocol;
     const char *chain_id; /* NULL: a random one */
     uint64_t genesis_time_ns;
     uint16_t base_port;     /* node i: peers on base_port + 2i, clients on base_port + 2i + 1 */
@@ -33,7 +34,8 @@ struct network_plan {
 INGOT_MUST_USE enum ingot_error network_make(const struct network_plan *plan,
                                              struct report *report);
 
-/* Is there somebody who may change the validators? The null App takes no such changes. */
+/* Is there somebody who may change the validators? The null App, and nodes without a chain, take
+ * no such changes. */
 bool network_has_administrator(const struct network_plan *plan);
 
 /* The ports of a node; false when there is none so high. */
@@ -42,6 +44,10 @@ bool network_ports(const struct network_plan *plan, uint32_t node, uint16_t *pee
 
 /* The App that --app names, if one of this name comes with the program. */
 enum ingot_exit network_option_app(const struct command *command, const char **app);
+
+/* The protocol that --protocol names. */
+enum ingot_exit network_option_protocol(const struct command *command,
+                                        enum settings_protocol *protocol);
 
 /* How many homes node0, node1, ... a folder holds. */
 uint32_t network_count(const char *folder);

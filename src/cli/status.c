@@ -3,6 +3,7 @@
  */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/assert.h"
 #include "cli/client.h"
@@ -22,16 +23,9 @@ static void print_row(const char *label, const char *text)
     (void)printf("%-12s %s\n", label, text[0] != '\0' ? text : "-");
 }
 
-static void print_status(const json_t *status)
+static void print_log(const json_t *status)
 {
     const json_t *catching_up = client_member(status, "sync_info.catching_up");
-    const json_t *is_member = client_member(status, "ingot.is_member");
-    print_row("chain", client_text(status, "node_info.network"));
-    print_row("node", client_text(status, "node_info.moniker"));
-    print_row("validator", client_text(status, "validator_info.address"));
-    print_row("member", json_is_true(is_member) ? "yes" : "no, it follows");
-    print_row("signing", client_text(status, "ingot.signing"));
-    print_row("power", client_text(status, "validator_info.voting_power"));
     print_row("height", client_text(status, "sync_info.latest_block_height"));
     print_row("block", client_text(status, "sync_info.latest_block_hash"));
     print_row("block time", client_text(status, "sync_info.latest_block_time"));
@@ -42,6 +36,26 @@ static void print_status(const json_t *status)
     print_row("peers", client_text(status, "ingot.peers"));
     print_row("committed", client_text(status, "ingot.committed_txs"));
     print_row("mempool", client_text(status, "ingot.mempool_txs"));
+}
+
+static void print_status(const json_t *status)
+{
+    const json_t *is_member = client_member(status, "ingot.is_member");
+    const char *protocol = client_text(status, "ingot.protocol");
+    print_row("chain", client_text(status, "node_info.network"));
+    print_row("protocol", protocol);
+    print_row("node", client_text(status, "node_info.moniker"));
+    print_row("validator", client_text(status, "validator_info.address"));
+    print_row("member", json_is_true(is_member) ? "yes" : "no, it follows");
+    print_row("signing", client_text(status, "ingot.signing"));
+    print_row("power", client_text(status, "validator_info.voting_power"));
+    if (strcmp(protocol, "hotstuff") == 0) {
+        print_log(status);
+    } else {
+        print_row("peers", client_text(status, "ingot.peers"));
+        print_row("delivered", client_text(status, "ingot.deliveries"));
+        print_row("in flight", client_text(status, "ingot.open_rounds"));
+    }
 }
 
 static enum ingot_exit show(const struct endpoint *endpoint, bool as_json)

@@ -16,6 +16,7 @@ enum {
     OPTION_VALIDATORS = COMMAND_OPTION_OWN,
     OPTION_OUTPUT,
     OPTION_APP,
+    OPTION_PROTOCOL,
     OPTION_CHAIN_ID,
     OPTION_BASE_PORT,
     OPTION_POWERS,
@@ -28,6 +29,7 @@ static const struct option known[] = {
     {"validators", required_argument, NULL, OPTION_VALIDATORS},
     {"output", required_argument, NULL, OPTION_OUTPUT},
     {"app", required_argument, NULL, OPTION_APP},
+    {"protocol", required_argument, NULL, OPTION_PROTOCOL},
     {"chain-id", required_argument, NULL, OPTION_CHAIN_ID},
     {"base-port", required_argument, NULL, OPTION_BASE_PORT},
     {"powers", required_argument, NULL, OPTION_POWERS},
@@ -76,6 +78,8 @@ static enum ingot_exit take_option(const struct command *command, int option, vo
         return INGOT_EXIT_OK;
     case OPTION_APP:
         return network_option_app(command, &plan->app);
+    case OPTION_PROTOCOL:
+        return network_option_protocol(command, &plan->protocol);
     case OPTION_CHAIN_ID:
         plan->chain_id = optarg;
         return INGOT_EXIT_OK;
@@ -157,9 +161,9 @@ const struct command command_testnet = {
     .name = "testnet",
     .summary = "make the home folders of a network on this machine",
     .help =
-        "usage: ingot testnet --validators N --output DIR [--app APP] [--chain-id ID]\n"
-        "                     [--base-port P] [--powers LIST] [--genesis-time TIME]\n"
-        "                     [--insecure-test-keys]\n"
+        "usage: ingot testnet --validators N --output DIR [--app APP] [--protocol PROTOCOL]\n"
+        "                     [--chain-id ID] [--base-port P] [--powers LIST]\n"
+        "                     [--genesis-time TIME] [--insecure-test-keys]\n"
         "\n"
         "Makes DIR/node0, DIR/node1, ...: one home for each validator, with configuration,\n"
         "genesis, peers and keys. DIR must be empty or not there yet. Each node is started with\n"
@@ -170,6 +174,7 @@ const struct command command_testnet = {
         "  --validators N         how many, 1 to 256\n"
         "  --output DIR           where\n"
         "  --app APP              what transactions mean: signing (default), kv or null\n"
+        "  --protocol PROTOCOL    hotstuff (default), quorum-broadcast or gossip\n"
         "  --chain-id ID          the chain's name for people (random)\n"
         "  --base-port P          node i listens for peers on P+2i and for clients on P+2i+1\n"
         "                         (27650)\n"

@@ -58,7 +58,7 @@ static bool parse_choice(const char *text, const struct setting *setting, int *c
     for (int i = 0; setting->choices[i] != NULL; i++) {
         if (strcmp(setting->choices[i], text) == 0) {
             *choice = i;
-            return text[0] != '!';
+            return true;
         }
     }
     return false;
@@ -156,10 +156,8 @@ static void append_choices(const struct setting *setting, struct ingot_buffer *t
 {
     const char *separator = "";
     for (const char *const *choice = setting->choices; *choice != NULL; choice++) {
-        if ((*choice)[0] != '!') {
-            ingot_buffer_format(text, "%s%s", separator, *choice);
-            separator = " or ";
-        }
+        ingot_buffer_format(text, "%s%s", separator, *choice);
+        separator = " or ";
     }
 }
 
@@ -193,16 +191,6 @@ static void append_expectation(const struct setting *setting, struct ingot_buffe
     }
 }
 
-static bool choice_is_unavailable(const struct setting *setting, const char *text)
-{
-    if (setting->kind != SETTING_CHOICE)
-        return false;
-    for (const char *const *choice = setting->choices; *choice != NULL; choice++)
-        if ((*choice)[0] == '!' && strcmp(*choice + 1, text) == 0)
-            return true;
-    return false;
-}
-
 static void report_value(const struct ini_reader_state *state, const struct setting *setting,
                          const char *value)
 {
@@ -213,11 +201,9 @@ static void report_value(const struct ini_reader_state *state, const struct sett
         (void)parse_keys(value, &keys, &found);
     append_expectation(setting, &expected);
     ingot_buffer_append_u8(&expected, 0);
-    report_add(state->report, "%s:%" PRIu32 ": [%s] %s: %sexpected %s, found '%.*s'", state->name,
-               state->line, setting->section, setting->key,
-               choice_is_unavailable(setting, value) ? "not available in this version; " : "",
-               (const char *)expected.data, found.size < 80 ? (int)found.size : 80,
-               (const char *)found.data);
+    report_add(state->report, "%s:%" PRIu32 ": [%s] %s: expected %s, found '%.*s'", state->name,
+               state->line, setting->section, setting->key, (const char *)expected.data,
+               found.size < 80 ? (int)found.size : 80, (const char *)found.data);
     ingot_buffer_deinit(&expected);
 }
 

@@ -7,9 +7,8 @@
 #define MIB UINT64_C(1048576)
 #define GIB (UINT64_C(1024) * MIB)
 
-/* A leading '!' marks a word that is known but not available in this version. */
 static const char *const app_choices[] = {"genesis", "kv", "null", "signing", NULL};
-static const char *const protocol_choices[] = {"hotstuff", "!quorum-broadcast", "!gossip", NULL};
+static const char *const protocol_choices[] = {"hotstuff", "quorum-broadcast", "gossip", NULL};
 
 #define NUMBER(member, least, most)                                                                \
     .kind = SETTING_NUMBER, .offset = offsetof(struct settings, member), .min = (least),           \
@@ -87,7 +86,7 @@ const struct setting settings_table[] = {
      NUMBER(signing_payload_bytes_max, 0, INGOT_SIGNING_PAYLOAD_BYTES_MAX), .fallback = "65536",
      .meaning =
          "The signing App: the largest document that a client may hand in whole. With 0 this "
-         "node takes digests only."},
+         "node takes digests only. Quorum broadcast: the largest payload that this node signs."},
     {"signing", "submitters", KEYS(signing_submitters), .fallback = "",
      .meaning = "The signing App: whose transactions this node takes, and its validator signs. "
                 "Empty: anybody's, with or without a key."},

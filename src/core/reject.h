@@ -9,6 +9,7 @@
     X(NONE, "none")                                                                                \
     /* decoding (src/wire) */                                                                      \
     X(OVERSIZE, "oversize")                                                                        \
+    X(OTHER_PROTOCOL, "other_protocol")                                                            \
     X(MALFORMED, "malformed")                                                                      \
     X(NOT_CANONICAL, "not_canonical")                                                              \
     X(BAD_PAYLOAD, "bad_payload")                                                                  \

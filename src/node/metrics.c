@@ -91,10 +91,8 @@ static void render_histogram(struct ingot_buffer *text, const char *name, const 
     ingot_buffer_format(text, "\n%s_count %" PRIu64 "\n", name, histogram->count);
 }
 
-static void render_identity(const struct metrics *metrics, struct ingot_buffer *text)
+static void render_build(const struct metrics *metrics, struct ingot_buffer *text)
 {
-    uint8_t address[INGOT_ADDRESS_BYTES];
-    char hex[2 * INGOT_ADDRESS_BYTES + 1];
     describe(text, "ingot_build_info", "gauge", "What runs here; always 1.");
     ingot_buffer_format(text, "ingot_build_info{");
     label(text, "version", metrics->version);
@@ -105,7 +103,12 @@ static void render_identity(const struct metrics *metrics, struct ingot_buffer *
     ingot_buffer_format(text, ",");
     label(text, "moniker", metrics->moniker);
     ingot_buffer_format(text, "} 1\n");
+}
 
+static void render_leader(const struct metrics *metrics, struct ingot_buffer *text)
+{
+    uint8_t address[INGOT_ADDRESS_BYTES];
+    char hex[2 * INGOT_ADDRESS_BYTES + 1];
     crypto_address(&metrics->leader, address);
     hex_encode_upper(address, sizeof address, hex);
     describe(text, "ingot_leader_info", "gauge",
@@ -117,6 +120,7 @@ static void render_identity(const struct metrics *metrics, struct ingot_buffer *
 
 static void render_chain(const struct metrics *metrics, struct ingot_buffer *text)
 {
+    render_leader(metrics, text);
     gauge(text, "ingot_height", "Height of the last committed block.", metrics->height);
     gauge(text, "ingot_height_lowest", "Height of the oldest block that is kept.",
           metrics->height_lowest);
@@ -308,18 +312,62 @@ static void render_rpc(const struct metrics_rpc *rpc, struct ingot_buffer *text)
             rpc->timeouts);
 }
 
-void metrics_render(const struct metrics *metrics, const struct metrics_rpc *rpc,
-                    struct ingot_buffer *text)
+static void render_broadcast(const struct metrics *metrics, struct ingot_buffer *text)
 {
-    render_identity(metrics, text);
+    const struct metrics_broadcast *broadcast = metrics->broadcast;
+    const struct broadcast_stats *stats = &broadcast->stats;
+    describe(text, "ingot_broadcast_info", "gauge", "The protocol that runs here; always 1.");
+    ingot_buffer_format(text, "ingot_broadcast_info{");
+    label(text, "protocol", broadcast->protocol);
+    ingot_buffer_format(text, "} 1\n");
+    gauge(text, "ingot_is_member", "1 while this node is in the current validator set.",
+          metrics->is_member);
+    counter(text, "ingot_broadcast_deliveries_total", "Payloads delivered.", stats->delivered);
+    counter(text, "ingot_broadcast_timed_out_total", "Rounds given up.", stats->timed_out);
+    gauge(text, "ingot_broadcast_open", "Rounds in flight, or own messages being said again.",
+          stats->open);
+    gauge(text, "ingot_broadcast_finished", "Delivered rounds that can be shown to others.",
+          stats->finished);
+    gauge(text, "ingot_broadcast_remembered", "Older rounds and messages that are remembered.",
+          stats->remembered);
+    gauge(text, "ingot_broadcast_bytes", "Bytes of the payloads that are held.", stats->bytes);
+    describe(text, "ingot_broadcast_rejects_total", "counter",
+             "Messages, starts and callbacks that the protocol did not go along with.");
+    for (int i = BROADCAST_REJECT_NONE + 1; i < BROADCAST_REJECT_COUNT; i++) {
+        ingot_buffer_format(text, "ingot_broadcast_rejects_total{reason=\"%s\"} %" PRIu64 "\n",
+                            broadcast_reject_text((enum broadcast_reject)i), stats->rejected[i]);
+    }
+    gauge(text, "ingot_attestation_records", "Attestations in the signatures file.",
+          broadcast->records);
+    gauge(text, "ingot_attestation_file_bytes", "Bytes of the signatures file.",
+          broadcast->records_bytes);
+    gauge(text, "ingot_attestation_records_waiting", "Attestations that wait for room on the disk.",
+          broadcast->records_pending);
+    counter(text, "ingot_signatures_total", "Signatures made.", metrics->signatures);
+    counter(text, "ingot_verifications_total", "Signatures verified.", metrics->verifications);
+}
+
+static void render_log(const struct metrics *metrics, struct ingot_buffer *text)
+{
     render_chain(metrics, text);
     render_sync(metrics, text);
     if (metrics->has_attest) {
         render_attest(&metrics->attest, text);
     }
     render_mempool(metrics, text);
-    render_network(metrics, text);
     render_store(&metrics->store, text);
+}
+
+void metrics_render(const struct metrics *metrics, const struct metrics_rpc *rpc,
+                    struct ingot_buffer *text)
+{
+    render_build(metrics, text);
+    if (metrics->broadcast != NULL) {
+        render_broadcast(metrics, text);
+    } else {
+        render_log(metrics, text);
+    }
+    render_network(metrics, text);
     if (rpc != NULL) {
         render_rpc(rpc, text);
     }

@@ -7,6 +7,7 @@
 
 #include <ingot/network.h>
 
+#include "broadcast/protocol.h"
 #include "core/reject.h"
 #include "node/attestor_status.h"
 #include "node/sync_client.h"
@@ -24,7 +25,18 @@ struct metrics_histogram {
 
 void metrics_observe(struct metrics_histogram *histogram, uint64_t duration_us);
 
+/* Of a node that broadcasts payloads without a chain. */
+struct metrics_broadcast {
+    const char *protocol; /* static */
+    struct broadcast_stats stats;
+    uint64_t records;         /* attestations in the signatures file */
+    uint64_t records_bytes;   /* of that file */
+    uint64_t records_pending; /* that wait for room on the disk */
+};
+
 struct metrics {
+    const struct metrics_broadcast *broadcast; /* NULL: the node has a chain */
+
     /* Static text, borrowed; the labels of ingot_build_info. */
     const char *version;
     const char *chain_id;

@@ -135,7 +135,9 @@ static enum ingot_exit open_genesis(struct ingot_node *node, char *why, size_t w
 
 static enum ingot_exit open_driver(struct ingot_node *node, char *why, size_t why_size)
 {
-    return node_hotstuff.open(node, &node->driver, why, why_size);
+    const bool is_log = node->home.settings.protocol == SETTINGS_PROTOCOL_HOTSTUFF;
+    const struct node_driver_operations *driver = is_log ? &node_hotstuff : &broadcast_node;
+    return driver->open(node, &node->driver, why, why_size);
 }
 
 static void catch_signal(struct ingot_node *node, struct event **event, int number,
@@ -167,6 +169,9 @@ static enum ingot_exit open_loop(struct ingot_node *node, char *why, size_t why_
 static enum ingot_exit open_network(struct ingot_node *node, char *why, size_t why_size)
 {
     const struct settings *settings = &node->home.settings;
+    /* Only a node with a chain says something from time to time; for the others TCP has to tell
+     * when a peer is gone. */
+    const bool is_log = settings->protocol == SETTINGS_PROTOCOL_HOTSTUFF;
     const struct ingot_network_tls_options options = {
         .base = node->base,
         .seed = node->home.transport_key.seed,
@@ -176,6 +181,7 @@ static enum ingot_exit open_network(struct ingot_node *node, char *why, size_t w
         .queue_bytes_max = (uint32_t)settings->peer_queue_bytes_max,
         .handshakes_max = (uint32_t)settings->handshakes_max,
         .handshake_timeout_ms = (uint32_t)settings->handshake_timeout_ms,
+        .silence_timeout_ms = is_log ? 0 : INGOT_NETWORK_OFF,
         .reconnect_ms_min = (uint32_t)settings->reconnect_delay_ms_min,
         .reconnect_ms_max = (uint32_t)settings->reconnect_delay_ms_max};
     if (ingot_network_tls_new(&options, &node->network, why, why_size) != INGOT_OK) {
@@ -259,6 +265,7 @@ enum ingot_exit ingot_node_open(const struct ingot_node_options *options, struct
 enum ingot_exit ingot_node_run(struct ingot_node *node)
 {
     LOG(LOG_INFO, "running", log_text("chain", node->home.genesis.chain_id),
+        log_text("protocol", settings_protocol_name(node->home.settings.protocol)),
         log_text("app", node->driver->app_name), log_u64("height", height_of(node)),
         log_u64("peer_port", ingot_node_peer_port(node)),
         log_u64("client_port", ingot_node_client_port(node)));

@@ -54,5 +54,6 @@ struct node_driver {
 };
 
 extern const struct node_driver_operations node_hotstuff;
+extern const struct node_driver_operations broadcast_node;
 
 #endif

@@ -11,6 +11,7 @@
 
 #include <ingot/app.h>
 
+#include "broadcast/message.h"
 #include "config/genesis.h"
 #include "config/settings.h"
 #include "node/attestor.h"
@@ -68,6 +69,9 @@ struct rpc_status {
     uint64_t timeouts; /* views that ended by our own deadline, since the start */
     uint64_t attested; /* statements with an attestation */
     uint64_t attest_pending;
+    /* Of a node that broadcasts payloads without a chain: */
+    uint64_t deliveries; /* since the start */
+    uint32_t open_rounds;
 };
 
 /* A connected peer, as net_info shows it. */
@@ -82,6 +86,24 @@ struct rpc_peer {
     uint64_t bytes_received;
     uint64_t bytes_sent;
     uint64_t queue_bytes;
+};
+
+/* How far a payload has come that is broadcast without a chain. */
+enum rpc_broadcast_state {
+    RPC_BROADCAST_PENDING,
+    RPC_BROADCAST_DELIVERED, /* here; where there are attestations, its attestation is durable */
+    RPC_BROADCAST_REJECTED,  /* for good; `why` says so */
+    RPC_BROADCAST_TIMED_OUT  /* the protocol has given up; it may be delivered all the same */
+};
+
+struct rpc_broadcast {
+    enum rpc_broadcast_state state;
+    struct broadcast_id id;
+    struct broadcast_digest digest; /* of the payload */
+    char why[200];                  /* REJECTED: a sentence */
+    bool has_payload;
+    struct ingot_buffer payload;     /* DELIVERED, where it is known and in no attestation */
+    struct ingot_buffer attestation; /* DELIVERED: the JSON object, empty where there is none */
 };
 
 /*
@@ -131,6 +153,18 @@ struct rpc_backend {
      * control returns to the loop. */
     const struct validator_set *(*validators)(void *context, uint64_t epoch);
 
+    /*
+     * Where payloads are broadcast without a chain, else NULL. Begins to broadcast a payload under
+     * an id, both borrowed for the call, or finds it: `broadcast`, empty at the start, says how far
+     * it is, and its buffers are the caller's. What is PENDING ends later with rpc_broadcast_ended.
+     */
+    void (*broadcast_submit)(void *context, const struct broadcast_id *id,
+                             struct ingot_slice payload, struct rpc_broadcast *broadcast);
+    /* The same without beginning anything; `digest` may be NULL, for any. False: nothing of this id
+     * is known here. */
+    bool (*broadcast_find)(void *context, const struct broadcast_id *id,
+                           const struct broadcast_digest *digest, struct rpc_broadcast *broadcast);
+
     /* Fills up to `peers_max` and returns how many. */
     uint32_t (*peers)(void *context, struct rpc_peer *peers, uint32_t peers_max);
 
@@ -175,6 +209,9 @@ void rpc_committed(struct rpc *rpc, const struct block *block, const struct exec
 void rpc_attested(struct rpc *rpc, const struct statement_id *id, struct ingot_slice json);
 /* There will be none: validators with too much power have declined. */
 void rpc_attest_refused(struct rpc *rpc, const struct statement_id *id);
+/* A broadcast is DELIVERED or TIMED_OUT: answers the clients that wait for it. */
+void rpc_broadcast_ended(struct rpc *rpc, const struct broadcast_id *id,
+                         const struct broadcast_digest *digest);
 
 /* What the listener itself counts; part of /metrics. */
 void rpc_get_counters(const struct rpc *rpc, struct metrics_rpc *counters);

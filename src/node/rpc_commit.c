@@ -235,7 +235,9 @@ void rpc_waiters_expire(struct rpc *rpc)
     struct rpc_waiter *waiter;
     while ((waiter = rpc->waiters.oldest) != NULL && waiter->deadline_ms <= now_ms) {
         rpc_waiters_remove(&rpc->waiters, waiter);
-        if (waiter->height > 0) {
+        if (rpc->identity.protocol != SETTINGS_PROTOCOL_HOTSTUFF) {
+            rpc_broadcast_expire(waiter->call);
+        } else if (waiter->height > 0) {
             rpc_call_error_format(
                 waiter->call, RPC_ERROR_INTERNAL,
                 "timed out waiting for the attestation: tx is committed at height "

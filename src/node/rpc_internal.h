@@ -10,6 +10,7 @@
  *   rpc_commit.c      methods that wait for a commit, and for an attestation
  *   rpc_node.c        methods about the node: status, net_info, genesis, validators
  *   rpc_block.c       method block
+ *   rpc_broadcast.c   methods about payloads that are broadcast without a chain
  *   rpc_waiters.c     calls that wait, by what they wait for
  *   rpc_json.c        how values are written
  *
@@ -42,13 +43,14 @@
 struct rpc_connection;
 struct rpc_exchange;
 
-/* A broadcast_tx_commit or broadcast_tx_attest that waits: part of its call. */
+/* A broadcast_tx_commit, broadcast_tx_attest or broadcast_submit that waits: part of its call. */
 struct rpc_waiter {
     bool is_waiting;
     bool wants_attestation;
     uint64_t height; /* of the commit, once it waits for the attestation; else 0 */
     struct rpc_call *call;
-    uint8_t key[32]; /* SHA-256 of the transaction; for the attestation the statement's id */
+    uint8_t key[32]; /* names what it waits for: SHA-256 of the transaction; for the attestation the
+                        statement's id; SHA-256 of a broadcast's id and digest */
     uint64_t deadline_ms;
     struct rpc_waiter *bucket_next;
     struct rpc_waiter *older; /* all waiters in the order of their deadlines */
@@ -74,6 +76,8 @@ struct rpc_call {
     struct rpc_waiter waiter;
     struct ingot_check_response check; /* of the waiter's transaction */
     struct ingot_buffer committed;     /* what its answer begins with, once it is committed */
+    struct broadcast_id broadcast_id;  /* of the payload that it waits for, and its digest */
+    struct broadcast_digest broadcast_digest;
 };
 
 /* One HTTP request that asks for method calls. */
@@ -159,8 +163,8 @@ void rpc_add_timer(struct event *event, uint64_t wait_ms);
 
 /* rpc_methods.c */
 
-/* Which nodes answer a method: all, or those that run the replicated log. */
-enum rpc_scope { RPC_ANY, RPC_LOG };
+/* Which nodes answer a method: all, those that run the replicated log, or those that do not. */
+enum rpc_scope { RPC_ANY, RPC_LOG, RPC_BROADCAST };
 
 struct rpc_method {
     enum rpc_scope scope;
@@ -202,6 +206,12 @@ void rpc_method_validators(struct rpc_call *call, const struct rpc_argument *arg
 
 /* rpc_block.c */
 void rpc_method_block(struct rpc_call *call, const struct rpc_argument *arguments);
+
+/* rpc_broadcast.c */
+void rpc_method_broadcast_get(struct rpc_call *call, const struct rpc_argument *arguments);
+void rpc_method_broadcast_submit(struct rpc_call *call, const struct rpc_argument *arguments);
+/* Nothing has come of it in time. */
+void rpc_broadcast_expire(struct rpc_call *call);
 
 /* rpc_waiters.c */
 void rpc_waiters_init(struct rpc_waiters *waiters, uint32_t count_max);

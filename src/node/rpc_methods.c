@@ -298,6 +298,12 @@ const struct rpc_method rpc_methods[] = {
       {"prove", RPC_ARGUMENT_FLAG, false}},
      run_abci_query},
     {RPC_LOG, "block", 1, {{"height", RPC_ARGUMENT_INTEGER, false}}, rpc_method_block},
+    {RPC_BROADCAST, "broadcast_get", 1, {{"id", RPC_ARGUMENT_HEX, true}}, rpc_method_broadcast_get},
+    {RPC_BROADCAST,
+     "broadcast_submit",
+     2,
+     {{"payload", RPC_ARGUMENT_BASE64, true}, {"id", RPC_ARGUMENT_HEX, false}},
+     rpc_method_broadcast_submit},
     {RPC_LOG, "broadcast_tx_async", TX_RULES, run_broadcast_tx_async},
     {RPC_LOG, "broadcast_tx_attest", TX_RULES, rpc_method_broadcast_tx_attest},
     {RPC_LOG, "broadcast_tx_commit", TX_RULES, rpc_method_broadcast_tx_commit},
@@ -340,6 +346,8 @@ bool rpc_method_is_served(const struct rpc *rpc, const struct rpc_method *method
         return true;
     case RPC_LOG:
         return rpc->identity.protocol == SETTINGS_PROTOCOL_HOTSTUFF;
+    case RPC_BROADCAST:
+        return rpc->identity.protocol != SETTINGS_PROTOCOL_HOTSTUFF;
     }
     return false;
 }

@@ -116,23 +116,15 @@ static json_t *signing_text(const struct rpc_status *status)
                                  (unsigned long long)status->watermark.view));
 }
 
-/* What this dialect has no field for. */
-static json_t *ingot_info(const struct rpc *rpc, const struct rpc_status *status)
+static void set_log_info(json_t *info, const struct rpc *rpc, const struct rpc_status *status)
 {
-    json_t *info = rpc_json(json_object());
-    rpc_json_set(info, "version", json_c_text(rpc->identity.program_version));
-    rpc_json_set(info, "app", json_c_text(rpc->identity.app_name));
-    rpc_json_set(info, "genesis_hash", rpc_json_hash(&rpc->identity.genesis_block->hash));
     rpc_json_set(info, "epoch", rpc_json_u64(status->epoch));
     rpc_json_set(info, "view", rpc_json_u64(status->view));
     rpc_json_set(info, "leader", rpc_json_address(&status->leader));
     rpc_json_set(info, "is_leader", rpc_json(json_boolean(status->is_leader)));
-    rpc_json_set(info, "is_member", rpc_json(json_boolean(status->is_member)));
-    rpc_json_set(info, "signing", signing_text(status));
     rpc_json_set(info, "high_qc_view", rpc_json_u64(status->high_qc_view));
     rpc_json_set(info, "locked_view", rpc_json_u64(status->locked_view));
     rpc_json_set(info, "uncommitted_blocks", rpc_json_u64(status->uncommitted_blocks));
-    rpc_json_set(info, "peers", rpc_json_u64(status->peers));
     rpc_json_set(info, "committed_txs", rpc_json_u64(status->committed_transactions));
     rpc_json_set(info, "mempool_txs", rpc_json_u64(status->mempool_transactions));
     rpc_json_set(info, "mempool_bytes", rpc_json_u64(status->mempool_bytes));
@@ -140,6 +132,31 @@ static json_t *ingot_info(const struct rpc *rpc, const struct rpc_status *status
     if (rpc->backend.find_attestation != NULL) {
         rpc_json_set(info, "attested", rpc_json_u64(status->attested));
         rpc_json_set(info, "attest_pending", rpc_json_u64(status->attest_pending));
+    }
+}
+
+static void set_broadcast_info(json_t *info, const struct rpc_status *status)
+{
+    rpc_json_set(info, "deliveries", rpc_json_u64(status->deliveries));
+    rpc_json_set(info, "open_rounds", rpc_json_u64(status->open_rounds));
+}
+
+/* What this dialect has no field for. */
+static json_t *ingot_info(const struct rpc *rpc, const struct rpc_status *status)
+{
+    const enum settings_protocol protocol = rpc->identity.protocol;
+    json_t *info = rpc_json(json_object());
+    rpc_json_set(info, "version", json_c_text(rpc->identity.program_version));
+    rpc_json_set(info, "protocol", json_c_text(settings_protocol_name(protocol)));
+    rpc_json_set(info, "app", json_c_text(rpc->identity.app_name));
+    rpc_json_set(info, "genesis_hash", rpc_json_hash(&rpc->identity.genesis_block->hash));
+    rpc_json_set(info, "is_member", rpc_json(json_boolean(status->is_member)));
+    rpc_json_set(info, "signing", signing_text(status));
+    rpc_json_set(info, "peers", rpc_json_u64(status->peers));
+    if (protocol == SETTINGS_PROTOCOL_HOTSTUFF) {
+        set_log_info(info, rpc, status);
+    } else {
+        set_broadcast_info(info, status);
     }
     rpc_json_set(info, "durable", rpc_json(json_boolean(rpc->identity.durable)));
     return info;

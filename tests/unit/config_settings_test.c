@@ -53,9 +53,10 @@ static void mistakes_are_named_with_line_and_expectation(void **state)
         {"[node]\napp = sql\n",
          "config.ini:2: [node] app: expected genesis or kv or null or signing, found 'sql'", "",
          "bad choice"},
-        {"[node]\nprotocol = gossip\n",
-         "config.ini:2: [node] protocol: not available in this version; expected hotstuff", "",
-         "protocol of a later version"},
+        {"[node]\nprotocol = pbft\n",
+         "config.ini:2: [node] protocol: expected hotstuff or quorum-broadcast or gossip, found "
+         "'pbft'",
+         "", "no protocol of this program"},
         {"[signing]\npayload_bytes_max = 65537\n",
          "config.ini:2: [signing] payload_bytes_max: expected a whole number from 0 to 65536, "
          "found "

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,7 +20,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
-#include "storage/lmdb_internal.h"
+#include "storage/folder.h"
 
 static pthread_mutex_t open_folders_mutex = PTHREAD_MUTEX_INITIALIZER;
 static struct store_folder *open_folders;

@@ -1,0 +1,51 @@
+/*
+ * The signing callback of quorum broadcast: our COMMIT carries our signature over the statement
+ * (genesis, genesis set, id, digest of the payload; height 0, time 0), those of others are verified
+ * before they count, and a quorum's make one attestation, which goes to the signatures file.
+ *
+ * An id for which there is an attestation stands for its payload: another payload under it is
+ * refused, whoever its originator is. What was said in rounds that did not end is forgotten with
+ * the process.
+ */
+#ifndef INGOT_NODE_QUORUM_SIGNING_H
+#define INGOT_NODE_QUORUM_SIGNING_H
+
+#include "broadcast/callbacks.h"
+#include "config/genesis.h"
+#include "node/signed_records.h"
+#include "wire/crypto.h"
+
+struct quorum_signing_options {
+    const char *path;                       /* of the signatures file; borrowed for the call */
+    const struct genesis *genesis;          /* borrowed */
+    const struct validator_set *set;        /* the genesis set; borrowed */
+    const struct crypto_scheme *scheme;     /* borrowed */
+    const struct crypto_secret_key *secret; /* NULL: an observer, which signs nothing; borrowed */
+    uint64_t payload_bytes_max;             /* of what we sign */
+};
+
+struct quorum_signing;
+
+/* INGOT_OK, or the error of signed_records_open with a sentence in `why`. */
+INGOT_MUST_USE enum ingot_error quorum_signing_open(const struct quorum_signing_options *options,
+                                                    struct quorum_signing **signing, char *why,
+                                                    size_t why_size);
+/* NULL is fine. */
+void quorum_signing_close(struct quorum_signing *signing);
+
+struct broadcast_callbacks quorum_signing_callbacks(struct quorum_signing *signing);
+
+/* Why the last start was refused: a sentence. Borrowed. */
+const char *quorum_signing_why(const struct quorum_signing *signing);
+
+/*
+ * Makes what `committed` has written durable: due before a delivery is reported. As
+ * signed_records_sync; after INGOT_ERROR_NO_SPACE no round ends until a later call has succeeded.
+ */
+INGOT_MUST_USE enum ingot_error quorum_signing_sync(struct quorum_signing *signing);
+
+struct signed_records *quorum_signing_records(struct quorum_signing *signing);
+/* Signatures over statements. */
+const struct crypto_counters *quorum_signing_counters(const struct quorum_signing *signing);
+
+#endif
