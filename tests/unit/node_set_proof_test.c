@@ -134,6 +134,13 @@ static void the_newest_change_waits_for_its_certificate(void **state)
     /* The safety record is still that of genesis, and the change has no child. */
     assert_proves(0, 1, ROOM);
     assert_nothing(1);
+    /* A certificate of an earlier phase is none of the change. */
+    struct qc *precommit = samples_qc(&chain.epochs[1], 7, chain.tip->view + 1, chain.tip->view,
+                                      &chain.tip->hash, PHASE_PRECOMMIT);
+    ledger_put_safety(chain.world->ledger, &(struct core_safety){.high_qc = precommit});
+    world_sync(chain.world);
+    qc_unref(precommit);
+    assert_nothing(1);
     checkpoint_chain_finish(&chain);
     assert_proves(0, 2, ROOM);
     assert_proves(1, 1, ROOM);
