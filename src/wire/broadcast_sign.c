@@ -75,8 +75,8 @@ bool wire_broadcast_sign(struct wire_signer *signer, const struct validator_set 
         return false;
     }
     uint8_t preimage[WIRE_BROADCAST_PREIMAGE_BYTES];
-    const struct ingot_slice bytes = ingot_slice_of(preimage, sizeof preimage);
     wire_broadcast_preimage(&signer->chain, &set->hash, message, preimage);
+    const struct ingot_slice bytes = ingot_slice_of(preimage, sizeof preimage);
     signer->counters.signatures++;
     signer->scheme->sign(signer->secret, bytes, &message->signature);
     crypto_blake2b(bytes, &message->name);
@@ -96,8 +96,8 @@ enum reject wire_broadcast_verify(const struct crypto_scheme *scheme,
         return REJECT_NOT_A_MEMBER;
     }
     uint8_t preimage[WIRE_BROADCAST_PREIMAGE_BYTES];
-    const struct ingot_slice bytes = ingot_slice_of(preimage, sizeof preimage);
     wire_broadcast_preimage(chain, &set->hash, message, preimage);
+    const struct ingot_slice bytes = ingot_slice_of(preimage, sizeof preimage);
     if (counters != NULL) {
         counters->verifications++;
     }
