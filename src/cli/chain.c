@@ -8,6 +8,8 @@
 #include <stdlib.h>
 
 #define CALL_TIMEOUT_MS 15000
+/* The answer's code for an epoch whose set has not been changed. */
+#define NOT_CHANGED 1
 
 enum ingot_exit chain_genesis(struct client *client, struct genesis *genesis)
 {
@@ -28,13 +30,26 @@ enum ingot_exit chain_genesis(struct client *client, struct genesis *genesis)
     return error == INGOT_OK ? INGOT_EXIT_OK : command_fail(INGOT_EXIT_FAILURE, "%s", why);
 }
 
+static enum ingot_exit parse_page(struct ingot_slice json, uint64_t first_epoch,
+                                  const uint8_t genesis_sha256[32], struct set_proof *page)
+{
+    char why[512];
+    if (set_proof_parse(json, genesis_sha256, page, why, sizeof why) != INGOT_OK)
+        return command_fail(INGOT_EXIT_FAILURE, "the node's validator sets: %s", why);
+    if (page->change_count == 0 || page->first_epoch == first_epoch)
+        return INGOT_EXIT_OK;
+    return command_fail(INGOT_EXIT_FAILURE,
+                        "the node's validator sets: expected those from epoch %" PRIu64
+                        " on, found epoch %" PRIu64,
+                        first_epoch, page->first_epoch);
+}
+
 /* One answer: the changes from an epoch on, as many as the node likes to give; none if it has
  * none. */
 static enum ingot_exit read_page(struct client *client, uint64_t first_epoch,
                                  const uint8_t genesis_sha256[32], struct set_proof *page)
 {
     char number[24];
-    char why[512];
     json_t *result = NULL;
     struct ingot_buffer value = {0};
     enum ingot_exit code = INGOT_EXIT_OK;
@@ -45,17 +60,12 @@ static enum ingot_exit read_page(struct client *client, uint64_t first_epoch,
                                         ingot_slice_of(number, (size_t)size)),
                     CALL_TIMEOUT_MS, &result) != CLIENT_OK)
         return command_fail(INGOT_EXIT_FAILURE, "%s", client->why);
-    if (client_u64(result, "response.code") != 0 || !client_bytes(result, "response.value", &value))
+    const uint64_t answer = client_u64(result, "response.code");
+    if (answer != NOT_CHANGED && (answer != 0 || !client_bytes(result, "response.value", &value)))
         code = command_fail(INGOT_EXIT_FAILURE, "the node does not show its validator sets: %s",
                             client_text(result, "response.log"));
-    else if (set_proof_parse(ingot_buffer_slice(&value), genesis_sha256, page, why, sizeof why) !=
-             INGOT_OK)
-        code = command_fail(INGOT_EXIT_FAILURE, "the node's validator sets: %s", why);
-    else if (page->change_count > 0 && page->first_epoch != first_epoch)
-        code = command_fail(INGOT_EXIT_FAILURE,
-                            "the node's validator sets: expected those from epoch %" PRIu64
-                            " on, found epoch %" PRIu64,
-                            first_epoch, page->first_epoch);
+    else if (answer != NOT_CHANGED)
+        code = parse_page(ingot_buffer_slice(&value), first_epoch, genesis_sha256, page);
     ingot_buffer_deinit(&value);
     json_decref(result);
     if (code != INGOT_EXIT_OK)

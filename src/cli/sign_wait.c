@@ -84,16 +84,34 @@ static void note(struct wait *wait, const char *why)
     (void)snprintf(wait->why, sizeof wait->why, "%s", why);
 }
 
+static size_t count_of(const json_t *object, const char *name)
+{
+    return json_array_size(client_member(object, name));
+}
+
+static void note_pending(struct wait *wait, const json_t *object)
+{
+    (void)snprintf(wait->why, sizeof wait->why,
+                   "committed at height %llu, signed by %zu validators with power %llu of the %llu "
+                   "that a quorum takes, declined by %zu",
+                   (unsigned long long)client_u64(object, "height"), count_of(object, "signed"),
+                   (unsigned long long)client_u64(object, "power"),
+                   (unsigned long long)client_u64(object, "quorum"), count_of(object, "declined"));
+}
+
 /* An attestation, or an object that says how far it is. */
 static enum progress take_json(struct wait *wait, const json_t *object)
 {
     char why[256];
     if (json_is_true(client_member(object, "pending"))) {
-        char text[128];
-        (void)snprintf(text, sizeof text, "committed at height %llu, its attestation is pending",
-                       (unsigned long long)client_u64(object, "height"));
-        note(wait, text);
+        note_pending(wait, object);
         return PROGRESS_WAITS;
+    }
+    if (json_is_true(client_member(object, "refused"))) {
+        note_pending(wait, object);
+        (void)command_fail(INGOT_EXIT_FAILURE, "declined: %s, so there is no attestation",
+                           wait->why);
+        return PROGRESS_FAILED;
     }
     char *text = json_dumps(object, JSON_COMPACT);
     const enum ingot_error error =
