@@ -60,10 +60,12 @@ static void dump_live(const struct quorum_broadcast *broadcast, const struct rou
             broadcast_dump_message(live->commits[i], out);
         }
     } else {
+        broadcast_dump_message(live->own_prepare, out);
         broadcast_dump_message(live->own_commit, out);
         ingot_buffer_append(out, live->prepared.bits, sizeof live->prepared.bits);
         ingot_buffer_append(out, live->committed.bits, sizeof live->committed.bits);
     }
+    ingot_buffer_append(out, live->returned.bits, sizeof live->returned.bits);
     ingot_buffer_append_u8(out, live->said_prepare);
     ingot_buffer_append_u8(out, live->said_commit);
     ingot_buffer_append_u8(out, live->failed);

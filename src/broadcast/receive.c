@@ -222,6 +222,9 @@ enum broadcast_reject round_receive(struct quorum_broadcast *broadcast,
         return reject;
     }
     struct round *round = round_find(broadcast, message->originator, &message->id);
+    if (round != NULL && round->live != NULL && message->kind == BROADCAST_COMMIT) {
+        member_remove(&round->live->returned, message->sender);
+    }
     if (round != NULL && round->place == ROUND_FINISHED) {
         return take_late(broadcast, round, event);
     }

@@ -20,14 +20,21 @@ void round_begin_repeats(const struct quorum_broadcast *broadcast, struct round 
 
 /* --- What we have to show. --- */
 
-/* Our votes, as they were signed. Returns their number. */
+/*
+ * Our votes, as they were signed. Returns their number. Of a finished round the COMMIT does, but
+ * for who knows nothing of the round: should others have lost their memory too, then PREPAREs are
+ * what their COMMITs begin with again.
+ */
 static uint32_t own_votes(const struct quorum_broadcast *broadcast, const struct round *round,
-                          struct broadcast_message *votes[2])
+                          bool is_anew, struct broadcast_message *votes[2])
 {
     const struct live_round *live = round->live;
     const uint32_t own = broadcast->config.own;
     uint32_t count = 0;
     if (round->place == ROUND_FINISHED) {
+        if (live->own_prepare != NULL && is_anew) {
+            votes[count++] = live->own_prepare;
+        }
         if (live->own_commit != NULL) {
             votes[count++] = live->own_commit;
         }
@@ -52,13 +59,14 @@ static size_t weight(const struct broadcast_message *message)
 static size_t show(struct quorum_broadcast *broadcast, const struct round *round,
                    enum broadcast_target target, uint32_t to, bool with_payload)
 {
+    const bool is_anew = target == BROADCAST_TO_MEMBER && member_has(&round->live->returned, to);
     struct broadcast_message *votes[2];
     size_t bytes = 0;
     if (with_payload && round->live->pre_prepare != NULL) {
         bytes += weight(round->live->pre_prepare);
         broadcast_effect_send(broadcast->out, target, to, round->live->pre_prepare);
     }
-    const uint32_t count = own_votes(broadcast, round, votes);
+    const uint32_t count = own_votes(broadcast, round, is_anew, votes);
     for (uint32_t i = 0; i < count; i++) {
         bytes += weight(votes[i]);
         broadcast_effect_send(broadcast->out, target, to, votes[i]);
@@ -200,21 +208,30 @@ void round_tick(struct quorum_broadcast *broadcast)
     }
 }
 
-/* --- A peer is back: what it lacks is due at once, for as long as if it had just happened. --- */
+/*
+ * --- A peer is back: what it lacks is due at once, for as long as if it had just happened. Of
+ * rounds that are still said again it may lack all, whatever it has said before: it may have lost
+ * its memory, and then it does not know that it could ask. ---
+ */
 
 static bool make_due(struct quorum_broadcast *broadcast, const struct round_list *list,
                      uint32_t member)
 {
     bool is_any = false;
     for (struct round *round = list->first; round != NULL; round = round->later) {
+        struct live_round *live = round->live;
+        const uint64_t give_up_ms = live->give_up_ms;
+        const bool had_commit = member != BROADCAST_NONE && tally_has_commit(round, member);
+        if (member != BROADCAST_NONE && broadcast->now_ms < give_up_ms) {
+            member_add(&live->returned, member);
+        }
         const bool concerns = member == BROADCAST_NONE ? is_wanting(broadcast, round)
                                                        : !tally_has_commit(round, member);
         if (concerns) {
-            const uint64_t give_up_ms = round->live->give_up_ms;
             round_begin_repeats(broadcast, round);
-            round->live->repeat_at_ms = broadcast->now_ms;
-            if (round_is_open(round)) {
-                round->live->give_up_ms = give_up_ms;
+            live->repeat_at_ms = broadcast->now_ms;
+            if (round_is_open(round) || had_commit) {
+                live->give_up_ms = give_up_ms;
             }
             is_any = true;
         }

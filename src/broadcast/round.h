@@ -59,10 +59,14 @@ struct live_round {
     /* OPEN: one PREPARE and one COMMIT of each member, or NULL; the first one counts. */
     struct broadcast_message **prepares;
     struct broadcast_message **commits;
-    struct broadcast_message *own_commit; /* FINISHED: or NULL */
-    struct member_bits prepared;          /* FINISHED: who said PREPARE or COMMIT for what was */
-    struct member_bits committed;         /* delivered, so has the payload; who said COMMIT */
-    bool said_prepare;                    /* it has left, and may not be back yet */
+    struct broadcast_message *own_prepare; /* FINISHED: for what was delivered, or NULL */
+    struct broadcast_message *own_commit;  /* FINISHED: or NULL */
+    struct member_bits prepared;           /* FINISHED: who said PREPARE or COMMIT for what was */
+    struct member_bits committed;          /* delivered, so has the payload; who said COMMIT */
+    /* Who has connected anew since its COMMIT came: it may have lost its memory, and is shown all
+     * until it says COMMIT again. */
+    struct member_bits returned;
+    bool said_prepare; /* it has left, and may not be back yet */
     bool said_commit;
     uint8_t failed;        /* callbacks that failed since the last tick */
     uint64_t give_up_ms;   /* OPEN: abandoned then; FINISHED: not said again any more */
@@ -156,6 +160,7 @@ void round_table_deinit(struct quorum_broadcast *broadcast);
 
 bool member_has(const struct member_bits *bits, uint32_t member);
 void member_add(struct member_bits *bits, uint32_t member);
+void member_remove(struct member_bits *bits, uint32_t member);
 /* A quorum has said COMMIT for it. Of an open round. */
 bool tally_is_committed(const struct quorum_broadcast *broadcast, const struct round *round,
                         const struct broadcast_digest *digest);
@@ -163,7 +168,7 @@ bool tally_is_committed(const struct quorum_broadcast *broadcast, const struct r
 bool tally_is_prepared(const struct quorum_broadcast *broadcast, const struct round *round,
                        const struct broadcast_digest *digest);
 /* Has this member said anything for it, so that it has the payload? Of an open or finished round.
- */
+ * Not if it may have forgotten, here and below. */
 bool tally_has_payload(const struct round *round, uint32_t member,
                        const struct broadcast_digest *digest);
 /* Have we this member's COMMIT? */

@@ -173,6 +173,7 @@ static void free_live(const struct quorum_broadcast *broadcast, struct round *ro
     if (round->live != NULL) {
         free_votes(broadcast, round->live);
         broadcast_message_unref(round->live->pre_prepare);
+        broadcast_message_unref(round->live->own_prepare);
         broadcast_message_unref(round->live->own_commit);
         free(round->live);
         round->live = NULL;
@@ -280,6 +281,10 @@ void round_finish(struct quorum_broadcast *broadcast, struct round *round)
             broadcast_digest_equal(&live->commits[i]->digest, &round->delivered.digest)) {
             member_add(&live->committed, i);
         }
+    }
+    if (own != BROADCAST_NONE && live->prepares[own] != NULL &&
+        broadcast_digest_equal(&live->prepares[own]->digest, &round->delivered.digest)) {
+        live->own_prepare = broadcast_message_ref(live->prepares[own]);
     }
     if (own != BROADCAST_NONE && member_has(&live->committed, own)) {
         live->own_commit = broadcast_message_ref(live->commits[own]);

@@ -14,6 +14,11 @@ void member_add(struct member_bits *bits, uint32_t member)
     bits->bits[member / 8] = (uint8_t)(bits->bits[member / 8] | 1U << (member % 8));
 }
 
+void member_remove(struct member_bits *bits, uint32_t member)
+{
+    bits->bits[member / 8] = (uint8_t)(bits->bits[member / 8] & ~(1U << (member % 8)));
+}
+
 static bool is_for(const struct broadcast_message *vote, const struct broadcast_digest *digest)
 {
     return vote != NULL && broadcast_digest_equal(&vote->digest, digest);
@@ -49,6 +54,9 @@ bool tally_has_payload(const struct round *round, uint32_t member,
                        const struct broadcast_digest *digest)
 {
     const struct live_round *live = round->live;
+    if (member_has(&live->returned, member)) {
+        return false;
+    }
     return round->place == ROUND_FINISHED
                ? member_has(&live->prepared, member)
                : is_for(live->prepares[member], digest) || is_for(live->commits[member], digest);
@@ -57,6 +65,9 @@ bool tally_has_payload(const struct round *round, uint32_t member,
 bool tally_has_commit(const struct round *round, uint32_t member)
 {
     const struct live_round *live = round->live;
+    if (member_has(&live->returned, member)) {
+        return false;
+    }
     return round->place == ROUND_FINISHED ? member_has(&live->committed, member)
                                           : live->commits[member] != NULL;
 }

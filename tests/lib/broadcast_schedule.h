@@ -5,7 +5,8 @@
  * broadcast_rules.h at each step, and these at the end:
  *
  * - a payload whose originator is correct is delivered by every correct member, as it was;
- * - what one correct member delivers, all deliver.
+ * - what one correct member has delivered, and not forgotten, all deliver (not with RESTARTS and
+ * lies together, which are more faults than the protocol is made for: there nobody disagrees).
  */
 #ifndef INGOT_TESTS_BROADCAST_SCHEDULE_H
 #define INGOT_TESTS_BROADCAST_SCHEDULE_H

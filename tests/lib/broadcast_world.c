@@ -126,7 +126,6 @@ static void bring_up(struct broadcast_world *world, uint32_t number)
     node->member = broadcast_member_new(&world->network, number, &callbacks);
     node->member->rules.is_prompt = !world->options.not_prompt;
     node->member->now_ms = world->now_ms;
-    node->lives++;
 }
 
 void broadcast_world_init(struct broadcast_world *world,
@@ -149,6 +148,7 @@ void broadcast_world_deinit(struct broadcast_world *world)
         broadcast_member_free(world->nodes[i].member);
         free(world->nodes[i].chosen.items);
         free(world->nodes[i].delivered.items);
+        free(world->nodes[i].remembers.items);
     }
     broadcast_parcels_deinit(&world->flying);
     broadcast_network_deinit(&world->network);
@@ -178,10 +178,17 @@ static void check_agreement(struct broadcast_world *world, uint32_t number,
     }
 }
 
-static bool same_delivery(const struct broadcast_delivery *a, const struct broadcast_delivery *b)
+static bool is_among(const struct broadcast_deliveries *deliveries,
+                     const struct broadcast_delivery *one)
 {
-    return a->originator == b->originator && broadcast_id_equal(&a->id, &b->id) &&
-           broadcast_digest_equal(&a->digest, &b->digest);
+    for (uint32_t i = 0; i < deliveries->count; i++) {
+        const struct broadcast_delivery *other = &deliveries->items[i];
+        if (one->originator == other->originator && broadcast_id_equal(&one->id, &other->id) &&
+            broadcast_digest_equal(&one->digest, &other->digest)) {
+            return true;
+        }
+    }
+    return false;
 }
 
 static void collect_deliveries(struct broadcast_world *world, uint32_t number)
@@ -189,11 +196,8 @@ static void collect_deliveries(struct broadcast_world *world, uint32_t number)
     struct broadcast_node *node = &world->nodes[number];
     struct broadcast_deliveries *now = &node->member->delivered;
     for (uint32_t i = 0; i < now->count; i++) {
-        bool is_known = false;
-        for (uint32_t k = 0; k < node->delivered.count; k++) {
-            is_known |= same_delivery(&node->delivered.items[k], &now->items[i]);
-        }
-        if (is_known && node->lives == 1) {
+        const bool is_known = is_among(&node->delivered, &now->items[i]);
+        if (is_among(&node->remembers, &now->items[i])) {
             violate(world, "node %u delivers twice", number);
         }
         check_agreement(world, number, &now->items[i]);
@@ -202,6 +206,7 @@ static void collect_deliveries(struct broadcast_world *world, uint32_t number)
         if (!is_known) {
             broadcast_deliveries_add(&node->delivered, &now->items[i]);
         }
+        broadcast_deliveries_add(&node->remembers, &now->items[i]);
     }
     now->count = 0;
 }
@@ -337,6 +342,19 @@ void broadcast_world_crash(struct broadcast_world *world, uint32_t node)
     say(world, "%u goes down", node);
     broadcast_member_free(world->nodes[node].member);
     world->nodes[node].member = NULL;
+    world->nodes[node].remembers.count = 0;
+}
+
+/* What was on its way by its old channels. */
+static void lose_channels(struct broadcast_world *world, uint32_t node)
+{
+    for (uint32_t i = 0; i < world->flying.count;) {
+        if (world->flying.items[i].from == node || world->flying.items[i].to == node) {
+            broadcast_world_lose(world, i);
+        } else {
+            i++;
+        }
+    }
 }
 
 void broadcast_world_restart(struct broadcast_world *world, uint32_t node, bool forgets)
@@ -346,6 +364,7 @@ void broadcast_world_restart(struct broadcast_world *world, uint32_t node, bool 
         world->nodes[node].chosen.count = 0;
     }
     say(world, "%u comes back", node);
+    lose_channels(world, node);
     bring_up(world, node);
     for (uint32_t i = 0; i < world->network.nodes; i++) {
         if (i == node || world->nodes[i].member == NULL) {
@@ -398,6 +417,13 @@ const struct broadcast_delivery *broadcast_world_delivered(const struct broadcas
 {
     return broadcast_deliveries_find(&world->nodes[node].delivered, originator,
                                      ingot_slice_of_text(id));
+}
+
+bool broadcast_world_remembers(const struct broadcast_world *world, uint32_t node,
+                               uint32_t originator, const char *id)
+{
+    return broadcast_deliveries_find(&world->nodes[node].remembers, originator,
+                                     ingot_slice_of_text(id)) != NULL;
 }
 
 uint32_t broadcast_world_delivered_count(const struct broadcast_world *world, uint32_t originator,

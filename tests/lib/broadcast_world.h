@@ -37,7 +37,7 @@ struct broadcast_node {
     bool is_liar;                          /* nobody runs there; the test speaks for it */
     struct broadcast_deliveries chosen;    /* durable: what it has said PREPARE for */
     struct broadcast_deliveries delivered; /* durable: each once */
-    uint32_t lives;
+    struct broadcast_deliveries remembers; /* those of this life */
 };
 
 struct broadcast_world {
@@ -79,7 +79,8 @@ void broadcast_world_inject_to_all(struct broadcast_world *world, uint32_t from,
 void broadcast_world_pass(struct broadcast_world *world, uint64_t ms);
 
 void broadcast_world_crash(struct broadcast_world *world, uint32_t node);
-/* Up again, with new channels to all. `forgets`: its durable choices are gone too. */
+/* Up again, with new channels to all: what was on its way by the old ones is lost. `forgets`: its
+ * durable choices are gone too. */
 void broadcast_world_restart(struct broadcast_world *world, uint32_t node, bool forgets);
 
 /* All that flies arrives, in order, and what follows from it. No time passes. */
@@ -91,6 +92,9 @@ void broadcast_world_settle(struct broadcast_world *world, uint64_t ms);
 const struct broadcast_delivery *broadcast_world_delivered(const struct broadcast_world *world,
                                                            uint32_t node, uint32_t originator,
                                                            const char *id);
+/* Has it delivered it since it came up last? */
+bool broadcast_world_remembers(const struct broadcast_world *world, uint32_t node,
+                               uint32_t originator, const char *id);
 /* How many nodes that are up have delivered it. */
 uint32_t broadcast_world_delivered_count(const struct broadcast_world *world, uint32_t originator,
                                          const char *id);

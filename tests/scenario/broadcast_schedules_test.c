@@ -103,6 +103,7 @@ static const struct broadcast_schedule gossip_crashes = {.is_gossip = true,
 static const struct broadcast_schedule loss = {.trouble = BROADCAST_TROUBLE_LOSS};
 static const struct broadcast_schedule crashes = {.trouble = BROADCAST_TROUBLE_CRASHES};
 static const struct broadcast_schedule lies = {.trouble = BROADCAST_TROUBLE_LIES};
+static const struct broadcast_schedule restarts = {.trouble = BROADCAST_TROUBLE_RESTARTS};
 static const struct broadcast_schedule forgets = {.trouble = BROADCAST_TROUBLE_FORGETS};
 
 #define SCHEDULES(name, schedule)                                                                  \
@@ -119,6 +120,7 @@ int main(void)
         SCHEDULES("all_deliver_once_whatever_is_lost", loss),
         SCHEDULES("all_others_deliver_once_though_a_third_is_down", crashes),
         SCHEDULES("all_others_deliver_the_same_though_a_third_lies", lies),
+        SCHEDULES("all_deliver_the_same_though_anybody_comes_back_without_its_memory", restarts),
         SCHEDULES("all_others_deliver_the_same_though_a_third_forgets_what_it_has_said", forgets),
     };
     return getenv("INGOT_BROADCAST_SCHEDULE") != NULL ? cmocka_run_group_tests(one, NULL, NULL)
