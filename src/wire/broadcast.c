@@ -17,7 +17,7 @@
 
 bool wire_is_broadcast(struct ingot_slice frame)
 {
-    if (frame.size < 2 || frame.data[0] < 0x80 || frame.data[1] >= 0x80) {
+    if (frame.size < 2 || frame.data[0] < 0x80) {
         return false;
     }
     const unsigned key = (frame.data[0] & 0x7fU) | (unsigned)frame.data[1] << 7;

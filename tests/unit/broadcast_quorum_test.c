@@ -240,6 +240,20 @@ static void what_was_prepared_once_binds_after_the_round_was_given_up(void **sta
     assert_int_equal(said(BROADCAST_PREPARE), 1);
 }
 
+static void who_comes_back_to_a_round_follows_the_others_without_preparing_twice(void **state)
+{
+    (void)state;
+    pre_prepare(1, "id", "x");
+    solitary_tick(&solitary, QUORUM_BROADCAST_TIMEOUT_MS);
+    solitary_clear(&solitary);
+    commit(2, "y");
+    commit(3, "y");
+    assert_int_equal(pre_prepare(1, "id", "y"), BROADCAST_REJECT_NONE);
+    assert_int_equal(said(BROADCAST_PREPARE), 0);
+    assert_int_equal(said(BROADCAST_COMMIT), 1);
+    assert_int_equal(delivered(), 1);
+}
+
 static void a_vote_of_ours_from_before_a_restart_binds_us(void **state)
 {
     (void)state;
@@ -393,6 +407,7 @@ static void who_repeats_itself_is_answered_once_a_tick(void **state)
         solitary_clear(&solitary);
         commit(2, "x");
         assert_int_equal(solitary_sent(&solitary, BROADCAST_COMMIT, peer, 2), 1);
+        assert_int_equal(solitary_count(&solitary, BROADCAST_ARM), 1); /* or there were no next */
         solitary_tick(&solitary, QUORUM_BROADCAST_RESEND_MS);
     }
 }
@@ -508,6 +523,7 @@ int main(void)
         TEST(a_second_payload_is_not_prepared),
         TEST(who_prepared_the_wrong_payload_follows_the_others),
         TEST(what_was_prepared_once_binds_after_the_round_was_given_up),
+        TEST(who_comes_back_to_a_round_follows_the_others_without_preparing_twice),
         TEST(a_vote_of_ours_from_before_a_restart_binds_us),
         TEST(a_duplicate_start_does_not_reset_a_round),
         TEST(a_start_of_the_same_id_with_another_payload_is_refused),

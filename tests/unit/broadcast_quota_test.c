@@ -141,6 +141,9 @@ static void payloads_are_counted_in_bytes(void **state)
     assert_int_equal(say(BROADCAST_PRE_PREPARE, 3, 3, "b", large), BROADCAST_REJECT_QUOTA_BYTES);
     assert_int_equal(say(BROADCAST_PRE_PREPARE, 3, 3, "c", "x"), BROADCAST_REJECT_NONE);
     assert_int_equal(say(BROADCAST_PRE_PREPARE, 1, 1, "b", large), BROADCAST_REJECT_NONE);
+    solitary_tick(&solitary, QUORUM_BROADCAST_TIMEOUT_MS);
+    assert_int_equal(solitary.protocol->stats.bytes, 0);
+    assert_int_equal(say(BROADCAST_PRE_PREPARE, 3, 3, "d", large), BROADCAST_REJECT_NONE);
 }
 
 static void what_others_are_prepared_for_is_let_in_above_the_quota(void **state)
