@@ -11,7 +11,7 @@
 /* A block gets its shares by gossip in this time, or is asked for. */
 #define AGE_MS 250
 #define INTERVAL_MS_MIN 250
-#define INTERVAL_MS_MAX 10000
+#define INTERVAL_MS_MAX 4000
 /* For an answer to be whole. */
 #define ANSWER_MS 1000
 /* What one peer is answered in one turn, and when it is tried again where there was no room. */
@@ -289,7 +289,6 @@ static void look_at_answer(struct attestor *attestor)
             attest_block_in_memory(attestor, repair->from_height + bit);
         if (block != NULL && block->open == 0) {
             repair->heights &= ~(UINT64_C(1) << bit);
-            repair->has_progress = true;
             repair->deadline_ms = attestor->now_ms + ANSWER_MS;
         }
     }

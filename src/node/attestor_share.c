@@ -195,6 +195,7 @@ static void accept(struct attestor *attestor, struct attest_block *block, struct
                                               .signatures = ingot_buffer_slice(&item->signatures)};
     attest_share_add(attestor, block, item->voter, &share);
     attestor->status.shares_received += !item->is_own;
+    attestor->repair.has_progress = attestor->repair.has_progress || !item->is_own;
 }
 
 /* Signs up to `*budget` statements. True: all are. */

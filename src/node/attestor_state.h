@@ -109,7 +109,7 @@ struct attest_repair {
     bool is_passing;
     bool is_fresh;     /* the pass began at what was new, not at the lowest height */
     bool has_asked;    /* in this pass */
-    bool has_progress; /* something was completed by an answer */
+    bool has_progress; /* shares have come since the pass began */
     uint64_t cursor;   /* the next height to look at */
     uint64_t retry_ms; /* when the pass goes on */
     uint64_t next_ms;  /* when the next pass over everything begins */
