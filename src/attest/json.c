@@ -75,7 +75,7 @@ bool attest_json_text(const struct attest_json *json, const char *name, struct i
 
 bool attest_json_is(const struct attest_json *json, const char *name, const char *expected)
 {
-    struct ingot_slice text;
+    struct ingot_slice text = {0};
     if (!attest_json_text(json, name, &text))
         return false;
     return ingot_slice_equal(text, ingot_slice_of_text(expected)) ||
@@ -84,7 +84,7 @@ bool attest_json_is(const struct attest_json *json, const char *name, const char
 
 bool attest_json_hex(const struct attest_json *json, const char *name, uint8_t *bytes, size_t size)
 {
-    struct ingot_slice text;
+    struct ingot_slice text = {0};
     if (!attest_json_text(json, name, &text))
         return false;
     bool is_lower = true;
@@ -97,7 +97,7 @@ bool attest_json_hex(const struct attest_json *json, const char *name, uint8_t *
 bool attest_json_u64(const struct attest_json *json, const char *name, uint64_t min, uint64_t max,
                      uint64_t *number)
 {
-    struct ingot_slice text;
+    struct ingot_slice text = {0};
     char again[24];
     if (!attest_json_text(json, name, &text))
         return false;
@@ -114,7 +114,7 @@ bool attest_json_u64(const struct attest_json *json, const char *name, uint64_t 
 bool attest_json_base64(const struct attest_json *json, const char *name,
                         struct ingot_buffer *bytes)
 {
-    struct ingot_slice text;
+    struct ingot_slice text = {0};
     if (!attest_json_text(json, name, &text))
         return false;
     return base64_decode(text, bytes) || attest_json_fail(json, name, "expected base64");
