@@ -97,7 +97,7 @@ bool attest_json_hex(const struct attest_json *json, const char *name, uint8_t *
 bool attest_json_u64(const struct attest_json *json, const char *name, uint64_t min, uint64_t max,
                      uint64_t *number)
 {
-    struct ingot_slice text = {0};
+    struct ingot_slice text = ingot_slice_of_text("");
     char again[24];
     if (!attest_json_text(json, name, &text))
         return false;
