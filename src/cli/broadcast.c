@@ -2,6 +2,7 @@
  * `ingot broadcast`: hands a payload to a node that runs quorum-broadcast or gossip, and waits for
  * what comes of it.
  */
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,7 +12,7 @@
 #include "base/hex.h"
 #include "cli/client.h"
 #include "cli/command.h"
-#include "cli/input.h"
+#include "cli/document.h"
 #include "config/base64.h"
 #include "wire/crypto.h"
 
@@ -39,19 +40,23 @@ struct broadcast_options {
     char random_id[2 * RANDOM_ID_BYTES + 1];
 };
 
+struct payload {
+    struct ingot_buffer content;
+    uint8_t digest[32];
+};
+
 /* Standard output is the attestation's, unless that goes to a file. */
 static FILE *stream_for_people(const struct broadcast_options *options)
 {
     return options->output != NULL ? stdout : stderr;
 }
 
-static json_t *params_of(const struct broadcast_options *options,
-                         const struct ingot_buffer *payload)
+static json_t *params_of(const struct broadcast_options *options, const struct payload *payload)
 {
     struct ingot_buffer base64 = {0};
     char id[2 * INGOT_BROADCAST_ID_BYTES_MAX + 1];
     hex_encode_lower((const uint8_t *)options->id, strlen(options->id), id);
-    base64_append(&base64, ingot_buffer_slice(payload));
+    base64_append(&base64, ingot_buffer_slice(&payload->content));
     json_t *params = json_pack("{s:s, s:s%}", "id", id, "payload",
                                base64.size > 0 ? (char *)base64.data : "", base64.size);
     ingot_buffer_deinit(&base64);
@@ -60,14 +65,12 @@ static json_t *params_of(const struct broadcast_options *options,
 
 /* Is it the one of this id and payload? A quorum's signatures are `ingot verify`'s business. */
 static bool fits(const struct attestation *attestation, const struct broadcast_options *options,
-                 const struct ingot_buffer *payload)
+                 const struct payload *payload)
 {
     const struct statement *statement = &attestation->statement;
-    uint8_t digest[32];
-    crypto_sha256(ingot_buffer_slice(payload), digest);
     return ingot_slice_equal(ingot_slice_of(statement->id.bytes, statement->id.size),
                              ingot_slice_of_text(options->id)) &&
-           memcmp(statement->digest, digest, sizeof digest) == 0;
+           memcmp(statement->digest, payload->digest, sizeof payload->digest) == 0;
 }
 
 static enum ingot_exit write_text(const struct broadcast_options *options,
@@ -88,7 +91,7 @@ static enum ingot_exit write_text(const struct broadcast_options *options,
 }
 
 static enum ingot_exit take_attestation(const struct broadcast_options *options,
-                                        const struct ingot_buffer *payload, const json_t *value)
+                                        const struct payload *payload, const json_t *value)
 {
     struct attestation attestation;
     struct set_proof proof;
@@ -114,7 +117,7 @@ static enum ingot_exit take_attestation(const struct broadcast_options *options,
 }
 
 static enum ingot_exit delivered(const struct broadcast_options *options,
-                                 const struct ingot_buffer *payload, const json_t *result)
+                                 const struct payload *payload, const json_t *result)
 {
     const json_t *attestation = client_member(result, "attestation");
     FILE *stream = json_is_object(attestation) ? stream_for_people(options) : stdout;
@@ -138,7 +141,7 @@ static enum ingot_exit timed_out(const struct broadcast_options *options)
 
 /* A node waits no longer than it is set to: it is asked again, which begins nothing anew. */
 static enum ingot_exit submit(struct client *client, const struct broadcast_options *options,
-                              const struct ingot_buffer *payload)
+                              const struct payload *payload)
 {
     const uint64_t deadline_ms = clock_monotonic_us() / 1000 + options->timeout_s * 1000;
     for (;;) {
@@ -168,27 +171,37 @@ static enum ingot_exit submit(struct client *client, const struct broadcast_opti
     }
 }
 
+static enum ingot_exit read_payload(const struct broadcast_options *options,
+                                    struct payload *payload)
+{
+    struct report report;
+    char why[512];
+    uint64_t size = 0;
+    report_init(&report, why, sizeof why);
+    if (document_read(options->payload, payload->digest, &payload->content,
+                      INGOT_BROADCAST_PAYLOAD_BYTES_MAX, &size, &report) != INGOT_OK)
+        return command_fail(INGOT_EXIT_FAILURE, "%s", why);
+    if (size > INGOT_BROADCAST_PAYLOAD_BYTES_MAX)
+        return command_fail(
+            INGOT_EXIT_FAILURE,
+            "%s: the payload is too large: expected at most %d bytes, found %" PRIu64,
+            options->payload, INGOT_BROADCAST_PAYLOAD_BYTES_MAX, size);
+    return INGOT_EXIT_OK;
+}
+
 static enum ingot_exit perform(const struct broadcast_options *options,
                                const struct endpoint *endpoint)
 {
-    struct ingot_buffer payload = {0};
-    struct report report;
+    struct payload payload = {.content = {0}};
     struct client client;
-    char why[512];
-    enum ingot_exit code;
-    report_init(&report, why, sizeof why);
-    const enum ingot_error error =
-        input_read(options->payload, INGOT_BROADCAST_PAYLOAD_BYTES_MAX, &payload, &report);
-    if (error != INGOT_OK) {
-        ingot_buffer_deinit(&payload);
-        return command_fail(error == INGOT_ERROR_TOO_LARGE ? INGOT_EXIT_FAILURE : INGOT_EXIT_USAGE,
-                            "%s", why);
+    enum ingot_exit code = read_payload(options, &payload);
+    if (code == INGOT_EXIT_OK) {
+        (void)fprintf(stream_for_people(options), "id           %s\n", options->id);
+        code = client_init(&client, endpoint) ? submit(&client, options, &payload)
+                                              : command_fail(INGOT_EXIT_FAILURE, "%s", client.why);
+        client_deinit(&client);
     }
-    (void)fprintf(stream_for_people(options), "id           %s\n", options->id);
-    code = client_init(&client, endpoint) ? submit(&client, options, &payload)
-                                          : command_fail(INGOT_EXIT_FAILURE, "%s", client.why);
-    client_deinit(&client);
-    ingot_buffer_deinit(&payload);
+    ingot_buffer_deinit(&payload.content);
     return code;
 }
 

@@ -3,14 +3,30 @@
  */
 #include "cli/kv_file.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <ingot/app_kv.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
-#include "cli/input.h"
 
 #define COMPLAINTS_MAX 10
+
+static bool read_all(int file, struct ingot_buffer *content)
+{
+    for (;;) {
+        ingot_buffer_reserve(content, 64 * 1024);
+        ssize_t taken =
+            read(file, content->data + content->size, content->capacity - content->size);
+        if (taken < 0 && errno == EINTR)
+            continue;
+        if (taken <= 0)
+            return taken == 0;
+        content->size += (size_t)taken;
+    }
+}
 
 /* What is wrong with a line, or NULL. */
 static const char *split(struct ingot_slice line, struct kv_item *item)
@@ -103,11 +119,17 @@ enum ingot_error kv_file_parse(struct ingot_buffer *content, const char *name, s
 
 enum ingot_error kv_file_read(const char *path, struct kv_file *file, struct report *report)
 {
+    bool is_standard_input = strcmp(path, "-") == 0;
+    int source = is_standard_input ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
     struct ingot_buffer content = {0};
-    const enum ingot_error error = input_read(path, SIZE_MAX, &content, report);
-    if (error != INGOT_OK) {
+    bool is_read = source >= 0 && read_all(source, &content);
+    int number = errno;
+    if (source >= 0 && !is_standard_input)
+        (void)close(source);
+    if (!is_read) {
+        report_add(report, "%s: cannot be read: %s", path, strerror(number));
         ingot_buffer_deinit(&content);
-        return error;
+        return INGOT_ERROR_IO;
     }
     return kv_file_parse(&content, path, file, report);
 }

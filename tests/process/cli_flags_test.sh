@@ -239,6 +239,21 @@ expect 0 '0 keys: 0 committed' kv import - --node "$url"
 printf 'a\t1\n' >good.tsv
 expect 1 'no progress (Connection refused)' kv import good.tsv --node "$url"
 
+# broadcast
+expect 2 '--payload is missing' broadcast --node "$url"
+expect 2 "unexpected argument 'x'" broadcast --payload good.tsv x
+expect 2 '--id: expected 1 to 64 bytes, found 0' broadcast --payload good.tsv --id ''
+expect 2 "--timeout: expected 1 to 3600, found '0'" broadcast --payload good.tsv --timeout 0
+expect 2 "--node: expected http://host:port, found 'x'" broadcast --payload good.tsv --node x
+expect 1 'no-file: cannot be read: No such file' broadcast --payload no-file --node "$url"
+head -c 262145 /dev/zero >large.payload
+expect 1 'large.payload: the payload is too large: expected at most 262144 bytes, found 262145' \
+    broadcast --payload large.payload --node "$url"
+expect 1 "127.0.0.1:$free_port: cannot be reached: Connection refused" \
+    broadcast --payload good.tsv --node "$url"
+expect 2 "--protocol: expected hotstuff, quorum-broadcast or gossip, found 'pbft'" \
+    testnet --validators 3 --output never --protocol pbft
+
 # validator
 key=$(sed -n 's/^public //p' validator.key)
 other=$(sed -n 's/^public //p' before.key)

@@ -379,18 +379,19 @@ class Node:
 class Network:
     """Used as `with Network() as network:`; nodes are started by hand or with start()."""
 
-    def __init__(self, validators=4, app="kv", settings=""):
+    def __init__(self, validators=4, app="kv", settings="", protocol="hotstuff"):
         self.folder = tempfile.mkdtemp(prefix="ingot-test-")
         base_port = free_port_run(2 * validators)
         homes = os.path.join(self.folder, "network")
         self.homes = homes
         arguments = ["--validators", str(validators), "--output", homes]
-        arguments += ["--base-port", str(base_port), "--app", app]
+        arguments += ["--base-port", str(base_port), "--app", app, "--protocol", protocol]
         made = subprocess.run([PROGRAM, "testnet", *arguments], capture_output=True, text=True)
         if made.returncode != 0:
             shutil.rmtree(self.folder)
             raise Failure(f"ingot testnet: {made.returncode}\n{made.stderr}")
         self.settings = settings
+        self.protocol = protocol
         self.nodes = []
         for index in range(validators):
             self.nodes.append(Node(homes, index, base_port + 2 * index))
@@ -461,6 +462,9 @@ class Network:
             raise Failure(f"ingot init: {made.returncode}\n{made.stderr}")
         node = Node(self.homes, index, peer_port)
         self.write_settings(node)
+        if self.protocol != "hotstuff":
+            with open(os.path.join(node.home, "config.ini"), "a") as file:
+                file.write(f"\n[node]\nprotocol = {self.protocol}\n")
         return node, made.stdout.splitlines()[-1]
 
     def add_observer(self):

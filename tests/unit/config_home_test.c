@@ -230,27 +230,45 @@ static void the_peers_file_is_read_again_under_the_same_rules(void **state)
     node_home_deinit(&home);
 }
 
-static void the_homes_that_come_with_the_sources_load(void **state)
+struct sample {
+    const char *folder;
+    int count;
+    int base_port;
+    enum settings_protocol protocol;
+};
+
+static void expect_sample(const struct sample *sample)
 {
-    (void)state;
     struct ingot_hash chain = {{0}};
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < sample->count; i++) {
         struct node_home home;
         char source[512];
-        (void)snprintf(source, sizeof source, "%s/configuration/node%d", INGOT_TEST_SOURCE_DIR, i);
+        (void)snprintf(source, sizeof source, "%s/%s/node%d", INGOT_TEST_SOURCE_DIR, sample->folder,
+                       i);
         if (config_load_home(source, &home, complaints, sizeof complaints) != INGOT_OK)
             fail_msg("%s", complaints);
         assert_true(home.is_validator);
         assert_true(home.validator_key.is_test_key);
         assert_true(home.transport_key.is_test_key);
-        assert_int_equal(home.settings.network_listen.port, 27650 + 2 * i);
-        assert_int_equal(home.settings.rpc_listen.port, 27651 + 2 * i);
-        assert_int_equal(home.peers.count, 4);
+        assert_int_equal(home.settings.protocol, sample->protocol);
+        assert_int_equal(home.settings.network_listen.port, sample->base_port + 2 * i);
+        assert_int_equal(home.settings.rpc_listen.port, sample->base_port + 1 + 2 * i);
+        assert_int_equal(home.peers.count, sample->count);
         if (i > 0)
             assert_memory_equal(&home.genesis.hash, &chain, sizeof chain);
         chain = home.genesis.hash;
         node_home_deinit(&home);
     }
+}
+
+static void the_homes_that_come_with_the_sources_load(void **state)
+{
+    (void)state;
+    static const struct sample samples[] = {
+        {"configuration", 4, 27650, SETTINGS_PROTOCOL_HOTSTUFF},
+        {"configuration/broadcast", 3, 27750, SETTINGS_PROTOCOL_QUORUM_BROADCAST}};
+    for (size_t i = 0; i < sizeof samples / sizeof samples[0]; i++)
+        expect_sample(&samples[i]);
 }
 
 static void missing_files_are_all_named(void **state)
