@@ -111,6 +111,27 @@ static void every_day_survives_the_round_trip(void **state)
     }
 }
 
+static void an_exact_time_is_read_in_the_form_it_is_written_alone(void **state)
+{
+    (void)state;
+    static const char *const refused[] = {
+        "2026-01-02T03:04:05Z",     "2026-01-02T03:04:05.06Z",       "2026-01-02T03:04:05.0060Z",
+        "2026-01-02t03:04:05.006z", "2026-01-02T03:04:05.006+00:00", "2026-01-02T03:04:05.006Z ",
+        "1969-12-31T23:59:59.999Z",
+    };
+    static const uint64_t times_ms[] = {0, 1767323045006, 18446744073710, 253402300799999};
+    uint64_t again = 7;
+    for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++)
+        assert_false(rfc3339_parse_exact_ms(ingot_slice_of_text(refused[i]), &again));
+    assert_int_equal(again, 7);
+    for (size_t i = 0; i < sizeof times_ms / sizeof times_ms[0]; i++) {
+        char text[RFC3339_TEXT_BYTES];
+        rfc3339_format_ms(times_ms[i], text);
+        assert_true(rfc3339_parse_exact_ms(ingot_slice_of_text(text), &again));
+        assert_int_equal(again, times_ms[i]);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -118,6 +139,7 @@ int main(void)
         cmocka_unit_test(everything_else_is_refused),
         cmocka_unit_test(times_are_written_with_all_digits),
         cmocka_unit_test(every_day_survives_the_round_trip),
+        cmocka_unit_test(an_exact_time_is_read_in_the_form_it_is_written_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
