@@ -461,6 +461,31 @@ static void a_peer_that_connects_gets_at_once_what_it_lacks(void **state)
     assert_int_equal(solitary_sent(&solitary, BROADCAST_PRE_PREPARE, BROADCAST_TO_MEMBER, 3), 1);
 }
 
+static void a_member_that_may_have_been_started_anew_is_shown_rounds_of_late(void **state)
+{
+    (void)state;
+    const enum broadcast_target member = BROADCAST_TO_MEMBER;
+    a_replica_prepares_commits_and_delivers(state);
+    commit(3, "x");
+    solitary_say(&solitary, BROADCAST_PRE_PREPARE, 3, 3, "open", "x");
+    solitary_say(&solitary, BROADCAST_COMMIT, 2, 3, "open", "x");
+    for (unsigned i = 0; i < 3; i++) {
+        solitary_clear(&solitary);
+        solitary_connected(&solitary, 2, 2);
+        solitary_tick(&solitary, 0);
+        assert_int_equal(solitary_sent(&solitary, BROADCAST_PRE_PREPARE, member, 2), 2);
+        assert_int_equal(solitary_sent(&solitary, BROADCAST_PREPARE, member, 2), 2);
+        assert_int_equal(solitary_sent(&solitary, BROADCAST_COMMIT, member, 2), 1);
+    }
+    commit(2, "x");
+    solitary_say(&solitary, BROADCAST_COMMIT, 2, 3, "open", "x");
+    solitary_clear(&solitary);
+    solitary_tick(&solitary, QUORUM_BROADCAST_RESEND_MS_MAX);
+    assert_int_equal(solitary_sent(&solitary, BROADCAST_PRE_PREPARE, member, 2), 0);
+    assert_int_equal(solitary_sent(&solitary, BROADCAST_PREPARE, member, 2), 0);
+    assert_int_equal(solitary_sent(&solitary, BROADCAST_COMMIT, member, 2), 0);
+}
+
 /* --- The state in writing. --- */
 
 static void assert_same_dump(const struct ingot_buffer *a, const struct ingot_buffer *b, bool same)
@@ -537,6 +562,7 @@ int main(void)
         TEST(a_delivered_round_is_said_again_to_who_has_not_committed),
         TEST(a_commit_that_comes_back_late_can_still_be_shown),
         TEST(a_peer_that_connects_gets_at_once_what_it_lacks),
+        TEST(a_member_that_may_have_been_started_anew_is_shown_rounds_of_late),
         TEST(the_dump_is_the_state_and_not_its_past),
         TEST(rejections_are_counted_by_reason),
     };
