@@ -180,12 +180,12 @@ static void describe(const struct sign *sign, const char *output)
     uint64_t power = 0;
     for (uint32_t i = 0; i < sign->attestation.signer_count; i++)
         power += sign->attestation.signers[i].power;
-    (void)printf("id       %s\n", sign->id_text);
-    (void)printf("height   %" PRIu64 "\n", sign->attestation.statement.height);
-    (void)printf("epoch    %" PRIu64 "\n", sign->attestation.epoch);
-    (void)printf("signers  %" PRIu32 ", power %" PRIu64 "%s\n", sign->attestation.signer_count,
+    (void)printf("id        %s\n", sign->id_text);
+    (void)printf("height    %" PRIu64 "\n", sign->attestation.statement.height);
+    (void)printf("epoch     %" PRIu64 "\n", sign->attestation.epoch);
+    (void)printf("signers   %" PRIu32 ", power %" PRIu64 "%s\n", sign->attestation.signer_count,
                  power, sign->has_trusted ? ", verified" : "");
-    (void)printf("written  %s\n", output);
+    (void)printf("written   %s\n", output);
 }
 
 static enum ingot_exit write_attestation(const struct sign *sign, struct ingot_slice text,

@@ -74,6 +74,11 @@ def keys(*nodes):
     return {node.public_key for node in nodes}
 
 
+def attestation_of_all(signer, node, document):
+    attestation = signer.sign(node, document)
+    return attestation if len(signers(attestation)) == 4 else None
+
+
 def documents_are_signed_by_digest_and_whole():
     with Network(app="signing") as network:
         network.start()
@@ -146,7 +151,7 @@ def a_validator_that_is_down_is_not_needed_and_adds_its_signature_later():
         network.ready(n2, n3)
         for name in (document, alone):
             network.until(f"everybody has signed {name}",
-                          lambda name=name: len(signers(signer.sign(n1, name))) == 4)
+                          lambda name=name: attestation_of_all(signer, n1, name))
 
 
 def what_a_nodes_policy_refuses_it_neither_takes_nor_signs():
@@ -168,7 +173,9 @@ def what_a_nodes_policy_refuses_it_neither_takes_nor_signs():
         signer.sign(n0, document, wants=1, text="takes transactions of certain submitters only")
         signer.sign(n0, document, "--submitter", signer.path("theirs"), wants=1,
                     text="does not take transactions of submitter ")
-        signer.sign(n2, document, wants=1, text="declined")
+        signer.sign(n2, document, wants=1, text="so many validators have declined to sign")
+        signer.sign(n2, document, "--timeout", "20", wants=1,
+                    text="declined by 2, so there is no attestation")
         signer.sign(n2, document, "--submitter", signer.path("theirs"), wants=1, text="declined")
         signed = signer.sign(n0, document, "--submitter", signer.path("ours"))
         network.until("all four have signed", lambda: signers(signer.sign(
@@ -231,13 +238,38 @@ def everybody_is_killed_and_what_was_signed_stays():
             node.kill()
         network.start()
         for i, (name, was) in enumerate(zip(documents, before)):
-            now = signer.sign(network.nodes[(i + 1) % 4], name)
+            # Another node may have another quorum of them, and all in the end.
+            if not signers(was) <= signers(signer.sign(network.nodes[i % 4], name)):
+                raise Failure(f"signatures under {name} were lost")
+            now = network.until(f"all have signed {name}", lambda: attestation_of_all(
+                signer, network.nodes[(i + 1) % 4], name))
             for member in ("id", "digest", "height", "time"):
                 expect(f"the {member} of {name}", now[member], was[member])
-            if not signers(was) <= signers(now):
-                raise Failure(f"signatures under {name} were lost")
         signer.sign(network.nodes[0], signer.write("next", b"and on it goes\n"))
         say(f"{len(documents)} attestations are there again")
+
+
+def what_has_left_the_replay_window_is_still_signed_once():
+    with Network(validators=1, app="signing",
+                 settings="[consensus]\nempty_block_interval_ms = 10\n") as network:
+        node = network.nodes[0]
+        genesis = os.path.join(node.home, "genesis.json")
+        with open(genesis) as file:
+            content = json.load(file)
+        content["parameters"]["replay_window_blocks"] = 1
+        with open(genesis, "w") as file:
+            json.dump(content, file)
+        network.start()
+        signer = Signer(network)
+        document = signer.write("document", b"once and for all\n")
+        first = signer.sign(node, document)
+        network.until("it has left the window", lambda: node.height() > int(first["height"]) + 5)
+        client = node.client()
+        attestation, why = client.attest(b"\x0a\x20" + bytes.fromhex(first["digest"]))
+        client.close()
+        text = f"tx_result: code 5 signed already: at height {first['height']}"
+        expect("what comes of the same transaction", (attestation, why), (None, text))
+        expect("what is given", signer.sign(node, document), first)
 
 
 def a_chain_of_another_app_signs_nothing():
@@ -255,4 +287,5 @@ if __name__ == "__main__":
          what_a_nodes_policy_refuses_it_neither_takes_nor_signs,
          attestations_of_every_epoch_are_verified_with_genesis_alone,
          everybody_is_killed_and_what_was_signed_stays,
+         what_has_left_the_replay_window_is_still_signed_once,
          a_chain_of_another_app_signs_nothing)
