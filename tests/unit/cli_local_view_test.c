@@ -49,6 +49,22 @@ static void the_table_has_a_row_for_each_node(void **state)
                        "node3    starting\n");
 }
 
+static void nodes_without_a_chain_show_what_they_delivered(void **state)
+{
+    (void)state;
+    struct local_row broadcast_rows[2] = {rows[0], rows[2]};
+    const struct local_view view = {.rows = broadcast_rows, .count = 2, .is_broadcast = true};
+    struct ingot_buffer text = {0};
+    broadcast_rows[0].committed_txs = 1234;
+    broadcast_rows[1].committed_txs = 1200;
+    local_view_table(&view, &text);
+    assert_text(&text, "node     delivered in flight peers    per s  clients\n"
+                       "node0         1234         7     3      100  http://127.0.0.1:1\n"
+                       "node1    killed by signal 9; had delivered 1200\n");
+    local_view_line(&view, &text);
+    assert_text(&text, "nodes=1/2 peers=3 delivered/s=100 delivered=1234,-");
+}
+
 static void the_line_says_who_answers_and_how_far_they_are(void **state)
 {
     (void)state;
@@ -75,6 +91,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_table_has_a_row_for_each_node),
+        cmocka_unit_test(nodes_without_a_chain_show_what_they_delivered),
         cmocka_unit_test(the_line_says_who_answers_and_how_far_they_are),
         cmocka_unit_test(a_leader_outside_the_table_goes_by_its_address),
     };
