@@ -79,10 +79,20 @@ static enum ingot_frame_class class_of(const struct broadcast_message *message)
                : INGOT_FRAME_CONSENSUS;
 }
 
+/* A member whose channel is not known may be behind any that the peers file gives no member. */
+static uint32_t channel_of(const struct broadcast_node *driver, uint32_t member)
+{
+    for (uint32_t i = 0; i < INGOT_PEERS_MAX; i++) {
+        if (driver->peers[i].is_connected && driver->peers[i].member == member) {
+            return member;
+        }
+    }
+    return BROADCAST_NONE;
+}
+
 static bool is_target(const struct broadcast_node *driver, const struct broadcast_effect *effect,
                       uint32_t peer)
 {
-    const uint32_t member = driver->peers[peer].member;
     switch (effect->target) {
     case BROADCAST_TO_ALL:
         return true;
@@ -91,7 +101,7 @@ static bool is_target(const struct broadcast_node *driver, const struct broadcas
     case BROADCAST_TO_PEER:
         return peer == effect->peer;
     case BROADCAST_TO_MEMBER:
-        return member == effect->member || member == BROADCAST_NONE;
+        return driver->peers[peer].member == channel_of(driver, effect->member);
     }
     return false;
 }

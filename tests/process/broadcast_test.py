@@ -6,10 +6,14 @@ cannot be delivered is refused with a reason or times out.
 Method: networks of 3 and 4 real processes, `ingot broadcast` as the client, kill -9.
 """
 
+import base64
+import http.client
 import json
 import os
 import re
 import subprocess
+import threading
+import time
 
 from network import DEADLINE_S, PROGRAM, Failure, Network, main, say
 
@@ -214,6 +218,89 @@ def a_folder_serves_one_process(node):
            f"a second process: {second.returncode} {second.stderr}")
 
 
+class Submitter(threading.Thread):
+    """Submits one payload after another, each until it is known to be delivered."""
+
+    def __init__(self, network, number):
+        super().__init__()
+        self.network, self.number = network, number
+        self.delivered = []  # (node, (id, digest))
+        self.attestations = []
+        self.refusals = []
+        self.is_over = False
+
+    def run(self):
+        count = 0
+        while not self.is_over:
+            id, payload = f"{self.number}/{count}", os.urandom(50)
+            node = self.network.nodes[(self.number + count) % len(self.network.nodes)]
+            self.submit(node, id, payload)
+            count += 1
+
+    def submit(self, node, id, payload):
+        call = {"jsonrpc": "2.0", "id": 1, "method": "broadcast_submit", "params": {
+            "id": id.encode().hex(), "payload": base64.b64encode(payload).decode()}}
+        while not self.is_over:
+            client = node.client()
+            try:
+                _, body = client.request("POST", "/", json.dumps(call))
+                result = json.loads(body)["result"]
+            except (OSError, http.client.HTTPException, ValueError):
+                time.sleep(0.05)
+                continue
+            finally:
+                client.close()
+            if result["state"] == "delivered":
+                self.delivered.append((node, (id, result["digest"])))
+                self.attestations.append((payload, json.dumps(result["attestation"])))
+                return
+            if result["state"] == "rejected":
+                self.refusals.append(result["why"])
+                return
+
+
+def killed_while_clients_submit():
+    """One after another, and all at once. Whoever was told of a delivery was told the truth."""
+    with Network(validators=4, protocol="quorum-broadcast",
+                 settings="\n[rpc]\ncommit_timeout_ms = 1000\n") as network:
+        network.start()
+        until_mesh(network)
+        submitters = [Submitter(network, number) for number in range(8)]
+        for submitter in submitters:
+            submitter.start()
+        try:
+            for victims in ([0], [1], [2, 3], [0, 1, 2, 3], [3], [0, 1, 2, 3]):
+                before = sum(len(s.delivered) for s in submitters)
+                network.until("clients get on", lambda before=before: sum(
+                    len(s.delivered) for s in submitters) > before + 20)
+                for victim in victims:
+                    network.nodes[victim].kill()
+                network.start(*[network.nodes[victim] for victim in victims])
+            until_mesh(network)
+            before = sum(len(s.delivered) for s in submitters)
+            network.until("clients get on", lambda: sum(
+                len(s.delivered) for s in submitters) > before + 20)
+        finally:
+            for submitter in submitters:
+                submitter.is_over = True
+            for submitter in submitters:
+                submitter.join()
+        told = [each for s in submitters for each in s.delivered]
+        refusals = [why for s in submitters for why in s.refusals]
+        expect(not refusals, f"clients were refused: {refusals[:3]}")
+        say(f"{len(told)} deliveries were reported")
+        found = [names(node) for node in network.nodes]
+        for node, records_of_node in zip(network.nodes, found):
+            expect(len(set(records_of_node)) == len(records_of_node), f"{node} has a record twice")
+            ids = [id for id, _ in records_of_node]
+            expect(len(set(ids)) == len(ids), f"{node} has two payloads for an id")
+            lost = {name for teller, name in told if teller is node} - set(records_of_node)
+            expect(not lost, f"{node} has no record of what it reported: {sorted(lost)[:3]}")
+        for submitter in submitters:
+            for payload, attestation in submitter.attestations[-2:]:
+                check_verifies(network, payload, attestation, 3)
+
+
 def peers_come_and_go():
     with Network(validators=3, protocol="quorum-broadcast") as network:
         network.start()
@@ -257,4 +344,4 @@ def other_protocols_do_not_mix():
 
 if __name__ == "__main__":
     main(what_is_submitted_is_delivered_once_and_attested, gossip_reaches_everybody,
-         the_dead_and_the_restarted, peers_come_and_go, other_protocols_do_not_mix)
+         the_dead_and_the_restarted, killed_while_clients_submit, peers_come_and_go, other_protocols_do_not_mix)
