@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/log.h"
 #include "node/attestor_state.h"
 
 #define TURN_SIGNATURES 64
@@ -98,7 +99,15 @@ static enum ingot_error read_meta(struct attestor *attestor)
     if (error != INGOT_OK) {
         return error;
     }
-    return attest_meta_decode(content, &attestor->meta) ? INGOT_OK : INGOT_ERROR_CORRUPT;
+    if (!attest_meta_decode(content, &attestor->meta)) {
+        return INGOT_ERROR_CORRUPT;
+    }
+    if (attestor->meta.next < lowest) { /* they were not held back while the App asked for none */
+        LOG(LOG_WARN, "blocks that were not looked at for attestations have been pruned",
+            log_u64("from", attestor->meta.next), log_u64("to", lowest - 1));
+        attestor->meta.next = lowest;
+    }
+    return INGOT_OK;
 }
 
 /* The last blocks before a crash, whose records were not durable; or all, at first. */

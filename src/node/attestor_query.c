@@ -141,30 +141,40 @@ static void write_one(const struct attestor *attestor, struct attest_view *view,
     }
 }
 
+/* Who waits for several asks in the order of the block. */
+static bool find_in_block(struct attest_block *block, const struct statement_id *id,
+                          uint32_t *index)
+{
+    for (uint32_t i = 0; i < block->count && id->size == 32; i++) {
+        struct attest_entry entry;
+        *index = (block->looked_up + i) % block->count;
+        attest_block_entry(block, *index, &entry);
+        if (memcmp(entry.id, id->bytes, 32) == 0) {
+            block->looked_up = *index + 1;
+            return true;
+        }
+    }
+    return false;
+}
+
 enum attest_state attestor_find(struct attestor *attestor, uint64_t height,
                                 const struct statement_id *id, struct ingot_buffer *json)
 {
     struct attest_block *block = NULL;
-    if (attest_block_find(attestor, height, &block) != INGOT_OK) {
+    struct attest_view view;
+    uint32_t index = 0;
+    if (attest_block_find(attestor, height, &block) != INGOT_OK ||
+        !find_in_block(block, id, &index)) {
         return ATTEST_UNKNOWN;
     }
-    for (uint32_t i = 0; i < block->count; i++) {
-        struct attest_entry entry;
-        attest_block_entry(block, i, &entry);
-        if (id->size != 32 || memcmp(entry.id, id->bytes, 32) != 0) {
-            continue;
+    const enum attest_state state = state_of(block, index);
+    if (state == ATTEST_COMPLETE && json != NULL) {
+        if (attest_view_begin(attestor, block, &view) != INGOT_OK) {
+            return ATTEST_UNKNOWN;
         }
-        struct attest_view view;
-        const enum attest_state state = state_of(block, i);
-        if (state == ATTEST_COMPLETE && json != NULL) {
-            if (attest_view_begin(attestor, block, &view) != INGOT_OK) {
-                return ATTEST_UNKNOWN;
-            }
-            attest_view_write(attestor, &view, i, json);
-        }
-        return state;
+        attest_view_write(attestor, &view, index, json);
     }
-    return ATTEST_UNKNOWN;
+    return state;
 }
 
 /* --- Paths. --- */

@@ -44,6 +44,7 @@ struct attest_block {
     uint64_t *powers;            /* of those whose signature is there, for each statement */
     uint8_t *done;               /* a bit for each statement */
     uint8_t *queued;             /* the same */
+    uint32_t looked_up;          /* the place behind the statement that was found last by its id */
     uint32_t open;               /* statements that are not done */
     uint64_t whole_power;        /* of those who have spoken */
     struct attest_share *shares; /* one for each member of the set */

@@ -16,8 +16,8 @@ enum ledger_table {
     LEDGER_STATE,        /* the App's keys, as of applied_height */
     LEDGER_SETS,         /* epoch -> sealed validator set */
     LEDGER_TRANSACTIONS, /* SHA-256 -> height and index; what is in LEDGER_UNINDEXED may miss */
-    LEDGER_ATTEST,       /* the attestor's keys -> sealed records */
-    LEDGER_UNINDEXED     /* height -> SHA-256 of the block's transactions, one after the other */
+    LEDGER_UNINDEXED,    /* height -> SHA-256 of the block's transactions, one after the other */
+    LEDGER_ATTEST        /* the attestor's keys -> sealed records */
 };
 #define LEDGER_TABLE_COUNT 8
 

@@ -156,6 +156,19 @@ static enum ingot_error query(void *context, struct ingot_slice path, struct ing
     return INGOT_OK;
 }
 
+static enum attest_state find_attestation(void *context, uint64_t height,
+                                          const struct ingot_hash *digest,
+                                          struct ingot_buffer *json)
+{
+    const struct rpc_fake *fake = context;
+    (void)height;
+    (void)digest;
+    if (fake->attest_state == ATTEST_COMPLETE) {
+        ingot_buffer_format(json, "{\"id\":\"at once\"}");
+    }
+    return fake->attest_state;
+}
+
 static const struct validator_set *get_validators(void *context, uint64_t epoch)
 {
     struct rpc_fake *fake = context;
@@ -389,6 +402,7 @@ void rpc_fake_listen(struct rpc_fake *fake)
                                         .read_block = read_block,
                                         .find_transaction = find_transaction,
                                         .query = query,
+                                        .find_attestation = fake->attests ? find_attestation : NULL,
                                         .validators = get_validators,
                                         .peers = get_peers,
                                         .metrics = get_metrics};

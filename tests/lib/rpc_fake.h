@@ -36,6 +36,8 @@ struct rpc_fake {
     bool commits_at_once;          /* a block for each transaction, within `submit` */
     enum ingot_error read_error;
     uint32_t peer_count;
+    bool attests;                   /* the App asks for attestations; before rpc_fake_listen */
+    enum attest_state attest_state; /* of every statement, at its commit */
 };
 
 /* All but the listener. `fake->options` may be changed before rpc_fake_listen. */
