@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
+#include <sys/stat.h>
 
 #include <cmocka.h>
 
@@ -114,6 +114,12 @@ static void on_attested(void *context, uint64_t height, const struct statement_i
     }
     assert_int_equal(attestation.statement.height, height);
     assert_memory_equal(&attestation.statement.id, id, sizeof *id);
+    /* Both the file and the table have it by now, on disk. */
+    assert_false(ledger_has_changes(node->ledger));
+    struct stat status;
+    assert_int_equal(stat(node->file, &status), 0);
+    node->reported_bytes += json.size + 1;
+    assert_true((uint64_t)status.st_size >= node->reported_bytes);
     attestation_deinit(&attestation);
     node->attested++;
 }
@@ -169,6 +175,7 @@ enum ingot_error attestor_node_open(struct attestor_node *node)
     }
     node->armed_ms = 0;
     node->attested = 0;
+    node->reported_bytes = 0;
     node->refused = 0;
     node->stop = REPLICA_RUNS;
     return attestor_open(&options, &node->attestor, node->why, sizeof node->why);

@@ -32,6 +32,7 @@ struct attestor_node {
     enum replica_stop stop;
     uint32_t attested; /* reports since it was opened */
     uint32_t refused;
+    uint64_t reported_bytes; /* of their lines */
     char why[400];
 };
 
