@@ -125,7 +125,8 @@ endif()
 # tests/mutants: the simulator, and the stories, over a core with deliberate mistakes. The sources
 # that have some are part of the programs, so that those in the archives are not taken; no check of
 # the core's invariants may come before the checkers.
-file(GLOB mutant_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/core/*.c)
+file(GLOB mutant_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/core/*.c
+     ${CMAKE_SOURCE_DIR}/src/broadcast/*.c)
 list(APPEND mutant_sources ${CMAKE_SOURCE_DIR}/src/node/ledger.c
      ${CMAKE_SOURCE_DIR}/src/wire/verify.c ${CMAKE_SOURCE_DIR}/src/wire/verify_message.c)
 if(sim_sources)
@@ -144,7 +145,9 @@ if(sim_sources)
     ingot_mutant_program(mutants_test ${CMAKE_SOURCE_DIR}/tests/mutants/mutants_test.c
         ${swarm_sources})
     ingot_add_test(mutants_test scenario 600 mutants_test)
-    foreach(story locks phases two_sets_apart view_gaps)
+    foreach(story locks phases two_sets_apart view_gaps broadcast_everyday broadcast_attacks
+            broadcast_flood broadcast_repair broadcast_vetoes broadcast_exhaustive
+            broadcast_schedules)
         ingot_mutant_program(mutants_${story} ${CMAKE_SOURCE_DIR}/tests/mutants/chosen.c
             ${CMAKE_SOURCE_DIR}/tests/scenario/${story}_test.c)
     endforeach()

@@ -84,6 +84,12 @@ static void say_prepare(struct quorum_broadcast *broadcast, struct round *round)
 {
     struct live_round *live = round->live;
     const struct broadcast_digest *digest = &live->pre_prepare->digest;
+    if (MUTANT(TWO_PREPARES) && !can_choose(&round->prepare, digest)) {
+        round->prepare.is_made = false;
+        live->said_prepare = false;
+        broadcast_message_unref(live->prepares[broadcast->config.own]);
+        live->prepares[broadcast->config.own] = NULL;
+    }
     if (broadcast->config.own == BROADCAST_NONE || live->said_prepare ||
         live->prepares[broadcast->config.own] != NULL || !can_choose(&round->prepare, digest) ||
         !is_due(round, CALLBACK_PREPARE)) {
@@ -176,7 +182,9 @@ static void deliver(struct quorum_broadcast *broadcast, struct round *round)
         round->delivered = (struct choice){.is_made = true, .digest = *digest};
         broadcast->base.stats.delivered++;
         broadcast_effect_deliver(broadcast->out, round->live->pre_prepare, commits, count);
-        round_finish(broadcast, round);
+        if (!MUTANT(DELIVERED_TWICE)) {
+            round_finish(broadcast, round);
+        }
     }
     free(commits);
 }
@@ -188,6 +196,9 @@ void round_advance(struct quorum_broadcast *broadcast, struct round *round)
         return;
     }
     say_prepare(broadcast, round);
+    if (MUTANT(VETO_ENDS_ROUND) && (round->done & (CALLBACK_PREPARE | CALLBACK_COMMIT)) != 0) {
+        return;
+    }
     if (!tally_is_prepared(broadcast, round, &pre_prepare->digest) ||
         !tell_prepared(broadcast, round)) {
         return;

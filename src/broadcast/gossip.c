@@ -8,6 +8,7 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "base/mutant.h"
 #include "broadcast/effect.h"
 #include "broadcast/gossip_filter.h"
 
@@ -169,7 +170,7 @@ static void own_is_back(struct gossip *gossip, const struct broadcast_message *m
     struct recent *recent = find_recent(gossip, &message->id);
     if (recent != NULL && recent->message == message) {
         recent->is_back = true;
-        recent->resends_left = gossip->config.resends_max;
+        recent->resends_left = MUTANT(GOSSIP_SAID_ONCE) ? 0 : gossip->config.resends_max;
         recent->interval_ms = gossip->config.resend_ms;
         recent->resend_at_ms = gossip->now_ms + recent->interval_ms;
     }
@@ -198,7 +199,9 @@ static enum broadcast_reject take(struct gossip *gossip, const struct broadcast_
     }
     gossip->base.stats.remembered = (uint32_t)gossip->filter.name_count;
     if (!is_own) {
-        broadcast_effect_send(effects, BROADCAST_TO_ALL_BUT, event->peer, message);
+        broadcast_effect_send(effects,
+                              MUTANT(GOSSIP_GOES_BACK) ? BROADCAST_TO_ALL : BROADCAST_TO_ALL_BUT,
+                              event->peer, message);
     }
     broadcast_effect_deliver(effects, message, NULL, 0);
     gossip->base.stats.delivered++;

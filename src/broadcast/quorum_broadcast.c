@@ -162,7 +162,7 @@ struct broadcast_protocol *quorum_broadcast_new(const struct quorum_broadcast_co
     for (uint32_t i = 0; i < count; i++) {
         total_power += config->members[i].power;
     }
-    broadcast->quorum_power = ingot_quorum_power(total_power);
-    broadcast->one_honest_power = ingot_one_honest_power(total_power);
+    broadcast->quorum_power = ingot_quorum_power(total_power) - MUTANT(SMALL_QUORUM);
+    broadcast->one_honest_power = MUTANT(ONE_COMMIT) ? 1 : ingot_one_honest_power(total_power);
     return &broadcast->base;
 }

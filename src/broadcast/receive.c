@@ -14,7 +14,8 @@ static enum broadcast_reject check_form(const struct quorum_broadcast *broadcast
         message->originator >= broadcast->config.member_count) {
         return BROADCAST_REJECT_NOT_A_MEMBER;
     }
-    if (message->kind == BROADCAST_PRE_PREPARE && message->sender != message->originator) {
+    if (message->kind == BROADCAST_PRE_PREPARE && message->sender != message->originator &&
+        !MUTANT(ANY_ORIGINATOR)) {
         return BROADCAST_REJECT_NOT_ORIGINATOR;
     }
     if (message->id.size == 0 || message->id.size > INGOT_BROADCAST_ID_BYTES_MAX) {
@@ -58,6 +59,9 @@ static enum broadcast_reject check_choice(const struct quorum_broadcast *broadca
     const bool chose_other =
         round->prepare.is_made && !broadcast_digest_equal(&round->prepare.digest, &message->digest);
     if (present == NULL && !chose_other) {
+        return BROADCAST_REJECT_NONE;
+    }
+    if (MUTANT(TWO_PREPARES)) {
         return BROADCAST_REJECT_NONE;
     }
     const bool is_decided =
@@ -126,7 +130,7 @@ static enum broadcast_reject check_vote(const struct quorum_broadcast *broadcast
     const struct broadcast_message *present = message->kind == BROADCAST_PREPARE
                                                   ? round->live->prepares[message->sender]
                                                   : round->live->commits[message->sender];
-    if (present == NULL) {
+    if (present == NULL || MUTANT(VOTES_ADD_UP)) {
         return BROADCAST_REJECT_NONE;
     }
     return broadcast_digest_equal(&present->digest, &message->digest)
@@ -157,7 +161,12 @@ static void count_vote(const struct quorum_broadcast *broadcast, struct round *r
 {
     const bool is_prepare = message->kind == BROADCAST_PREPARE;
     struct broadcast_message **votes = is_prepare ? round->live->prepares : round->live->commits;
-    votes[message->sender] = broadcast_message_ref(message);
+    uint32_t slot = message->sender;
+    while (MUTANT(VOTES_ADD_UP) && votes[slot] != NULL &&
+           slot + 1 < broadcast->config.member_count) {
+        slot++;
+    }
+    votes[slot] = broadcast_message_ref(message);
     if (message->sender == broadcast->config.own) {
         struct choice *choice = is_prepare ? &round->prepare : &round->commit;
         *choice = (struct choice){.is_made = true, .digest = message->digest};

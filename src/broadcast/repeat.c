@@ -84,7 +84,7 @@ void round_answer(struct quorum_broadcast *broadcast, struct round *round, uint3
         return;
     }
     live->answered[peer / 8] = (uint8_t)(live->answered[peer / 8] | 1U << (peer % 8));
-    broadcast->needs_tick = true;
+    broadcast->needs_tick = !MUTANT(ANSWERED_FOR_GOOD);
     /* A small message may draw a large one, so each peer has a part of what a tick allows. */
     const bool lacks_payload =
         live->pre_prepare != NULL &&
@@ -112,7 +112,7 @@ static bool is_wanting(const struct quorum_broadcast *broadcast, const struct ro
 static bool is_repeated(const struct quorum_broadcast *broadcast, const struct round *round)
 {
     return (round_is_open(round) || broadcast->now_ms < round->live->give_up_ms) &&
-           is_wanting(broadcast, round);
+           is_wanting(broadcast, round) && !MUTANT(NOT_SAID_AGAIN);
 }
 
 /* Returns what it cost. */
@@ -222,7 +222,8 @@ static bool make_due(struct quorum_broadcast *broadcast, const struct round_list
         struct live_round *live = round->live;
         const uint64_t give_up_ms = live->give_up_ms;
         const bool had_commit = member != BROADCAST_NONE && tally_has_commit(round, member);
-        if (member != BROADCAST_NONE && broadcast->now_ms < give_up_ms) {
+        if (member != BROADCAST_NONE && broadcast->now_ms < give_up_ms &&
+            !MUTANT(MEMORY_TAKEN_FOR_GOOD)) {
             member_add(&live->returned, member);
         }
         const bool concerns = member == BROADCAST_NONE ? is_wanting(broadcast, round)

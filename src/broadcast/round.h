@@ -20,6 +20,7 @@
 #ifndef INGOT_BROADCAST_ROUND_H
 #define INGOT_BROADCAST_ROUND_H
 
+#include "base/mutant.h"
 #include "broadcast/quorum_broadcast.h"
 
 /* Where a round is, which is also whose quota it uses. The first three are open. */

@@ -194,7 +194,8 @@ enum broadcast_reject round_has_room(const struct quorum_broadcast *broadcast, u
                                      const struct round *round, size_t payload_bytes)
 {
     const struct round_list *list = &broadcast->accounts[originator].lists[open_place(round)];
-    if (list->count >= broadcast->config.open_rounds_max) {
+    const uint32_t count = MUTANT(QUOTA_OF_ALL) ? broadcast->base.stats.open : list->count;
+    if (count >= broadcast->config.open_rounds_max && !MUTANT(JUNK_EVICTS)) {
         return BROADCAST_REJECT_QUOTA_ROUNDS;
     }
     return list->bytes + payload_bytes > broadcast->config.open_bytes_max
@@ -211,11 +212,25 @@ enum broadcast_reject round_has_room_by_vote(const struct quorum_broadcast *broa
                : BROADCAST_REJECT_NONE;
 }
 
+/* A deliberate mistake: room is made at the cost of whoever is there. */
+static void evict_any(struct quorum_broadcast *broadcast)
+{
+    for (uint32_t i = 0; i < broadcast->config.member_count; i++) {
+        if (broadcast->accounts[i].lists[ROUND_OPEN].first != NULL) {
+            round_remember(broadcast, broadcast->accounts[i].lists[ROUND_OPEN].first);
+            return;
+        }
+    }
+}
+
 static struct round *open_at(struct quorum_broadcast *broadcast, uint32_t originator,
                              const struct broadcast_id *id, struct round *round,
                              enum round_place place, uint32_t account, size_t bytes)
 {
     const uint32_t count = broadcast->config.member_count;
+    if (MUTANT(JUNK_EVICTS) && broadcast->base.stats.open >= broadcast->config.open_rounds_max) {
+        evict_any(broadcast);
+    }
     if (round == NULL) {
         round = alloc_zeroed(1, sizeof *round);
         round->originator = originator;

@@ -103,6 +103,10 @@ static enum broadcast_reject start(struct quorum_broadcast *broadcast,
     }
     broadcast->config.digest(event->payload, &view.digest);
     struct round *round = round_find(broadcast, view.originator, &view.id);
+    if (MUTANT(START_RESETS) && round != NULL && round_is_open(round)) {
+        round_remember(broadcast, round);
+        round = round_find(broadcast, view.originator, &view.id);
+    }
     if (round != NULL) {
         const enum broadcast_reject reject = check_known(round, &view.digest);
         if (reject == BROADCAST_REJECT_DUPLICATE) {

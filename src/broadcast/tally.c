@@ -21,7 +21,8 @@ void member_remove(struct member_bits *bits, uint32_t member)
 
 static bool is_for(const struct broadcast_message *vote, const struct broadcast_digest *digest)
 {
-    return vote != NULL && broadcast_digest_equal(&vote->digest, digest);
+    return vote != NULL &&
+           (broadcast_digest_equal(&vote->digest, digest) || MUTANT(DIGEST_IGNORED));
 }
 
 static uint64_t power_of(const struct quorum_broadcast *broadcast,
@@ -40,7 +41,9 @@ static uint64_t power_of(const struct quorum_broadcast *broadcast,
 bool tally_is_committed(const struct quorum_broadcast *broadcast, const struct round *round,
                         const struct broadcast_digest *digest)
 {
-    return power_of(broadcast, round->live->commits, digest) >= broadcast->quorum_power;
+    struct broadcast_message *const *votes =
+        MUTANT(DELIVER_ON_PREPARES) ? round->live->prepares : round->live->commits;
+    return power_of(broadcast, votes, digest) >= broadcast->quorum_power;
 }
 
 bool tally_is_prepared(const struct quorum_broadcast *broadcast, const struct round *round,

@@ -127,16 +127,22 @@ void broadcast_rules_hears(struct broadcast_rules *rules, const struct broadcast
     }
 }
 
+/* More than two thirds; and a third cannot all be liars. */
+static bool is_quorum(const struct broadcast_rules *rules, uint64_t power)
+{
+    return 3 * power > 2 * rules->set->total_power;
+}
+
 static bool may_commit(const struct broadcast_rules *rules, const struct broadcast_known *known)
 {
     const uint64_t prepares = broadcast_rules_power(rules->set, known->prepares);
     const uint64_t commits = broadcast_rules_power(rules->set, known->commits);
-    return prepares >= rules->set->quorum_power || commits >= rules->set->one_honest_power;
+    return is_quorum(rules, prepares) || 3 * commits >= rules->set->total_power;
 }
 
 static bool may_deliver(const struct broadcast_rules *rules, const struct broadcast_known *known)
 {
-    return broadcast_rules_power(rules->set, known->commits) >= rules->set->quorum_power;
+    return is_quorum(rules, broadcast_rules_power(rules->set, known->commits));
 }
 
 /* A round that was given up may begin again, with the same choice. */
@@ -205,7 +211,7 @@ static void check_certificate(struct broadcast_rules *rules, const struct broadc
         }
         signers |= UINT32_C(1) << commit->sender;
     }
-    if (broadcast_rules_power(rules->set, signers) < rules->set->quorum_power) {
+    if (!is_quorum(rules, broadcast_rules_power(rules->set, signers))) {
         violates(rules, "a certificate has less power than a quorum");
     }
 }

@@ -23,7 +23,9 @@
 #define SEEDS_LONG 100000
 
 enum {
-#ifdef INGOT_DEBUG_CHECKS
+#if defined(INGOT_MUTANTS)
+    STRIDE = 25 /* what is wrong is found early */
+#elif defined(INGOT_DEBUG_CHECKS)
     STRIDE = 10
 #else
     STRIDE = 1
