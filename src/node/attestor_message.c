@@ -95,8 +95,11 @@ void attest_send_own(struct attestor *attestor, const struct attest_block *block
     const bool is_signed = wire_broadcast_sign(&attestor->signer, block->set, message);
     INGOT_ASSERT(is_signed);
     *signature = message->signature;
-    /* It comes back from those who pass it on. */
-    (void)gossip_filter_add(&attestor->filter, &attestor->options.key, &message->name);
+    /* It comes back from those who pass it on. It may be sent again, so whether it is new is all
+     * the same here. */
+    const bool is_new =
+        gossip_filter_add(&attestor->filter, &attestor->options.key, &message->name);
+    (void)is_new;
     send_to_all_but(attestor, UINT32_MAX, encode(attestor, message));
     attestor->status.shares_sent++;
     broadcast_message_unref(message);

@@ -38,7 +38,7 @@ static inline void storage_test_remove_files(const char *folder)
 /* Takes away the folder of storage_test_folder with all that is in it. */
 static inline void storage_test_remove(const char *path)
 {
-    char parent[64];
+    char parent[128]; /* of any caller's array */
     snprintf(parent, sizeof parent, "%s", path);
     storage_test_remove_files(path);
     (void)rmdir(path);
