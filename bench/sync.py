@@ -6,8 +6,6 @@ usage: sync.py INGOT [BLOCKS [ROUNDS]]
 What the figures mean, and how they are measured, is in docs/performance.md.
 """
 
-import ctypes
-import ctypes.util
 import json
 import os
 import shutil
@@ -22,31 +20,14 @@ os.environ["INGOT_PROGRAM"] = sys.argv[1]
 os.environ.setdefault("INGOT_BUILD_DIR", os.path.dirname(os.path.abspath(sys.argv[1])))
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../tests/process"))
 
+from ed25519 import Ed25519, rates  # noqa: E402
 from network import BUILD_FOLDER, PROGRAM, Network  # noqa: E402
 
 TRANSACTIONS = "10x128"
+VOTE_BYTES = 128  # signed, about
 CORE_SIGNATURES = 3  # of a certificate, with four validators
 LOAD_RATE = 50  # transactions a second
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
-
-
-def verifications(seconds=1.0):
-    """ed25519 verifications of libsodium, of messages as long as a vote's: in a second of the clock,
-    and in a second of processor time."""
-    sodium = ctypes.CDLL(ctypes.util.find_library("sodium") or "libsodium.so.23")
-    sodium.sodium_init()
-    public, secret = ctypes.create_string_buffer(32), ctypes.create_string_buffer(64)
-    sodium.crypto_sign_keypair(public, secret)
-    message, signature = b"m" * 128, ctypes.create_string_buffer(64)
-    length = ctypes.c_ulonglong(len(message))
-    sodium.crypto_sign_detached(signature, None, message, length, secret)
-    count, began, used = 0, time.monotonic(), time.process_time()
-    while time.monotonic() - began < seconds:
-        for _ in range(100):
-            if sodium.crypto_sign_verify_detached(signature, message, length, public) != 0:
-                sys.exit("libsodium does not verify its own signature")
-        count += 100
-    return count / (time.monotonic() - began), count / (time.process_time() - used)
 
 
 def make_chain(network, blocks):
@@ -154,7 +135,7 @@ def main():
               f"   commit latency p50 p99 ms", flush=True)
         ratios = []
         for number in range(rounds + 1):
-            by_clock, by_processor = verifications()
+            by_clock, by_processor = rates(Ed25519(VOTE_BYTES).verify)
             bound, bound_us = by_clock / CORE_SIGNATURES, 1e6 * CORE_SIGNATURES / by_processor
             seconds = 0 if number == 0 else took
             took, used, received, written, memory, latencies = one_sync(network, blocks, seconds)
