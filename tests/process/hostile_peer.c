@@ -20,6 +20,7 @@
 
 #include "lib/prng.h"
 #include "lib/process_home.h"
+#include "lib/process_network.h"
 #include "lib/wire_samples.h"
 #include "wire/wire.h"
 
@@ -223,33 +224,14 @@ static void on_disconnected(void *context, uint32_t peer, enum ingot_close_reaso
 
 static void connect_all(struct hostile *hostile, bool is_stranger)
 {
-    char why[512];
-    const struct node_home *home = &hostile->home.home;
     uint8_t seed[CRYPTO_SEED_BYTES];
-    crypto_random_seed(seed);
-    const struct ingot_network_tls_options options = {
-        .base = hostile->base,
-        .seed = is_stranger ? seed : home->transport_key.seed,
-        .greeting = ingot_slice_of(home->genesis.hash.bytes, INGOT_HASH_BYTES),
-        .listen_host = home->settings.network_listen.host,
-        .listen_port = home->settings.network_listen.port};
     const struct ingot_network_events events = {.context = hostile,
                                                 .receive = on_receive,
                                                 .connected = on_connected,
                                                 .disconnected = on_disconnected};
-    struct ingot_peer peers[INGOT_PEERS_MAX];
-    for (uint32_t i = 0; i < home->peers.count; i++) {
-        const struct peer_entry *entry = &home->peers.entries[i];
-        peers[i] = (struct ingot_peer){.number = i,
-                                       .key = entry->transport_key,
-                                       .host = entry->endpoint.host,
-                                       .port = entry->endpoint.port};
-    }
-    if (ingot_network_tls_new(&options, &hostile->network, why, sizeof why) != INGOT_OK ||
-        ingot_network_set_peers(hostile->network, peers, home->peers.count) != INGOT_OK ||
-        ingot_network_start(hostile->network, &events, why, sizeof why) != INGOT_OK) {
-        process_fail("%s", why);
-    }
+    crypto_random_seed(seed);
+    hostile->network = process_network_start(&hostile->home.home, hostile->base,
+                                             is_stranger ? seed : NULL, &events);
 }
 
 static void print_result(const struct hostile *hostile)

@@ -290,7 +290,7 @@ class Node:
         try:
             status = self.client(timeout_s=2).call("status")["ingot"]
             rejects = {name: int(value) for name, value in self.metrics().items()
-                       if name.startswith("ingot_rejects") and value > 0}
+                       if "rejects_total" in name and value > 0}
         except (OSError, http.client.HTTPException, ValueError) as error:
             return f"runs, but does not answer: {error!r}"
         return f"runs, height {self.height()}, {status}, {rejects}"
