@@ -231,8 +231,10 @@ void attestor_committed(struct attestor *attestor, const struct block *block,
 void attestor_connected(struct attestor *attestor, uint32_t peer, bool is_connected)
 {
     attest_look_at_clock(attestor);
-    *attest_peer_at(attestor, peer) = (struct attest_peer){.is_connected = is_connected};
+    struct attest_peer *entry = attest_peer_at(attestor, peer);
+    *entry = (struct attest_peer){.is_connected = is_connected};
     if (is_connected) {
+        attest_own_connected(attestor, entry);
         attest_repair_soon(attestor);
     }
 }
@@ -259,7 +261,11 @@ static void sync_if_due(struct attestor *attestor)
 static void arm(struct attestor *attestor)
 {
     const struct attestor_output *output = &attestor->options.output;
+    const uint64_t own_ms = attest_own_deadline(attestor);
     uint64_t deadline_ms = attest_repair_deadline(attestor);
+    if (own_ms < deadline_ms) {
+        deadline_ms = own_ms;
+    }
     if (attestor->dirty_ms != 0 && attestor->dirty_ms < deadline_ms) {
         deadline_ms = attestor->dirty_ms;
     }
@@ -287,6 +293,7 @@ void attestor_flush(struct attestor *attestor)
     }
     if (!attestor->has_stopped) {
         attest_repair_turn(attestor);
+        attest_own_turn(attestor);
     }
     if (!attestor->has_stopped) {
         sync_if_due(attestor);

@@ -17,6 +17,7 @@
  *   attestor_block.c   entered blocks: in memory while there is room, else in the table
  *   attestor_share.c   signatures: ours are made, those of others verified, a part in each turn
  *   attestor_message.c what comes from peers and goes to them
+ *   attestor_own.c     our own shares on their way to each peer
  *   attestor_repair.c  asking for what is missing, and answering who asks
  *   attestor_file.c    the signatures file, and how it is kept in step with the table
  *   attestor_query.c   what clients see

@@ -239,6 +239,7 @@ static enum ingot_error find_ahead(struct attestor *attestor)
 
 enum ingot_error attest_file_open(struct attestor *attestor, char *why, size_t why_size)
 {
+    const uint64_t attested = attestor->meta.attested;
     enum ingot_error error = INGOT_ERROR_NOT_FOUND;
     if (attestor->meta.file_size != ATTEST_FILE_SIZE_NONE) {
         error = signatures_file_open(attestor->file_path, attestor->meta.file_size, adopt, attestor,
@@ -253,6 +254,10 @@ enum ingot_error attest_file_open(struct attestor *attestor, char *why, size_t w
     if (attestor->meta.file_size != signatures_file_size(attestor->file)) {
         attestor->meta.file_size = signatures_file_size(attestor->file);
         attest_put_meta(attestor);
+    }
+    if (attestor->meta.attested > attested) {
+        LOG(LOG_INFO, "lines of the signatures file that the ledger lacked are taken over",
+            log_u64("attestations", attestor->meta.attested - attested));
     }
     error = ledger_sync(attestor->options.ledger);
     if (error == INGOT_OK) {

@@ -100,7 +100,7 @@ void attest_send_own(struct attestor *attestor, const struct attest_block *block
     const bool is_new =
         gossip_filter_add(&attestor->filter, &attestor->options.key, &message->name);
     (void)is_new;
-    send_to_all_but(attestor, UINT32_MAX, encode(attestor, message));
+    attest_own_made(attestor, block->height, encode(attestor, message));
     attestor->status.shares_sent++;
     broadcast_message_unref(message);
 }

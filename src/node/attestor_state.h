@@ -103,6 +103,8 @@ struct attest_peer {
     uint64_t heights;     /* that are still to be answered: bit i for from_height + i */
     uint64_t due_ms;      /* not before */
     uint64_t answered_ms; /* when the last answer was whole */
+    uint64_t own_next;    /* our own shares that it is owed begin here; UINT64_MAX: none */
+    uint64_t own_due_ms;  /* when it gets the next part of them */
 };
 
 /* Asking for what is missing, in passes over what is pending; attestor_repair.c. */
@@ -263,6 +265,17 @@ bool attest_send_share(struct attestor *attestor, uint32_t peer, const struct at
 /* Asks for blocks: bit i for from_height + i; false: there is no room. */
 bool attest_send_request(struct attestor *attestor, uint32_t peer, uint64_t from_height,
                          uint64_t heights);
+
+/* --- attestor_own.c --- */
+
+/* What may have been lost with an earlier connection is owed to it. */
+void attest_own_connected(struct attestor *attestor, struct attest_peer *peer);
+/* Sends our share of a block, which has just been made, to all that are not owed earlier ones. */
+void attest_own_made(struct attestor *attestor, uint64_t height, struct ingot_slice frame);
+/* Sends a part of what is owed. */
+void attest_own_turn(struct attestor *attestor);
+/* When a tick is wanted; UINT64_MAX: never. */
+uint64_t attest_own_deadline(const struct attestor *attestor);
 
 /* --- attestor_repair.c --- */
 

@@ -151,6 +151,31 @@ static void a_validator_that_was_down_adds_its_share_later(void **state)
     attestor_cluster_free(cluster);
 }
 
+/* Nobody asks for what is lost then: the others are a quorum, and to us it is complete. */
+static void a_share_that_is_lost_with_its_process_is_sent_after_the_restart(void **state)
+{
+    (void)state;
+    struct attestor_cluster *cluster = attestor_cluster_new(4, 0);
+    struct attestor_node *mute = &cluster->nodes[2];
+    for (uint32_t i = 0; i < 4; i++) {
+        cluster->is_cut[2][i] = true;
+    }
+    const uint64_t height = attestor_cluster_one(cluster, "d:unheard");
+    attestor_cluster_commit(cluster);
+    attestor_cluster_wait(cluster, 1000);
+    assert_int_equal(attestor_node_signers(mute, height, "d:unheard"), 4);
+    assert_int_equal(attestor_node_signers(&cluster->nodes[0], height, "d:unheard"), 3);
+
+    memset(cluster->is_cut, 0, sizeof cluster->is_cut);
+    attestor_node_restart(mute);
+    attestor_cluster_wait(cluster, 1000);
+    assert_int_equal(attestor_node_status(mute).pending, 0);
+    for (uint32_t i = 0; i < 4; i++) {
+        assert_int_equal(attestor_node_signers(&cluster->nodes[i], height, "d:unheard"), 4);
+    }
+    attestor_cluster_free(cluster);
+}
+
 static void without_a_quorum_a_statement_stays_pending_and_says_so(void **state)
 {
     (void)state;
@@ -422,6 +447,7 @@ int main(void)
         TEST(what_is_lost_is_repaired_on_ticks),
         TEST(a_lost_last_message_is_repaired_without_anything_new),
         TEST(a_validator_that_was_down_adds_its_share_later),
+        TEST(a_share_that_is_lost_with_its_process_is_sent_after_the_restart),
         TEST(without_a_quorum_a_statement_stays_pending_and_says_so),
         TEST(what_one_declines_is_attested_by_the_others_and_what_two_decline_is_refused),
         TEST(members_that_have_left_still_sign_the_blocks_of_their_epoch),
