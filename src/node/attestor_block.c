@@ -179,6 +179,7 @@ static struct attest_block *make(struct attestor *attestor, uint64_t height,
     memcpy(block->base.set, set_hash_of(attestor, set), sizeof block->base.set);
     block->base.height = height;
     block->open = block->count;
+    block->lacking = block->count;
     block->offsets = alloc_zeroed(block->count, sizeof *block->offsets);
     block->powers = alloc_zeroed(block->count, sizeof *block->powers);
     block->done = alloc_zeroed((block->count + 7) / 8, 1);
@@ -293,6 +294,7 @@ static void look_at_statements(struct attestor *attestor, struct attest_block *b
 {
     const struct validator_set *set = block->set;
     bool is_ready = false;
+    block->lacking = 0;
     for (uint32_t i = 0; i < block->count && block->open > 0; i++) {
         if (attest_bit(block->done, i) || attest_bit(block->queued, i)) {
             continue;
@@ -302,6 +304,8 @@ static void look_at_statements(struct attestor *attestor, struct attest_block *b
         } else if (block->whole_power > block->powers[i] &&
                    block->whole_power - block->powers[i] > set->total_power - set->quorum_power) {
             attest_file_refuse(attestor, block, i);
+        } else {
+            block->lacking++;
         }
     }
     if (is_ready) {

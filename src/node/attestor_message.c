@@ -186,7 +186,7 @@ static enum attest_reject check(struct attestor *attestor, const struct broadcas
         }
     }
     return attest_has_room(attestor, &claim->set->validators[message->sender].key,
-                           claim->signatures.size)
+                           claim->signatures.size, block != NULL && block->lacking == 0)
                ? ATTEST_REJECT_NONE
                : ATTEST_REJECT_FULL;
 }
@@ -244,8 +244,7 @@ static enum attest_reject receive_share(struct attestor *attestor, uint32_t peer
     item->key = *key;
     item->message = message->signature;
     ingot_buffer_append_slice(&item->signatures, claim.signatures);
-    attest_verify_later(attestor, item);
-    return ATTEST_REJECT_NONE;
+    return attest_verify_later(attestor, item) ? ATTEST_REJECT_NONE : ATTEST_REJECT_FULL;
 }
 
 void attestor_receive(struct attestor *attestor, uint32_t peer, struct ingot_slice frame)

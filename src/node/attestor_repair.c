@@ -279,15 +279,22 @@ static void ask(struct attestor *attestor)
     repair->deadline_ms = attestor->now_ms + ANSWER_MS;
 }
 
+static bool is_pending(struct attestor *attestor, uint64_t height)
+{
+    const struct attest_block *block = attest_block_in_memory(attestor, height);
+    const struct attest_key key = attest_key_pending(height);
+    struct ingot_slice content;
+    return block != NULL ? block->open > 0
+                         : attest_get(attestor, &key, &content) != INGOT_ERROR_NOT_FOUND;
+}
+
 /* Strikes out what is not pending any more. */
 static void look_at_answer(struct attestor *attestor)
 {
     struct attest_repair *repair = &attestor->repair;
     for (uint64_t left = repair->heights; left != 0; left &= left - 1) {
         const unsigned bit = (unsigned)__builtin_ctzll(left);
-        const struct attest_block *block =
-            attest_block_in_memory(attestor, repair->from_height + bit);
-        if (block != NULL && block->open == 0) {
+        if (!is_pending(attestor, repair->from_height + bit)) {
             repair->heights &= ~(UINT64_C(1) << bit);
             repair->deadline_ms = attestor->now_ms + ANSWER_MS;
         }

@@ -74,6 +74,11 @@ void attest_queues_deinit(struct attestor *attestor)
 
 /* --- What each validator has waiting. --- */
 
+static bool is_free(const struct attest_account *account)
+{
+    return account->shares[false] == 0 && account->shares[true] == 0;
+}
+
 /* Its account, else a free one; with more keys than members that can be, NULL. */
 static struct attest_account *account_of(struct attestor *attestor,
                                          const struct ingot_public_key *key)
@@ -81,34 +86,54 @@ static struct attest_account *account_of(struct attestor *attestor,
     struct attest_account *free_one = NULL;
     for (uint32_t i = 0; i < ATTEST_VOTERS_MAX; i++) {
         struct attest_account *account = &attestor->accounts[i];
-        if (account->shares > 0 && crypto_key_equal(&account->key, key)) {
+        if (is_free(account)) {
+            free_one = free_one == NULL ? account : free_one;
+        } else if (crypto_key_equal(&account->key, key)) {
             return account;
-        }
-        if (account->shares == 0 && free_one == NULL) {
-            free_one = account;
         }
     }
     return free_one;
 }
 
-bool attest_has_room(struct attestor *attestor, const struct ingot_public_key *key, size_t bytes)
+bool attest_has_room(struct attestor *attestor, const struct ingot_public_key *key, size_t bytes,
+                     bool is_late)
 {
     const struct attestor_limits *limits = &attestor->options.limits;
     const struct attest_account *account = account_of(attestor, key);
-    return account != NULL &&
-           (account->shares == 0 || (account->shares < limits->voter_shares &&
-                                     account->bytes + bytes <= limits->voter_bytes));
+    return account != NULL && (account->shares[is_late] == 0 ||
+                               (account->shares[is_late] < limits->voter_shares &&
+                                account->bytes[is_late] + bytes <= limits->voter_bytes));
 }
 
-/* Gives back what it took of its account. */
+/* False, and no change: there is no room. */
+static bool charge(struct attestor *attestor, struct attest_item *item, bool is_late)
+{
+    const size_t bytes = item->signatures.size;
+    if (!attest_has_room(attestor, &item->key, bytes, is_late)) {
+        return false;
+    }
+    struct attest_account *account = account_of(attestor, &item->key);
+    account->key = item->key;
+    account->shares[is_late]++;
+    account->bytes[is_late] += bytes;
+    attestor->held_bytes += bytes;
+    item->is_late = is_late;
+    return true;
+}
+
+static void discharge(struct attestor *attestor, const struct attest_item *item)
+{
+    struct attest_account *account = account_of(attestor, &item->key);
+    INGOT_ASSERT(account != NULL && account->shares[item->is_late] > 0);
+    account->shares[item->is_late]--;
+    account->bytes[item->is_late] -= item->signatures.size;
+    attestor->held_bytes -= item->signatures.size;
+}
+
 static void finish(struct attestor *attestor, struct attest_item *item)
 {
     if (!item->is_own) {
-        struct attest_account *account = account_of(attestor, &item->key);
-        INGOT_ASSERT(account != NULL && account->shares > 0);
-        account->shares--;
-        account->bytes -= item->signatures.size;
-        attestor->held_bytes -= item->signatures.size;
+        discharge(attestor, item);
     }
     free_item(item);
 }
@@ -138,25 +163,19 @@ void attest_sign_later(struct attestor *attestor, struct attest_block *block)
     queue_for(block, &attestor->own, item);
 }
 
-static struct attest_queue *queue_of(struct attestor *attestor, const struct attest_block *block)
+bool attest_verify_later(struct attestor *attestor, struct attest_item *item)
 {
-    return block->open > 0 ? &attestor->urgent : &attestor->late;
-}
-
-void attest_verify_later(struct attestor *attestor, struct attest_item *item)
-{
-    struct attest_account *account = account_of(attestor, &item->key);
-    INGOT_ASSERT(account != NULL);
-    account->key = item->key;
-    account->shares++;
-    account->bytes += item->signatures.size;
-    attestor->held_bytes += item->signatures.size;
     struct attest_block *block = attest_block_in_memory(attestor, item->height);
+    if (!charge(attestor, item, block != NULL && block->lacking == 0)) {
+        free_item(item);
+        return false;
+    }
     if (block == NULL) {
         push(&attestor->ahead, item);
     } else {
-        queue_for(block, queue_of(attestor, block), item);
+        queue_for(block, item->is_late ? &attestor->late : &attestor->urgent, item);
     }
+    return true;
 }
 
 /* Of one validator only one waits for each block. Another epoch's is of no use. */
@@ -178,7 +197,7 @@ void attest_block_is_here(struct attestor *attestor, uint64_t height)
         }
         struct attest_item *item = take(&attestor->ahead, link);
         if (fits(block, item) && item->height == height) {
-            queue_for(block, queue_of(attestor, block), item);
+            queue_for(block, &attestor->urgent, item);
         } else {
             attest_reject_count(attestor, ATTEST_REJECT_MISMATCH);
             finish(attestor, item);
@@ -270,7 +289,31 @@ static void spoil(struct attestor *attestor, struct attest_block *block,
         log_hex("validator", item->key.bytes, sizeof item->key.bytes));
 }
 
-/* Goes on with the first item; false: its share of the turn is used up. */
+/* The first item of the queue is done with. */
+static void leave(struct attestor *attestor, struct attest_queue *queue, struct attest_block *block)
+{
+    struct attest_item *item = take(queue, &queue->first);
+    block->shares[item->voter].is_waiting = false;
+    block->pins--;
+    finish(attestor, item);
+}
+
+/* Others have completed the block meanwhile: the first urgent item need not hurry. */
+static void put_off(struct attestor *attestor, struct attest_block *block)
+{
+    struct attest_item *item = attestor->urgent.first;
+    discharge(attestor, item);
+    if (charge(attestor, item, true)) {
+        push(&attestor->late, take(&attestor->urgent, &attestor->urgent.first));
+        return;
+    }
+    attest_reject_count(attestor, ATTEST_REJECT_FULL);
+    block->shares[item->voter].is_waiting = false;
+    block->pins--;
+    free_item(take(&attestor->urgent, &attestor->urgent.first));
+}
+
+/* Goes on with the first item; false: its part of the turn is used up. */
 static bool work_on(struct attestor *attestor, struct attest_queue *queue, uint32_t *budget)
 {
     struct attest_item *item = queue->first;
@@ -279,6 +322,10 @@ static bool work_on(struct attestor *attestor, struct attest_queue *queue, uint3
     if (error != INGOT_OK) {
         attest_fail(attestor, REPLICA_STOP_DAMAGED, "an entered block cannot be read back", error);
         return false;
+    }
+    if (queue == &attestor->urgent && block->lacking == 0) {
+        put_off(attestor, block);
+        return true;
     }
     enum outcome outcome = OUTCOME_GOOD;
     if (!block->shares[item->voter].is_whole) { /* else it has come by another way */
@@ -296,9 +343,7 @@ static bool work_on(struct attestor *attestor, struct attest_queue *queue, uint3
             spoil(attestor, block, item);
         }
     }
-    block->shares[item->voter].is_waiting = false;
-    block->pins--;
-    finish(attestor, take(queue, &queue->first));
+    leave(attestor, queue, block);
     return true;
 }
 

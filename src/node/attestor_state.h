@@ -45,6 +45,7 @@ struct attest_block {
     uint8_t *done;               /* a bit for each statement */
     uint8_t *queued;             /* the same */
     uint32_t looked_up;          /* the place behind the statement that was found last by its id */
+    uint32_t lacking;            /* statements that need more signatures, as far as is known */
     uint32_t open;               /* statements that are not done */
     uint64_t whole_power;        /* of those who have spoken */
     struct attest_share *shares; /* one for each member of the set */
@@ -67,6 +68,7 @@ struct attest_item {
     uint32_t voter;
     uint32_t done; /* statements that have been signed, or verified */
     bool is_own;
+    bool is_late;                /* its block is done without it */
     struct ingot_public_key key; /* of the voter */
     struct ingot_signature message;
     struct ingot_buffer signatures;
@@ -78,11 +80,12 @@ struct attest_queue {
     uint32_t count;
 };
 
-/* What a validator has waiting here. */
+/* What a validator has waiting here: [true] of blocks that are done without it, [false] the rest.
+ */
 struct attest_account {
     struct ingot_public_key key;
-    uint32_t shares;
-    size_t bytes;
+    uint32_t shares[2];
+    size_t bytes[2];
 };
 
 /* A line on its way into the signatures file, or a statement that is refused. */
@@ -244,9 +247,10 @@ void attest_queues_deinit(struct attestor *attestor);
 /* Our validator is to sign this block, if it is a member and has not. */
 void attest_sign_later(struct attestor *attestor, struct attest_block *block);
 /* Room for a share of this voter? */
-bool attest_has_room(struct attestor *attestor, const struct ingot_public_key *key, size_t bytes);
-/* Queues a share whose message is verified. Takes over the signatures. */
-void attest_verify_later(struct attestor *attestor, struct attest_item *item);
+bool attest_has_room(struct attestor *attestor, const struct ingot_public_key *key, size_t bytes,
+                     bool is_late);
+/* Queues a share whose message is verified; takes it over. False: there was no room. */
+bool attest_verify_later(struct attestor *attestor, struct attest_item *item);
 /* The block is entered: what waited for it is queued. */
 void attest_block_is_here(struct attestor *attestor, uint64_t height);
 /* Signs and verifies a part of what waits. True: there is more. */

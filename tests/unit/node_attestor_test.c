@@ -438,6 +438,59 @@ static void ten_thousand_junk_messages_evict_nothing_and_memory_stays_flat(void 
     attestor_cluster_free(cluster);
 }
 
+/* What is under way to a node reaches it, which takes no turn. */
+static void hand_over(struct attestor_cluster *cluster, struct attestor_node *node)
+{
+    const uint32_t count = cluster->frame_count; /* what it passes on comes behind these */
+    for (uint32_t i = 0; i < count; i++) {
+        const struct attestor_frame frame = cluster->frames[i];
+        if (frame.to == node->number) {
+            attestor_receive(node->attestor, frame.from, ingot_buffer_slice(&frame.bytes));
+        }
+        ingot_buffer_deinit(&cluster->frames[i].bytes);
+    }
+    cluster->frame_count -= count;
+    memmove(cluster->frames, cluster->frames + count,
+            cluster->frame_count * sizeof *cluster->frames);
+}
+
+static void what_comes_late_takes_no_room_from_what_is_needed(void **state)
+{
+    (void)state;
+    struct attestor_cluster *cluster = attestor_cluster_new(4, 0);
+    struct attestor_node *node = &cluster->nodes[0];
+    struct attestor_node *away = &cluster->nodes[3];
+    attestor_node_crash(away);
+    for (uint32_t i = 0; i < 6; i++) {
+        char text[16];
+        (void)snprintf(text, sizeof text, "d:%u", i);
+        (void)attestor_cluster_one(cluster, text);
+        attestor_cluster_commit(cluster);
+        attestor_cluster_wait(cluster, 100);
+    }
+    attestor_node_crash(&cluster->nodes[2]);
+    cluster->limits.voter_shares = 2;
+    attestor_node_restart(node);
+    attestor_node_restart(away);
+    attestor_cluster_run(cluster);
+    attestor_node_commit(away, 6);
+    attestor_flush(away->attestor);
+    hand_over(cluster, node);
+    assert_int_equal(attestor_node_status(node).rejected[ATTEST_REJECT_FULL], 4);
+    (void)attestor_cluster_one(cluster, "d:needed");
+    attestor_node_commit(node, 7);
+    attestor_node_commit(away, 7);
+    attestor_flush(away->attestor);
+    hand_over(cluster, node);
+    assert_int_equal(attestor_node_status(node).rejected[ATTEST_REJECT_FULL], 4);
+    attestor_node_commit(&cluster->nodes[1], 7);
+    attestor_cluster_run(cluster);
+    assert_int_equal(attestor_node_state(node, 7, "d:needed"), ATTEST_COMPLETE);
+    assert_int_equal(attestor_node_signers(node, 1, "d:0"), 4);
+    assert_int_equal(attestor_node_status(node).held_bytes, 0);
+    attestor_cluster_free(cluster);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -455,6 +508,7 @@ int main(void)
         TEST(forged_shares_make_no_quorum_and_are_counted_by_reason),
         TEST(garbage_is_counted_and_changes_nothing),
         TEST(ten_thousand_junk_messages_evict_nothing_and_memory_stays_flat),
+        TEST(what_comes_late_takes_no_room_from_what_is_needed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
