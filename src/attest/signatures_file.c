@@ -18,6 +18,7 @@
 #include "attest/attestation.h"
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "base/log.h"
 #include "config/file.h"
 
 #define READ_BYTES ((size_t)64 * 1024)
@@ -93,6 +94,7 @@ struct reading {
     void *context;
     struct ingot_buffer bytes; /* read, and not shown yet */
     uint64_t at;               /* of the first of them in the file */
+    bool is_cut;               /* what begins there goes, for the reason in `why` */
     char *why;
     size_t why_size;
 };
@@ -104,29 +106,48 @@ static enum ingot_error corrupt(const struct reading *reading, const char *text)
     return INGOT_ERROR_CORRUPT;
 }
 
+/* Shows the line that begins there. */
+static enum ingot_error show(struct reading *reading, struct ingot_slice line)
+{
+    char reason[512] = "it does not belong here";
+    const bool is_too_long = line.size > ATTESTATION_JSON_BYTES_MAX;
+    if (is_too_long)
+        line.size = ATTESTATION_JSON_BYTES_MAX + 1;
+    switch (reading->visit(reading->context, line, reason, sizeof reason)) {
+    case SIGNATURES_LINE_TAKEN:
+        return is_too_long ? corrupt(reading, "a line is too long") : INGOT_OK;
+    case SIGNATURES_LINE_CUT:
+        reading->is_cut = true;
+        (void)snprintf(reading->why, reading->why_size, "%s", reason);
+        return INGOT_OK;
+    case SIGNATURES_LINE_REFUSED:
+        break;
+    }
+    return corrupt(reading, reason);
+}
+
 /* Shows the whole lines among the bytes; what is left of them is the beginning of one. */
 static enum ingot_error show_lines(struct reading *reading)
 {
-    char reason[512] = "it does not belong here";
+    enum ingot_error error = INGOT_OK;
     size_t begin = 0;
     const uint8_t *end;
     while (begin < reading->bytes.size &&
            (end = memchr(reading->bytes.data + begin, '\n', reading->bytes.size - begin)) != NULL) {
         const struct ingot_slice line = {reading->bytes.data + begin,
                                          (size_t)(end - reading->bytes.data) - begin};
-        if (line.size > ATTESTATION_JSON_BYTES_MAX)
-            return corrupt(reading, "a line is too long");
-        if (!reading->visit(reading->context, line, reason, sizeof reason))
-            return corrupt(reading, reason);
+        error = show(reading, line);
+        if (error != INGOT_OK || reading->is_cut)
+            return error;
         begin += line.size + 1;
         reading->at += line.size + 1;
     }
     reading->bytes.size -= begin;
     if (begin > 0 && reading->bytes.size > 0)
         memmove(reading->bytes.data, reading->bytes.data + begin, reading->bytes.size);
-    return reading->bytes.size <= ATTESTATION_JSON_BYTES_MAX
-               ? INGOT_OK
-               : corrupt(reading, "a line is too long");
+    if (reading->bytes.size > ATTESTATION_JSON_BYTES_MAX)
+        error = show(reading, ingot_buffer_slice(&reading->bytes));
+    return error;
 }
 
 static enum ingot_error read_more(struct reading *reading, bool *is_end)
@@ -158,18 +179,28 @@ static enum ingot_error check_from(const struct reading *reading)
     return before == '\n' ? INGOT_OK : corrupt(reading, "expected the beginning of a line");
 }
 
-/* Shows what is there and leaves reading->at at the end of the last whole line. */
+/* Shows what is there and leaves reading->at at the end of the last line that stays. */
 static enum ingot_error read_lines(struct reading *reading)
 {
     bool is_end = false;
     enum ingot_error error = check_from(reading);
-    while (error == INGOT_OK && !is_end) {
+    while (error == INGOT_OK && !is_end && !reading->is_cut) {
         error = read_more(reading, &is_end);
         if (error == INGOT_OK)
             error = show_lines(reading);
     }
     ingot_buffer_deinit(&reading->bytes);
     return error;
+}
+
+static void report_cut(const struct reading *reading)
+{
+    const uint64_t size = reading->file->size;
+    if (size > reading->at)
+        LOG(LOG_WARN, "the end of the signatures file was never synced, and is cut off",
+            log_text("file", reading->file->path), log_u64("bytes_kept", reading->at),
+            log_u64("bytes_cut", size - reading->at),
+            log_text("reason", reading->is_cut ? reading->why : "the last line is torn"));
 }
 
 enum ingot_error signatures_file_open(const char *path, uint64_t from, signatures_file_visit *visit,
@@ -196,6 +227,7 @@ enum ingot_error signatures_file_open(const char *path, uint64_t from, signature
         signatures_file_close(opened);
         return error;
     }
+    report_cut(&reading);
     opened->size = reading.at;
     char *left_behind = replacement_name(path);
     (void)unlink(left_behind);

@@ -1,6 +1,7 @@
 /*
  * The signatures backend: an append-only file with one attestation a line, on disk before anybody
- * is told. A torn last line is cut off at the next start. It does not verify, and knows lines only.
+ * is told. What a crash tore is cut off at the next start. It does not verify, and knows lines
+ * only.
  */
 #ifndef INGOT_ATTEST_SIGNATURES_FILE_H
 #define INGOT_ATTEST_SIGNATURES_FILE_H
@@ -9,22 +10,33 @@
 
 struct signatures_file;
 
+enum signatures_line {
+    SIGNATURES_LINE_TAKEN,
+    /* What a write that was never synced has left: it goes, and all that is behind it. For bytes
+     * that nobody was ever told of alone. */
+    SIGNATURES_LINE_CUT,
+    SIGNATURES_LINE_REFUSED /* damage, or not of this place: nothing goes */
+};
+
 /*
  * Told of each whole line at or after the place where reading began: its text without the line
- * break, borrowed. False ends it: the line is not one that belongs here; `why` says so.
+ * break, borrowed. What is longer than ATTESTATION_JSON_BYTES_MAX, broken or not, is shown as its
+ * first ATTESTATION_JSON_BYTES_MAX + 1 bytes, and cannot be taken. Any other verdict than TAKEN
+ * ends it; `why` says why.
  */
-typedef bool signatures_file_visit(void *context, struct ingot_slice line, char *why,
-                                   size_t why_size);
+typedef enum signatures_line signatures_file_visit(void *context, struct ingot_slice line,
+                                                   char *why, size_t why_size);
 
 /*
  * Opens or makes the file (mode 0600), shows the lines from byte `from` on, cuts off an incomplete
- * last line, and syncs the file and its folder, so that all that was shown is durable. Locks the
- * file against other processes. What an interrupted replacement left behind is removed.
+ * last line and what the visitor says, and syncs the file and its folder, so that all that was
+ * taken is durable. What is cut off is logged. Locks the file against other processes. What an
+ * interrupted replacement left behind is removed.
  *
  * @from  a place that was a whole number of lines; 0: all. Beyond the end of the file:
  *        INGOT_ERROR_NOT_FOUND, the file has lost lines.
- * Returns INGOT_OK; INGOT_ERROR_CORRUPT when the visitor refused a line, when a line is longer than
- * ATTESTATION_JSON_BYTES_MAX, or when no line begins at `from`; INGOT_ERROR_LOCKED;
+ * Returns INGOT_OK; INGOT_ERROR_CORRUPT when the visitor refused a line, or took one that is too
+ * long, or when no line begins at `from`; INGOT_ERROR_LOCKED;
  * INGOT_ERROR_INVALID (no regular file); INGOT_ERROR_IO, _PERMISSION, _NO_SPACE; with a sentence
  * that names the file and the byte. Unless it is INGOT_OK, nothing was cut off.
  */

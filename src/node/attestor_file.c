@@ -92,13 +92,20 @@ static bool adopt_known(struct attestor *attestor, uint64_t height, uint32_t ind
     return true;
 }
 
-static bool adopt(void *context, struct ingot_slice line, char *why, size_t why_size)
+/*
+ * Nobody was told of what is beyond the size that the table knows, so bytes there that are no line
+ * are cut off with all behind them: a crash of the machine may leave anything of what was not
+ * synced, and what is lost is still pending in the table. Not so if the table is older than the
+ * file.
+ */
+static enum signatures_line adopt(void *context, struct ingot_slice line, char *why,
+                                  size_t why_size)
 {
     struct attestor *attestor = context;
     struct attestation attestation;
     struct ingot_slice content;
     if (attestation_parse(line, &attestation, why, why_size) != INGOT_OK) {
-        return false;
+        return attestor->has_ahead ? SIGNATURES_LINE_REFUSED : SIGNATURES_LINE_CUT;
     }
     bool is_adopted = false;
     uint64_t height = 0;
@@ -119,10 +126,11 @@ static bool adopt(void *context, struct ingot_slice line, char *why, size_t why_
         const struct attest_key ahead = attest_key_ahead(id);
         const struct ingot_buffer nothing = {0};
         attest_put(attestor, &ahead, &nothing);
+        attestor->has_ahead = true;
         is_adopted = true;
     }
     attestation_deinit(&attestation);
-    return is_adopted;
+    return is_adopted ? SIGNATURES_LINE_TAKEN : SIGNATURES_LINE_REFUSED;
 }
 
 /* --- Writing the file anew. --- */

@@ -124,19 +124,20 @@ static bool is_expected(const struct signed_records *records, const struct attes
     return reason == NULL;
 }
 
-static bool visit(void *context, struct ingot_slice line, char *why, size_t why_size)
+static enum signatures_line visit(void *context, struct ingot_slice line, char *why,
+                                  size_t why_size)
 {
     struct signed_records *records = context;
     struct attestation attestation;
     if (attestation_parse(line, &attestation, why, why_size) != INGOT_OK) {
-        return false;
+        return SIGNATURES_LINE_REFUSED;
     }
     const bool is_ours = is_expected(records, &attestation, why, why_size);
     if (is_ours) {
         index_record(records, &attestation.statement.id, line.size);
     }
     attestation_deinit(&attestation);
-    return is_ours;
+    return is_ours ? SIGNATURES_LINE_TAKEN : SIGNATURES_LINE_REFUSED;
 }
 
 enum ingot_error signed_records_open(const char *path, const struct statement *expected,

@@ -258,24 +258,75 @@ static void data_that_is_older_than_the_file_writes_no_line_again(void **state)
     attestor_cluster_free(cluster);
 }
 
-static void a_file_with_a_line_that_is_none_of_ours_is_refused(void **state)
+static void append(const char *path, const void *bytes, size_t size)
+{
+    FILE *file = fopen(path, "a");
+    assert_non_null(file);
+    assert_int_equal(fwrite(bytes, 1, size, file), size);
+    assert_int_equal(fclose(file), 0);
+}
+
+/* Three blocks of which the table knows the file's lines of the first two, and the node is down. */
+static struct attestor_cluster *crash_with_a_line_that_the_table_does_not_know(off_t *known)
+{
+    struct attestor_cluster *cluster = attestor_cluster_new(1, 0);
+    struct attestor_node *node = &cluster->nodes[0];
+    run_blocks(cluster, 2);
+    *known = size_of(node->file);
+    ingot_store_memory_fail_commit(node->store, 2, STORE_MEMORY_FAILED_LOST);
+    run_blocks(cluster, 1);
+    assert_int_equal(node->stop, REPLICA_STOP_WRITE);
+    attestor_node_crash(node);
+    assert_true(size_of(node->file) > *known);
+    return cluster;
+}
+
+static void what_a_crash_of_the_machine_left_of_a_line_is_cut_off_and_written_again(void **state)
 {
     (void)state;
-    static const char *const tampered[] = {"garbage\n", "\"height\":\"1\"",
-                                           "{\"type\":\"ingot/attestation/1\"}\n"};
-    for (size_t i = 0; i < sizeof tampered / sizeof tampered[0]; i++) {
-        struct attestor_cluster *cluster = attestor_cluster_new(1, 0);
+    static const char garbage[] = {0, '\n', 'x', '{'};
+    for (size_t i = 0; i < 3 * sizeof garbage; i++) {
+        off_t known = 0;
+        struct attestor_cluster *cluster = crash_with_a_line_that_the_table_does_not_know(&known);
         struct attestor_node *node = &cluster->nodes[0];
-        run_blocks(cluster, 1);
-        attestor_node_crash(node);
-        FILE *file = fopen(node->file, "a");
+        char spoilt[200];
+        const off_t size = size_of(node->file);
+        /* The line's first bytes, its middle, or something behind it. */
+        const off_t places[] = {known, known + (size - known) / 2, size};
+        memset(spoilt, garbage[i % 4], sizeof spoilt - 1);
+        spoilt[sizeof spoilt - 1] = '\n';
+        FILE *file = fopen(node->file, "r+");
         assert_non_null(file);
-        assert_true(fputs(tampered[i], file) >= 0);
+        assert_int_equal(fseek(file, places[i / 4], SEEK_SET), 0);
+        assert_int_equal(fwrite(spoilt, 1, sizeof spoilt, file), sizeof spoilt);
         assert_int_equal(fclose(file), 0);
-        const bool is_torn = strchr(tampered[i], '\n') == NULL;
-        assert_int_equal(attestor_node_open(node), is_torn ? INGOT_OK : INGOT_ERROR_CORRUPT);
+        attestor_node_restart(node);
+        assert_int_equal(attestor_node_status(node).attested, i / 4 == 2 ? 3 : 2);
+        attestor_cluster_wait(cluster, 1000);
+        assert_whole(cluster, 3);
+        attestor_node_restart(node);
+        assert_whole(cluster, 3);
         attestor_cluster_free(cluster);
     }
+}
+
+static void what_is_behind_the_lines_of_a_newer_chain_is_not_cut_off(void **state)
+{
+    (void)state;
+    struct attestor_cluster *cluster = attestor_cluster_new(1, 0);
+    struct attestor_node *node = &cluster->nodes[0];
+    run_blocks(cluster, 1);
+    struct ingot_store *backup = ingot_store_memory_clone_durable(node->store);
+    run_blocks(cluster, 2);
+    attestor_node_crash(node);
+    ingot_store_close(node->store);
+    node->store = backup;
+    append(node->file, "garbage\n", 8);
+    const off_t size = size_of(node->file);
+    assert_int_equal(attestor_node_open(node), INGOT_ERROR_CORRUPT);
+    assert_non_null(strstr(node->why, "expected valid JSON"));
+    assert_int_equal(size_of(node->file), size);
+    attestor_cluster_free(cluster);
 }
 
 static void the_same_line_twice_is_refused(void **state)
@@ -336,7 +387,8 @@ int main(void)
         TEST(lines_that_were_lost_are_written_anew_from_the_table),
         TEST(a_death_while_the_file_is_written_anew_begins_again),
         TEST(data_that_is_older_than_the_file_writes_no_line_again),
-        TEST(a_file_with_a_line_that_is_none_of_ours_is_refused),
+        TEST(what_a_crash_of_the_machine_left_of_a_line_is_cut_off_and_written_again),
+        TEST(what_is_behind_the_lines_of_a_newer_chain_is_not_cut_off),
         TEST(the_same_line_twice_is_refused),
         TEST(a_full_disk_holds_attestations_back_until_there_is_room),
     };
