@@ -19,10 +19,11 @@
 enum {
 #if defined(INGOT_MUTANTS) || defined(INGOT_DEBUG_CHECKS)
     CAP = 1000000,
+    CAP_LONG = 4000000,
 #else
     CAP = 3000000,
+    CAP_LONG = 10000000,
 #endif
-    CAP_LONG = 60000000,
 #ifdef INGOT_MUTANTS
     HAS_TIME = 0 /* what is wrong is found early, and nothing else matters */
 #else

@@ -20,7 +20,7 @@
 #include "lib/broadcast_schedule.h"
 
 #define SEEDS 5000
-#define SEEDS_LONG 100000
+#define SEEDS_LONG 40000
 
 enum {
 #if defined(INGOT_MUTANTS)
