@@ -20,7 +20,7 @@
 #include "lib/broadcast_schedule.h"
 
 #define SEEDS 5000
-#define SEEDS_LONG 40000
+#define SEEDS_LONG 20000
 
 enum {
 #if defined(INGOT_MUTANTS)
