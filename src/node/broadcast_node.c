@@ -106,6 +106,17 @@ static bool is_target(const struct broadcast_node *driver, const struct broadcas
     return false;
 }
 
+/* What we sign binds us for ever: it leaves when the store has it. */
+static void hold(struct broadcast_node *driver, struct broadcast_message *message)
+{
+    struct broadcast_messages *held = &driver->held;
+    if (held->count == held->capacity) {
+        held->capacity = 2 * held->capacity + 16;
+        held->items = alloc_resize(held->items, held->capacity, sizeof(*held->items));
+    }
+    held->items[held->count++] = broadcast_message_ref(message);
+}
+
 static void send_message(struct broadcast_node *driver, const struct broadcast_effect *effect)
 {
     struct broadcast_message *message = effect->message;
@@ -172,7 +183,11 @@ static void perform(struct broadcast_node *driver, struct broadcast_effect *effe
 {
     switch (effect->kind) {
     case BROADCAST_SEND:
-        send_message(driver, effect);
+        if (effect->message->kind == BROADCAST_COMMIT && !effect->message->is_signed) {
+            hold(driver, effect->message);
+        } else {
+            send_message(driver, effect);
+        }
         break;
     case BROADCAST_DELIVER:
         deliver(driver, effect->message);
@@ -200,28 +215,38 @@ static bool make_durable(struct broadcast_node *driver)
     driver->is_full = error == INGOT_ERROR_NO_SPACE;
     if (driver->is_full != was_full) {
         LOG(driver->is_full ? LOG_ERROR : LOG_INFO,
-            driver->is_full ? "the disk is full: deliveries wait for room"
+            driver->is_full ? "the disk is full: signing and deliveries wait for room"
                             : "the disk has room again",
-            log_text("file", BROADCAST_SIGNATURES_FILE));
+            log_text("folder", driver->node->home.data_folder));
     }
     if (error == INGOT_OK || driver->is_full) {
         return error == INGOT_OK;
     }
-    LOG(LOG_ERROR, "a durable write failed", log_text("file", BROADCAST_SIGNATURES_FILE),
+    LOG(LOG_ERROR, "a durable write failed", log_text("folder", driver->node->home.data_folder),
         log_text("error", ingot_error_text(error)));
     node_fail(driver->node, home_ledger_exit(error));
     return false;
 }
 
-static void settle(struct broadcast_node *driver)
+/* What waited to be durable: deliveries are told of, and our COMMITs leave. */
+static void release(struct broadcast_node *driver)
 {
-    if (make_durable(driver)) {
-        for (uint32_t i = 0; i < driver->delivered.count; i++) {
-            report(driver, &driver->delivered.items[i]);
-            end_round(driver, &driver->delivered.items[i]);
-        }
-        driver->delivered.count = 0;
+    for (uint32_t i = 0; i < driver->delivered.count; i++) {
+        report(driver, &driver->delivered.items[i]);
+        end_round(driver, &driver->delivered.items[i]);
     }
+    driver->delivered.count = 0;
+    for (uint32_t i = 0; i < driver->held.count; i++) {
+        const struct broadcast_effect effect = {
+            .kind = BROADCAST_SEND, .target = BROADCAST_TO_ALL, .message = driver->held.items[i]};
+        send_message(driver, &effect);
+        broadcast_message_unref(effect.message);
+    }
+    driver->held.count = 0;
+}
+
+static void arm(struct broadcast_node *driver)
+{
     const uint64_t retry_ms = broadcast_node_now_ms() + SYNC_RETRY_MS;
     const bool is_later = !driver->has_deadline || driver->deadline_ms > retry_ms;
     if (driver->is_full && is_later) {
@@ -231,18 +256,27 @@ static void settle(struct broadcast_node *driver)
     }
 }
 
+/* One sync serves all that has come since the last flush, and one more the deliveries that our own
+ * COMMITs complete. */
 static void flush(struct node_driver *base)
 {
     struct broadcast_node *driver = broadcast_node_of(base);
-    while (driver->effects.count > 0) {
-        struct broadcast_effects taken = driver->effects;
-        driver->effects = (struct broadcast_effects){0};
-        for (uint32_t i = 0; i < taken.count; i++) {
-            perform(driver, &taken.items[i]);
+    bool is_durable = true;
+    do {
+        while (driver->effects.count > 0) {
+            struct broadcast_effects taken = driver->effects;
+            driver->effects = (struct broadcast_effects){0};
+            for (uint32_t i = 0; i < taken.count; i++) {
+                perform(driver, &taken.items[i]);
+            }
+            broadcast_effects_deinit(&taken);
         }
-        broadcast_effects_deinit(&taken);
-    }
-    settle(driver);
+        is_durable = make_durable(driver);
+        if (is_durable) {
+            release(driver);
+        }
+    } while (is_durable && driver->effects.count > 0);
+    arm(driver);
 }
 
 /* --- Events. --- */
@@ -370,11 +404,25 @@ static void get_status(struct node_driver *base, struct ingot_node_status *statu
 
 /* --- Opening. --- */
 
+static bool is_quorum(const struct broadcast_node *driver)
+{
+    return driver->node->home.settings.protocol == SETTINGS_PROTOCOL_QUORUM_BROADCAST;
+}
+
 static enum ingot_exit open_folder(struct broadcast_node *driver, char *why, size_t why_size)
 {
-    const char *path = driver->node->home.data_folder;
+    const struct node_home *home = &driver->node->home;
+    if (is_quorum(driver)) {
+        const struct ingot_store_lmdb_options options = {
+            .folder = home->data_folder,
+            .tables = quorum_store_tables,
+            .table_count = QUORUM_STORE_TABLE_COUNT,
+            .map_size_initial = home->settings.storage_map_size_initial,
+            .map_size_max = home->settings.storage_map_size_max};
+        return home_ledger_exit(ingot_store_lmdb_open(&options, &driver->store, why, why_size));
+    }
     const struct store_why reason = {.text = why, .size = why_size};
-    return home_ledger_exit(store_folder_open(&driver->folder, path, false, reason));
+    return home_ledger_exit(store_folder_open(&driver->folder, home->data_folder, false, reason));
 }
 
 static enum ingot_exit open_key(struct broadcast_node *driver, char *why, size_t why_size)
@@ -416,6 +464,7 @@ static enum ingot_exit open_quorum(struct broadcast_node *driver, char *why, siz
     char *path = path_join(node->home.data_folder, BROADCAST_SIGNATURES_FILE);
     const struct quorum_signing_options options = {
         .path = path,
+        .store = driver->store,
         .genesis = &node->home.genesis,
         .set = set,
         .scheme = &crypto_ed25519,
@@ -439,7 +488,7 @@ static enum ingot_exit open_quorum(struct broadcast_node *driver, char *why, siz
 
 static enum ingot_exit open_protocol(struct broadcast_node *driver, char *why, size_t why_size)
 {
-    if (driver->node->home.settings.protocol == SETTINGS_PROTOCOL_QUORUM_BROADCAST) {
+    if (is_quorum(driver)) {
         return open_quorum(driver, why, why_size);
     }
     open_gossip(driver);
@@ -470,7 +519,12 @@ static void free_driver(struct node_driver *base)
     struct broadcast_node *driver = broadcast_node_of(base);
     broadcast_free(driver->protocol);
     broadcast_effects_deinit(&driver->effects);
+    for (uint32_t i = 0; i < driver->held.count; i++) {
+        broadcast_message_unref(driver->held.items[i]);
+    }
+    free(driver->held.items);
     quorum_signing_close(driver->signing);
+    ingot_store_close(driver->store);
     gossip_deliveries_deinit(&driver->deliveries);
     if (driver->folder.path != NULL) {
         store_folder_close(&driver->folder);

@@ -40,12 +40,21 @@ struct broadcast_rounds {
     uint32_t capacity;
 };
 
+/* Owned references, in order. */
+struct broadcast_messages {
+    struct broadcast_message **items; /* owned */
+    uint32_t count;
+    uint32_t capacity;
+};
+
 struct broadcast_node {
-    struct node_driver driver; /* first */
-    struct ingot_node *node;   /* whose driver it is */
-    struct store_folder folder;
+    struct node_driver driver;  /* first */
+    struct ingot_node *node;    /* whose driver it is */
+    struct store_folder folder; /* gossip: nobody else runs on it */
+    struct ingot_store *store;  /* quorum broadcast, in the same folder; else NULL */
     struct broadcast_protocol *protocol;
     struct broadcast_effects effects; /* not yet performed */
+    struct broadcast_messages held;   /* our COMMITs, unsigned: they may not leave yet */
     struct quorum_signing *signing;   /* quorum broadcast; else NULL */
     struct gossip_deliveries deliveries;
     uint32_t own; /* our place in the genesis set, or BROADCAST_NONE */

@@ -63,7 +63,7 @@ void ledger_store_sealed(struct ledger *ledger, enum ledger_table table, struct 
                          struct ingot_slice content)
 {
     struct ingot_buffer record = {0};
-    ledger_seal(&ledger->chain, table, key, content, &record);
+    record_seal(&ledger->chain, table, key, content, &record);
     ingot_store_batch_put(ledger_open_batch(ledger), table, key, ingot_buffer_slice(&record));
     ingot_buffer_deinit(&record);
 }
@@ -313,7 +313,7 @@ static enum ingot_error check_chain(struct ledger *ledger, struct ledger_why why
     bool is_sound = error == INGOT_OK && record.size == 2 * (size_t)INGOT_HASH_BYTES;
     if (is_sound) {
         memcpy(stored.bytes, record.data + INGOT_HASH_BYTES, INGOT_HASH_BYTES);
-        is_sound = ledger_unseal(&stored, LEDGER_META, key, record, &content);
+        is_sound = record_unseal(&stored, LEDGER_META, key, record, &content);
     }
     if (!is_sound)
         return ledger_fail(why, INGOT_ERROR_CORRUPT,

@@ -18,7 +18,7 @@ void ledger_delete_attest(struct ledger *ledger, struct ingot_slice key)
 static enum ingot_error unseal(const struct ledger *ledger, struct ingot_slice key,
                                struct ingot_slice record, struct ingot_slice *content)
 {
-    return ledger_unseal(&ledger->chain, LEDGER_ATTEST, key, record, content) ? INGOT_OK
+    return record_unseal(&ledger->chain, LEDGER_ATTEST, key, record, content) ? INGOT_OK
                                                                               : INGOT_ERROR_CORRUPT;
 }
 

@@ -7,6 +7,7 @@
 #include "node/ledger.h"
 #include "node/ledger_runs.h"
 #include "node/ledger_transfer.h"
+#include "node/seal.h"
 
 /* storage/FORMAT.md describes keys and values of each. */
 enum ledger_table {
@@ -156,16 +157,6 @@ void ledger_height_key(uint64_t height, uint8_t key[LEDGER_HEIGHT_KEY_BYTES]);
 uint64_t ledger_height_of_key(struct ingot_slice key);
 void ledger_block_key(uint64_t height, const struct ingot_hash *hash,
                       uint8_t key[LEDGER_BLOCK_KEY_BYTES]);
-
-/*
- * A sealed record: a digest over chain, table, key and content, then the content. Damage, and a
- * record of another chain or another place, do not go unseen.
- */
-void ledger_seal(const struct ingot_hash *chain, enum ledger_table table, struct ingot_slice key,
-                 struct ingot_slice content, struct ingot_buffer *record);
-/* False when the seal does not match. `content` points into the record. */
-bool ledger_unseal(const struct ingot_hash *chain, enum ledger_table table, struct ingot_slice key,
-                   struct ingot_slice record, struct ingot_slice *content);
 
 void ledger_encode_safety(const struct core_safety *safety, struct ingot_buffer *content);
 /* The safety's references are the caller's. */

@@ -8,8 +8,6 @@
 #include "wire/preimage.h"
 #include "wire/wire.h"
 
-#define RECORD_TAG "ingot/record/1"
-
 /* Big-endian, so that the order of keys is the order of heights. */
 void ledger_height_key(uint64_t height, uint8_t key[LEDGER_HEIGHT_KEY_BYTES])
 {
@@ -30,43 +28,6 @@ void ledger_block_key(uint64_t height, const struct ingot_hash *hash,
 {
     ledger_height_key(height, key);
     memcpy(key + LEDGER_HEIGHT_KEY_BYTES, hash->bytes, INGOT_HASH_BYTES);
-}
-
-/* --- Seals. --- */
-
-static void seal_digest(const struct ingot_hash *chain, enum ledger_table table,
-                        struct ingot_slice key, struct ingot_slice content,
-                        struct ingot_hash *digest)
-{
-    struct crypto_hasher hasher;
-    wire_hasher_begin(&hasher, RECORD_TAG);
-    crypto_hasher_add(&hasher, ingot_slice_of(chain->bytes, INGOT_HASH_BYTES));
-    wire_hasher_add_u32(&hasher, (uint32_t)table);
-    wire_hasher_add_u32(&hasher, (uint32_t)key.size);
-    crypto_hasher_add(&hasher, key);
-    crypto_hasher_add(&hasher, content);
-    crypto_hasher_end(&hasher, digest);
-}
-
-void ledger_seal(const struct ingot_hash *chain, enum ledger_table table, struct ingot_slice key,
-                 struct ingot_slice content, struct ingot_buffer *record)
-{
-    struct ingot_hash digest;
-    seal_digest(chain, table, key, content, &digest);
-    ingot_buffer_append(record, digest.bytes, INGOT_HASH_BYTES);
-    ingot_buffer_append_slice(record, content);
-}
-
-bool ledger_unseal(const struct ingot_hash *chain, enum ledger_table table, struct ingot_slice key,
-                   struct ingot_slice record, struct ingot_slice *content)
-{
-    struct ingot_slice stored;
-    struct ingot_hash digest;
-    if (!ingot_slice_take(&record, INGOT_HASH_BYTES, &stored))
-        return false;
-    seal_digest(chain, table, key, record, &digest);
-    *content = record;
-    return memcmp(stored.data, digest.bytes, INGOT_HASH_BYTES) == 0;
 }
 
 /* --- Safety. --- */

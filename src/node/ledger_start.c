@@ -25,7 +25,7 @@ enum ingot_error ledger_read_meta(struct ledger *ledger, const char *name,
     if (error != INGOT_OK)
         return ledger_fail(why, error, "the record '%s' cannot be read: %s", name,
                            ingot_error_text(error));
-    if (!ledger_unseal(&ledger->chain, LEDGER_META, key, record, content))
+    if (!record_unseal(&ledger->chain, LEDGER_META, key, record, content))
         return ledger_fail(why, INGOT_ERROR_CORRUPT,
                            "damaged data: the record '%s' does not match its checksum", name);
     return INGOT_OK;
@@ -159,7 +159,7 @@ static enum ingot_error take_set(struct ledger *ledger, struct ingot_slice key,
     struct ingot_slice content;
     struct validator_set *set = NULL;
     if (!ingot_slice_equal(key, ingot_slice_of(expected_key, sizeof expected_key)) ||
-        !ledger_unseal(&ledger->chain, LEDGER_SETS, key, record, &content) ||
+        !record_unseal(&ledger->chain, LEDGER_SETS, key, record, &content) ||
         wire_decode_validator_set(content, &set) != REJECT_NONE || set->epoch != start->set_count) {
         validator_set_unref(set);
         return ledger_fail(why, INGOT_ERROR_CORRUPT,

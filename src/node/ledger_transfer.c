@@ -209,7 +209,7 @@ enum ingot_error ledger_read_set(struct ledger *ledger, uint64_t epoch, struct v
     *set = NULL;
     if (error == INGOT_OK)
         error = ingot_store_snapshot_get(snapshot, LEDGER_SETS, key, &record);
-    if (error == INGOT_OK && (!ledger_unseal(&ledger->chain, LEDGER_SETS, key, record, &content) ||
+    if (error == INGOT_OK && (!record_unseal(&ledger->chain, LEDGER_SETS, key, record, &content) ||
                               wire_decode_validator_set(content, set) != REJECT_NONE))
         error = INGOT_ERROR_CORRUPT;
     return error;

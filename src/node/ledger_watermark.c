@@ -39,7 +39,7 @@ enum ingot_error ledger_read_withheld(struct ledger *ledger, struct ledger_withh
                            ingot_error_text(error));
     struct ingot_slice content;
     withheld->is_withheld = true;
-    if (ledger_unseal(&ledger->chain, LEDGER_META, key, record, &content)) {
+    if (record_unseal(&ledger->chain, LEDGER_META, key, record, &content)) {
         withheld->has_mark = content.size > 0;
         if (!withheld->has_mark ||
             (ingot_slice_take_u64(&content, &withheld->mark.epoch) &&

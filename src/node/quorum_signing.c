@@ -10,7 +10,12 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "base/clock.h"
 #include "base/hex.h"
+#include "base/log.h"
+
+/* Between two lines of the log on what we refuse: others can go on and on. */
+#define REPORT_INTERVAL_US 1000000
 
 static_assert(INGOT_BROADCAST_ID_BYTES_MAX == STATEMENT_ID_BYTES_MAX, "an id is one of both");
 static_assert(INGOT_BROADCAST_ATTACHMENT_BYTES_MAX >= INGOT_SIGNATURE_BYTES,
@@ -21,9 +26,12 @@ static_assert(INGOT_BROADCAST_PAYLOAD_BYTES_MAX <= ATTESTATION_PAYLOAD_BYTES_MAX
 struct quorum_signing {
     struct quorum_signing_options options;
     struct statement statement; /* all but id and digest, which are a round's */
+    struct quorum_store *store;
     struct signed_records *records;
     bool is_full; /* the last sync found no room */
     struct crypto_counters counters;
+    uint64_t reported_us; /* when a refusal was logged last; 0: never */
+    uint64_t refusals;    /* since then */
     char why[200];
 };
 
@@ -34,8 +42,12 @@ enum ingot_error quorum_signing_open(const struct quorum_signing_options *option
     opened->options = *options;
     memcpy(opened->statement.genesis, options->genesis->sha256, sizeof opened->statement.genesis);
     statement_set_hash(options->set, opened->statement.set);
-    const enum ingot_error error =
-        signed_records_open(options->path, &opened->statement, &opened->records, why, why_size);
+    enum ingot_error error =
+        quorum_store_open(options->store, &options->genesis->hash, &opened->store, why, why_size);
+    if (error == INGOT_OK) {
+        error = signed_records_open(options->path, &opened->statement, opened->store,
+                                    &opened->records, why, why_size);
+    }
     opened->options.path = NULL;
     *signing = opened;
     if (error != INGOT_OK) {
@@ -51,6 +63,7 @@ void quorum_signing_close(struct quorum_signing *signing)
         return;
     }
     signed_records_close(signing->records);
+    quorum_store_close(signing->store);
     free(signing);
 }
 
@@ -65,13 +78,56 @@ static struct statement statement_of(const struct quorum_signing *signing,
     return statement;
 }
 
-/* Our own rule of what we sign. Every member has its own, and a quorum decides. */
-static enum broadcast_verdict judge(struct quorum_signing *signing,
-                                    const struct broadcast_round_view *round)
+/* Says why a payload is refused, and with what the id or the round is taken. */
+static enum broadcast_verdict veto(struct quorum_signing *signing, const char *what,
+                                   const uint8_t digest[32])
+{
+    char hex[65];
+    hex_encode_lower(digest, 32, hex);
+    (void)snprintf(signing->why, sizeof signing->why, "%s another payload, of digest %s", what,
+                   hex);
+    return BROADCAST_VETO;
+}
+
+static enum broadcast_verdict give_up(struct quorum_signing *signing, const char *what,
+                                      enum ingot_error error)
+{
+    (void)snprintf(signing->why, sizeof signing->why, "%s cannot be read: %s", what,
+                   ingot_error_text(error));
+    return BROADCAST_FAIL;
+}
+
+/* What binds us for ever: the payload that we signed in this round, and that of the attestation. */
+static enum broadcast_verdict check_past(struct quorum_signing *signing,
+                                         const struct broadcast_round_view *round, bool *is_chosen)
 {
     const struct statement statement = statement_of(signing, &round->id, &round->digest);
-    const uint64_t bytes_max = signing->options.payload_bytes_max;
+    struct broadcast_digest chosen;
     uint8_t digest[32];
+    enum ingot_error error =
+        quorum_store_find_choice(signing->store, round->originator, &round->id, &chosen);
+    *is_chosen = error == INGOT_OK;
+    if (error == INGOT_OK && !broadcast_digest_equal(&chosen, &round->digest)) {
+        return veto(signing, "under this id this validator has signed", chosen.bytes);
+    }
+    if (error != INGOT_OK && error != INGOT_ERROR_NOT_FOUND) {
+        return give_up(signing, "what this validator has signed", error);
+    }
+    error = signed_records_find(signing->records, &statement.id, NULL, digest, NULL);
+    if (error == INGOT_OK && memcmp(digest, statement.digest, sizeof digest) != 0) {
+        return veto(signing, "this id was delivered with", digest);
+    }
+    if (error != INGOT_OK && error != INGOT_ERROR_NOT_FOUND) {
+        return give_up(signing, "the index of the signatures file", error);
+    }
+    return BROADCAST_GO;
+}
+
+/* Our own rule of what we sign. Every member has its own, and a quorum decides. */
+static enum broadcast_verdict judge(struct quorum_signing *signing,
+                                    const struct broadcast_round_view *round, bool *is_chosen)
+{
+    const uint64_t bytes_max = signing->options.payload_bytes_max;
     if (round->payload.size > bytes_max) {
         (void)snprintf(signing->why, sizeof signing->why,
                        "the payload is too large: expected at most %" PRIu64
@@ -79,37 +135,54 @@ static enum broadcast_verdict judge(struct quorum_signing *signing,
                        bytes_max, round->payload.size);
         return BROADCAST_VETO;
     }
-    const enum ingot_error error =
-        signed_records_find(signing->records, &statement.id, NULL, digest, NULL);
-    if (error == INGOT_OK && memcmp(digest, statement.digest, sizeof digest) != 0) {
-        char hex[65];
-        hex_encode_lower(digest, sizeof digest, hex);
-        (void)snprintf(signing->why, sizeof signing->why,
-                       "this id was delivered with another payload, of digest %s", hex);
-        return BROADCAST_VETO;
+    return check_past(signing, round, is_chosen);
+}
+
+/* As judge, of what another member has started; a client hears of its own. */
+static enum broadcast_verdict judge_others(struct quorum_signing *signing,
+                                           const struct broadcast_round_view *round,
+                                           bool *is_chosen)
+{
+    const enum broadcast_verdict verdict = judge(signing, round, is_chosen);
+    if (verdict == BROADCAST_GO) {
+        return verdict;
     }
-    if (error != INGOT_OK && error != INGOT_ERROR_NOT_FOUND) {
-        (void)snprintf(signing->why, sizeof signing->why, "the signatures file cannot be read: %s",
-                       ingot_error_text(error));
-        return BROADCAST_FAIL;
+    signing->refusals++;
+    const uint64_t now_us = clock_monotonic_us();
+    if (signing->reported_us == 0 || now_us - signing->reported_us >= REPORT_INTERVAL_US) {
+        LOG(LOG_WARN, "a payload is not signed", log_hex("id", round->id.bytes, round->id.size),
+            log_hex("digest", round->digest.bytes, sizeof round->digest.bytes),
+            log_u64("originator", round->originator), log_text("reason", signing->why),
+            log_u64("refusals", signing->refusals));
+        signing->reported_us = now_us;
+        signing->refusals = 0;
     }
-    return BROADCAST_GO;
+    return verdict;
 }
 
 static enum broadcast_verdict pre_prepare(void *context, const struct broadcast_round_view *round,
                                           struct ingot_buffer *payload,
                                           struct ingot_buffer *attachment)
 {
+    bool is_chosen = false;
     (void)payload;
     (void)attachment;
-    return judge(context, round);
+    return judge(context, round, &is_chosen);
 }
 
 static enum broadcast_verdict prepare(void *context, const struct broadcast_round_view *round,
                                       struct ingot_buffer *attachment)
 {
+    bool is_chosen = false;
     (void)attachment;
-    return judge(context, round);
+    return judge_others(context, round, &is_chosen);
+}
+
+/* While the disk is full nothing more piles up behind what waits for room: the protocol asks again
+ * at its ticks, and its quotas are bounds. */
+static bool has_room(struct quorum_signing *signing)
+{
+    return !signing->is_full || quorum_signing_sync(signing) == INGOT_OK;
 }
 
 static enum broadcast_verdict commit(void *context, const struct broadcast_round_view *round,
@@ -118,9 +191,16 @@ static enum broadcast_verdict commit(void *context, const struct broadcast_round
     struct quorum_signing *signing = context;
     uint8_t preimage[STATEMENT_PREIMAGE_BYTES];
     struct ingot_signature signature;
-    const enum broadcast_verdict verdict = judge(signing, round);
+    bool is_chosen = false;
+    if (!has_room(signing)) {
+        return BROADCAST_FAIL;
+    }
+    const enum broadcast_verdict verdict = judge_others(signing, round, &is_chosen);
     if (verdict != BROADCAST_GO) {
         return verdict;
+    }
+    if (!is_chosen) {
+        quorum_store_choose(signing->store, round->originator, &round->id, &round->digest);
     }
     INGOT_ASSERT(signing->options.secret != NULL);
     const struct statement statement = statement_of(signing, &round->id, &round->digest);
@@ -175,14 +255,12 @@ static void make_attestation(const struct quorum_signing *signing,
     }
 }
 
-/* While the disk is full the protocol keeps the round and asks again; that is bounded by its
- * quotas, what waits here for a sync is not. */
 static enum broadcast_verdict committed(void *context, const struct broadcast_round_view *round,
                                         struct broadcast_message *const *commits, uint32_t count)
 {
     struct quorum_signing *signing = context;
     const struct statement statement = statement_of(signing, &round->id, &round->digest);
-    if (signing->is_full && quorum_signing_sync(signing) != INGOT_OK) {
+    if (!has_room(signing)) {
         return BROADCAST_FAIL;
     }
     if (!signed_records_has(signing->records, &statement.id, statement.digest)) {

@@ -3,9 +3,11 @@
  * (genesis, genesis set, id, digest of the payload; height 0, time 0), those of others are verified
  * before they count, and a quorum's make one attestation, which goes to the signatures file.
  *
- * An id for which there is an attestation stands for its payload: another payload under it is
- * refused, whoever its originator is. What was said in rounds that did not end is forgotten with
- * the process.
+ * What was signed binds for ever: the payload that we say COMMIT for in a round is noted in the
+ * store, and durable before the COMMIT may leave; another one of the same round is refused, and the
+ * same one is signed again, which gives the same signature. An id for which there is an attestation
+ * stands for its payload as well, whoever its originator is. PREPAREs are forgotten with the
+ * process; docs/broadcast.md says why that is safe.
  */
 #ifndef INGOT_NODE_QUORUM_SIGNING_H
 #define INGOT_NODE_QUORUM_SIGNING_H
@@ -17,6 +19,7 @@
 
 struct quorum_signing_options {
     const char *path;                       /* of the signatures file; borrowed for the call */
+    struct ingot_store *store;              /* of quorum_store_tables; borrowed */
     const struct genesis *genesis;          /* borrowed */
     const struct validator_set *set;        /* the genesis set; borrowed */
     const struct crypto_scheme *scheme;     /* borrowed */
@@ -26,7 +29,7 @@ struct quorum_signing_options {
 
 struct quorum_signing;
 
-/* INGOT_OK, or the error of signed_records_open with a sentence in `why`. */
+/* INGOT_OK, or the error of quorum_store_open or signed_records_open with a sentence in `why`. */
 INGOT_MUST_USE enum ingot_error quorum_signing_open(const struct quorum_signing_options *options,
                                                     struct quorum_signing **signing, char *why,
                                                     size_t why_size);
@@ -39,8 +42,9 @@ struct broadcast_callbacks quorum_signing_callbacks(struct quorum_signing *signi
 const char *quorum_signing_why(const struct quorum_signing *signing);
 
 /*
- * Makes what `committed` has written durable: due before a delivery is reported. As
- * signed_records_sync; after INGOT_ERROR_NO_SPACE no round ends until a later call has succeeded.
+ * Makes what `commit` and `committed` have noted durable: due before our COMMIT leaves, and before
+ * a delivery is reported. As signed_records_sync; after INGOT_ERROR_NO_SPACE nothing is signed and
+ * no round ends until a later call has succeeded.
  */
 INGOT_MUST_USE enum ingot_error quorum_signing_sync(struct quorum_signing *signing);
 

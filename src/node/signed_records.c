@@ -1,13 +1,12 @@
 /*
- * The signatures file with an index: an open-addressing table from a hash of the id to the place of
- * a record. What a slot points at is read before it is believed, so that the hash need not be
- * perfect.
+ * The signatures file and its index. A line goes to the file first, is synced there, and then into
+ * the store with the file's new size; only then it is told of. So whatever a crash leaves, what is
+ * beyond the size that the store knows was never told to anybody.
  */
 #include "node/signed_records.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,93 +15,26 @@
 #include "attest/signatures_file.h"
 #include "base/alloc.h"
 #include "base/assert.h"
-#include "wire/crypto.h"
 
-#define SLOTS_MIN 64
-
-/* size 0: empty. */
-struct slot {
-    uint64_t hash;
-    uint64_t at;
-    uint64_t size;
-};
-
-/* Added, and not synced yet. */
+/* Added, and not told of yet. */
 struct waiting {
     struct statement_id id;
     uint8_t digest[32];
-    uint64_t size;
+    size_t size;
 };
 
 struct signed_records {
     struct signatures_file *file;
     int reader; /* the same file */
     struct statement expected;
-    uint64_t hash_key; /* random, so that nobody can aim at one slot */
-    struct slot *slots;
-    uint64_t slot_count; /* a power of two */
-    uint64_t count;
-    uint64_t size; /* where the next record begins */
+    struct quorum_store *store; /* borrowed */
     struct waiting *waiting;
     uint32_t waiting_count;
     uint32_t waiting_capacity;
+    uint32_t stored_count; /* of those that wait: the file has them, and the store is to sync */
 };
 
-static uint64_t hash_of(const struct signed_records *records, const struct statement_id *id)
-{
-    uint8_t digest[32];
-    uint64_t word;
-    crypto_sha256(ingot_slice_of(id->bytes, id->size), digest);
-    memcpy(&word, digest, sizeof word);
-    return word * records->hash_key >> 1; /* the highest bits are the best mixed ones */
-}
-
-/* Records of one id lie behind one another in the order in which they were put. */
-static void put(struct signed_records *records, uint64_t hash, uint64_t at, uint64_t size)
-{
-    const unsigned shift = 63 - (unsigned)__builtin_ctzll(records->slot_count);
-    uint64_t place = hash >> shift;
-    while (records->slots[place].size > 0) {
-        place = (place + 1) & (records->slot_count - 1);
-    }
-    records->slots[place] = (struct slot){hash, at, size};
-}
-
-static int by_place(const void *left, const void *right)
-{
-    const struct slot *a = left;
-    const struct slot *b = right;
-    return a->at < b->at ? -1 : a->at > b->at;
-}
-
-/* In the order of the file again, which is that of the table for records of one id. */
-static void grow(struct signed_records *records)
-{
-    struct slot *old = records->slots;
-    const uint64_t old_count = records->slot_count;
-    records->slot_count = old_count == 0 ? SLOTS_MIN : 2 * old_count;
-    records->slots = alloc_zeroed(records->slot_count, sizeof *records->slots);
-    if (old_count > 0) {
-        qsort(old, old_count, sizeof *old, by_place);
-    }
-    for (uint64_t i = 0; i < old_count; i++) {
-        if (old[i].size > 0) {
-            put(records, old[i].hash, old[i].at, old[i].size);
-        }
-    }
-    free(old);
-}
-
-static void index_record(struct signed_records *records, const struct statement_id *id,
-                         uint64_t size)
-{
-    if (2 * (records->count + 1) > records->slot_count) {
-        grow(records);
-    }
-    put(records, hash_of(records, id), records->size, size);
-    records->count++;
-    records->size += size + 1; /* the line break */
-}
+/* --- Opening. --- */
 
 static bool is_expected(const struct signed_records *records, const struct attestation *attestation,
                         char *why, size_t why_size)
@@ -124,49 +56,75 @@ static bool is_expected(const struct signed_records *records, const struct attes
     return reason == NULL;
 }
 
+static void index_line(const struct signed_records *records, const struct statement_id *id,
+                       const uint8_t digest[32], size_t size)
+{
+    struct quorum_record record = {
+        .id = *id, .at = quorum_store_file_size(records->store), .size = (uint32_t)size};
+    memcpy(record.digest, digest, sizeof record.digest);
+    quorum_store_add_record(records->store, &record);
+}
+
 static enum signatures_line visit(void *context, struct ingot_slice line, char *why,
                                   size_t why_size)
 {
     struct signed_records *records = context;
     struct attestation attestation;
     if (attestation_parse(line, &attestation, why, why_size) != INGOT_OK) {
-        return SIGNATURES_LINE_REFUSED;
+        return quorum_store_is_new(records->store) ? SIGNATURES_LINE_REFUSED : SIGNATURES_LINE_CUT;
     }
     const bool is_ours = is_expected(records, &attestation, why, why_size);
     if (is_ours) {
-        index_record(records, &attestation.statement.id, line.size);
+        const struct statement *statement = &attestation.statement;
+        index_line(records, &statement->id, statement->digest, line.size);
     }
     attestation_deinit(&attestation);
     return is_ours ? SIGNATURES_LINE_TAKEN : SIGNATURES_LINE_REFUSED;
 }
 
-enum ingot_error signed_records_open(const char *path, const struct statement *expected,
-                                     struct signed_records **records, char *why, size_t why_size)
+static enum ingot_error open_file(struct signed_records *records, const char *path, char *why,
+                                  size_t why_size)
 {
-    struct signed_records *opened = alloc_zeroed(1, sizeof *opened);
-    uint8_t seed[CRYPTO_SEED_BYTES];
-    crypto_random_seed(seed);
-    memcpy(&opened->hash_key, seed, sizeof opened->hash_key);
-    opened->hash_key |= 1;
-    opened->expected = *expected;
-    opened->reader = -1;
-    *records = NULL;
-    enum ingot_error error =
-        signatures_file_open(path, 0, visit, opened, &opened->file, why, why_size);
-    if (error == INGOT_OK) {
-        opened->reader = open(path, O_RDONLY | O_CLOEXEC);
-        if (opened->reader < 0) {
-            (void)snprintf(why, why_size, "%s: cannot be opened: %s", path, strerror(errno));
-            error = INGOT_ERROR_IO;
-        }
+    enum ingot_error error = signatures_file_open(path, quorum_store_file_size(records->store),
+                                                  visit, records, &records->file, why, why_size);
+    if (error == INGOT_ERROR_NOT_FOUND) { /* and there is nowhere else that they are */
+        const size_t used = strlen(why);
+        (void)snprintf(why + used, why_size - used,
+                       "; put back the whole data folder, or this file, from a copy");
+        return INGOT_ERROR_CORRUPT;
     }
     if (error != INGOT_OK) {
-        signed_records_close(opened);
         return error;
     }
-    INGOT_ASSERT(opened->size == signatures_file_size(opened->file));
+    records->reader = open(path, O_RDONLY | O_CLOEXEC);
+    if (records->reader < 0) {
+        (void)snprintf(why, why_size, "%s: cannot be opened: %s", path, strerror(errno));
+        return INGOT_ERROR_IO;
+    }
+    INGOT_ASSERT(quorum_store_file_size(records->store) == signatures_file_size(records->file));
+    error = quorum_store_sync(records->store);
+    if (error != INGOT_OK) {
+        (void)snprintf(why, why_size, "the index of %s cannot be written: %s", path,
+                       ingot_error_text(error));
+    }
+    return error;
+}
+
+enum ingot_error signed_records_open(const char *path, const struct statement *expected,
+                                     struct quorum_store *store, struct signed_records **records,
+                                     char *why, size_t why_size)
+{
+    struct signed_records *opened = alloc_zeroed(1, sizeof *opened);
+    opened->expected = *expected;
+    opened->store = store;
+    opened->reader = -1;
+    const enum ingot_error error = open_file(opened, path, why, why_size);
+    if (error != INGOT_OK) {
+        signed_records_close(opened);
+        opened = NULL;
+    }
     *records = opened;
-    return INGOT_OK;
+    return error;
 }
 
 void signed_records_close(struct signed_records *records)
@@ -178,26 +136,26 @@ void signed_records_close(struct signed_records *records)
     if (records->reader >= 0) {
         (void)close(records->reader);
     }
-    free(records->slots);
     free(records->waiting);
     free(records);
 }
 
-static enum ingot_error read_record(const struct signed_records *records, const struct slot *slot,
-                                    struct ingot_buffer *line)
+/* --- Looking for one. --- */
+
+static enum ingot_error read_text(const struct signed_records *records,
+                                  const struct quorum_record *record, struct ingot_buffer *text)
 {
-    ingot_buffer_clear(line);
-    ingot_buffer_reserve(line, slot->size);
-    while (line->size < slot->size) {
-        const ssize_t taken = pread(records->reader, line->data + line->size,
-                                    slot->size - line->size, (off_t)(slot->at + line->size));
+    ingot_buffer_reserve(text, record->size);
+    while (text->size < record->size) {
+        const ssize_t taken = pread(records->reader, text->data + text->size,
+                                    record->size - text->size, (off_t)(record->at + text->size));
         if (taken < 0 && errno == EINTR) {
             continue;
         }
         if (taken <= 0) {
             return INGOT_ERROR_IO;
         }
-        line->size += (size_t)taken;
+        text->size += (size_t)taken;
     }
     return INGOT_OK;
 }
@@ -207,52 +165,43 @@ static bool is_same_id(const struct statement_id *a, const struct statement_id *
     return a->size == b->size && memcmp(a->bytes, b->bytes, a->size) == 0;
 }
 
-/* INGOT_OK: the record in the slot is the one; INGOT_ERROR_NOT_FOUND: it is another. */
-static enum ingot_error look(const struct signed_records *records, const struct slot *slot,
-                             const struct statement_id *id, const uint8_t *digest,
-                             uint8_t found_digest[32], struct ingot_buffer *text)
+/* What the file has at the place must be what the index says: it may have been damaged since. */
+static enum ingot_error read_line(const struct signed_records *records,
+                                  const struct quorum_record *record, struct ingot_buffer *line)
 {
+    struct ingot_buffer text = {0};
     struct attestation attestation;
     char why[256];
-    enum ingot_error error = read_record(records, slot, text);
-    if (error != INGOT_OK) {
-        return error;
+    enum ingot_error error = read_text(records, record, &text);
+    if (error == INGOT_OK &&
+        attestation_parse(ingot_buffer_slice(&text), &attestation, why, sizeof why) != INGOT_OK) {
+        error = INGOT_ERROR_CORRUPT;
+    } else if (error == INGOT_OK) {
+        const struct statement *found = &attestation.statement;
+        if (is_same_id(&found->id, &record->id) &&
+            memcmp(found->digest, record->digest, sizeof record->digest) == 0) {
+            ingot_buffer_append_slice(line, ingot_buffer_slice(&text));
+        } else {
+            error = INGOT_ERROR_CORRUPT;
+        }
+        attestation_deinit(&attestation);
     }
-    if (attestation_parse(ingot_buffer_slice(text), &attestation, why, sizeof why) != INGOT_OK) {
-        return INGOT_ERROR_CORRUPT;
-    }
-    const struct statement *found = &attestation.statement;
-    const bool is_it =
-        is_same_id(&found->id, id) && (digest == NULL || memcmp(found->digest, digest, 32) == 0);
-    if (is_it) {
-        memcpy(found_digest, found->digest, 32);
-    }
-    attestation_deinit(&attestation);
-    return is_it ? INGOT_OK : INGOT_ERROR_NOT_FOUND;
+    ingot_buffer_deinit(&text);
+    return error;
 }
 
 enum ingot_error signed_records_find(const struct signed_records *records,
                                      const struct statement_id *id, const uint8_t *digest,
                                      uint8_t found_digest[32], struct ingot_buffer *line)
 {
-    if (records->slot_count == 0) {
-        return INGOT_ERROR_NOT_FOUND;
-    }
-    const uint64_t hash = hash_of(records, id);
-    const unsigned shift = 63 - (unsigned)__builtin_ctzll(records->slot_count);
-    uint64_t place = hash >> shift;
-    struct ingot_buffer text = {0};
-    enum ingot_error error = INGOT_ERROR_NOT_FOUND;
-    while (error == INGOT_ERROR_NOT_FOUND && records->slots[place].size > 0) {
-        if (records->slots[place].hash == hash) {
-            error = look(records, &records->slots[place], id, digest, found_digest, &text);
-        }
-        place = (place + 1) & (records->slot_count - 1);
-    }
+    struct quorum_record record = {.id = *id};
+    enum ingot_error error = quorum_store_find_record(records->store, digest, &record);
     if (error == INGOT_OK && line != NULL) {
-        ingot_buffer_append_slice(line, ingot_buffer_slice(&text));
+        error = read_line(records, &record, line);
     }
-    ingot_buffer_deinit(&text);
+    if (error == INGOT_OK) {
+        memcpy(found_digest, record.digest, sizeof record.digest);
+    }
     return error;
 }
 
@@ -268,6 +217,8 @@ bool signed_records_has(const struct signed_records *records, const struct state
     }
     return signed_records_find(records, id, digest, found, NULL) == INGOT_OK;
 }
+
+/* --- Adding. --- */
 
 void signed_records_add(struct signed_records *records, const struct attestation *attestation)
 {
@@ -287,21 +238,26 @@ void signed_records_add(struct signed_records *records, const struct attestation
 
 enum ingot_error signed_records_sync(struct signed_records *records)
 {
-    const enum ingot_error error = signatures_file_sync(records->file);
+    enum ingot_error error = signatures_file_sync(records->file);
     if (error != INGOT_OK) {
         return error;
     }
-    for (uint32_t i = 0; i < records->waiting_count; i++) {
-        index_record(records, &records->waiting[i].id, records->waiting[i].size);
+    while (records->stored_count < records->waiting_count) {
+        const struct waiting *waiting = &records->waiting[records->stored_count++];
+        index_line(records, &waiting->id, waiting->digest, waiting->size);
     }
-    records->waiting_count = 0;
-    INGOT_ASSERT(records->size == signatures_file_size(records->file));
-    return INGOT_OK;
+    error = quorum_store_sync(records->store);
+    if (error == INGOT_OK) {
+        records->waiting_count = 0;
+        records->stored_count = 0;
+        INGOT_ASSERT(quorum_store_file_size(records->store) == signatures_file_size(records->file));
+    }
+    return error;
 }
 
 uint64_t signed_records_count(const struct signed_records *records)
 {
-    return records->count;
+    return quorum_store_record_count(records->store);
 }
 
 uint32_t signed_records_pending(const struct signed_records *records)

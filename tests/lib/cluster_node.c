@@ -72,7 +72,7 @@ static void read_disk(struct cluster_node *node)
     INGOT_ASSERT(error == INGOT_OK);
     core_safety_deinit(&node->disk);
     const bool is_read =
-        ledger_unseal(&node->cluster->genesis->hash, LEDGER_META, key, record, &content) &&
+        record_unseal(&node->cluster->genesis->hash, LEDGER_META, key, record, &content) &&
         ledger_decode_safety(content, &node->disk);
     INGOT_ASSERT(is_read);
     ingot_store_snapshot_end(snapshot);
@@ -97,7 +97,7 @@ static void check_stored_set(struct cluster_node *node, uint64_t epoch)
     struct validator_set *set = NULL;
     const bool is_read =
         ingot_store_snapshot_get(snapshot, LEDGER_SETS, key, &record) == INGOT_OK &&
-        ledger_unseal(&node->cluster->genesis->hash, LEDGER_SETS, key, record, &content) &&
+        record_unseal(&node->cluster->genesis->hash, LEDGER_SETS, key, record, &content) &&
         wire_decode_validator_set(content, &set) == REJECT_NONE;
     if (is_read) {
         checks_same_set(node->cluster->checks, node->index, set);

@@ -76,7 +76,7 @@ static void a_record_that_was_changed_or_moved_is_damage(void **state)
     ledger_put_attest(world->ledger, text_of("one"), text_of("first"));
     world_sync(world);
     struct ingot_buffer record = {0};
-    ledger_seal(&world->ledger->chain, LEDGER_ATTEST, text_of("one"), text_of("first"), &record);
+    record_seal(&world->ledger->chain, LEDGER_ATTEST, text_of("one"), text_of("first"), &record);
     ingot_store_batch_put(ledger_open_batch(world->ledger), LEDGER_ATTEST, text_of("two"),
                           ingot_buffer_slice(&record));
     record.data[record.size - 1] ^= 1;

@@ -5,163 +5,15 @@
  * Method: the callbacks of four members, called as the protocol would, over real files; the disk is
  * full where RLIMIT_FSIZE says so.
  */
-#include <setjmp.h>
+#include "lib/signing_members.h"
+
 #include <signal.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include <cmocka.h>
-
 #include "base/alloc.h"
-#include "node/home_ledger.h"
-#include "node/quorum_signing.h"
-#include "wire/broadcast.h"
-
-#define MEMBERS 4
-#define QUORUM 3
-#define PAYLOAD_BYTES_MAX 64
-
-static char folder[] = "/tmp/ingot-signing-XXXXXX";
-static struct genesis genesis;
-static struct home_genesis made;
-static struct crypto_secret_key secrets[MEMBERS]; /* in the set's order */
-static struct quorum_signing *members[MEMBERS];
-
-static void path_of(uint32_t member, char path[64])
-{
-    (void)snprintf(path, 64, "%s/%u.jsonl", folder, member);
-}
-
-static enum ingot_error open_member(uint32_t member, char *why, size_t why_size)
-{
-    char path[64];
-    path_of(member, path);
-    const struct quorum_signing_options options = {.path = path,
-                                                   .genesis = &genesis,
-                                                   .set = made.set,
-                                                   .scheme = &crypto_ed25519,
-                                                   .secret = &secrets[member],
-                                                   .payload_bytes_max = PAYLOAD_BYTES_MAX};
-    return quorum_signing_open(&options, &members[member], why, why_size);
-}
-
-static void reopen(uint32_t member)
-{
-    char why[256] = "";
-    quorum_signing_close(members[member]);
-    if (open_member(member, why, sizeof why) != INGOT_OK) {
-        fail_msg("%s", why);
-    }
-}
-
-static void make_genesis(const char *chain_id)
-{
-    char why[512];
-    struct report report;
-    genesis_init(&genesis);
-    report_init(&report, why, sizeof why);
-    (void)snprintf(genesis.chain_id, sizeof genesis.chain_id, "%s", chain_id);
-    (void)snprintf(genesis.app, sizeof genesis.app, "null");
-    genesis.validators = alloc_zeroed(MEMBERS, sizeof *genesis.validators);
-    genesis.validator_count = MEMBERS;
-    for (uint8_t i = 0; i < MEMBERS; i++) {
-        const uint8_t seed[CRYPTO_SEED_BYTES] = {i};
-        struct crypto_secret_key secret;
-        crypto_ed25519.key_from_seed(seed, &secret, &genesis.validators[i].validator.key);
-        genesis.validators[i].validator.power = 1;
-    }
-    assert_int_equal(genesis_finish(&genesis, "genesis", &report), INGOT_OK);
-    assert_int_equal(home_genesis_init(&genesis, &made, why, sizeof why), INGOT_OK);
-    for (uint8_t i = 0; i < MEMBERS; i++) {
-        const uint8_t seed[CRYPTO_SEED_BYTES] = {i};
-        struct crypto_secret_key secret;
-        struct ingot_public_key key;
-        crypto_ed25519.key_from_seed(seed, &secret, &key);
-        secrets[validator_set_find(made.set, &key)] = secret;
-    }
-}
-
-static int set_up(void **state)
-{
-    (void)state;
-    make_genesis("signing-test");
-    for (uint32_t i = 0; i < MEMBERS; i++) {
-        char path[64];
-        path_of(i, path);
-        (void)unlink(path);
-        members[i] = NULL;
-        reopen(i);
-    }
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    for (uint32_t i = 0; i < MEMBERS; i++) {
-        char path[64];
-        path_of(i, path);
-        quorum_signing_close(members[i]);
-        (void)unlink(path);
-    }
-    home_genesis_deinit(&made);
-    genesis_deinit(&genesis);
-    return 0;
-}
-
-static struct broadcast_round_view round_of(const char *id, const char *payload)
-{
-    struct broadcast_round_view round = {.payload = ingot_slice_of_text(payload)};
-    assert_true(broadcast_id_from(ingot_slice_of_text(id), &round.id));
-    wire_broadcast_digest(round.payload, &round.digest);
-    return round;
-}
-
-/* What a member says: with its attachment. */
-static struct broadcast_message *say_commit(uint32_t member,
-                                            const struct broadcast_round_view *round)
-{
-    const struct broadcast_callbacks callbacks = quorum_signing_callbacks(members[member]);
-    struct broadcast_message *message = broadcast_message_new(BROADCAST_COMMIT);
-    message->sender = member;
-    message->id = round->id;
-    message->digest = round->digest;
-    assert_int_equal(callbacks.commit(callbacks.context, round, &message->attachment),
-                     BROADCAST_GO);
-    return message;
-}
-
-/* A round that a quorum commits, as `member` sees it. */
-static enum broadcast_verdict end_round(uint32_t member, const char *id, const char *payload)
-{
-    const struct broadcast_round_view round = round_of(id, payload);
-    const struct broadcast_callbacks callbacks = quorum_signing_callbacks(members[member]);
-    struct broadcast_message *commits[QUORUM];
-    for (uint32_t i = 0; i < QUORUM; i++) {
-        commits[i] = say_commit(i, &round);
-        assert_true(callbacks.check(callbacks.context, commits[i]));
-    }
-    const enum broadcast_verdict verdict =
-        callbacks.committed(callbacks.context, &round, commits, QUORUM);
-    for (uint32_t i = 0; i < QUORUM; i++) {
-        broadcast_message_unref(commits[i]);
-    }
-    return verdict;
-}
-
-static enum ingot_error find(uint32_t member, const char *id, struct ingot_buffer *line)
-{
-    struct statement_id name;
-    uint8_t digest[32];
-    assert_true(statement_id_from(ingot_slice_of_text(id), &name));
-    return signed_records_find(quorum_signing_records(members[member]), &name, NULL, digest, line);
-}
 
 static void a_quorum_makes_an_attestation_that_verifies_once_it_is_synced(void **state)
 {
@@ -170,16 +22,16 @@ static void a_quorum_makes_an_attestation_that_verifies_once_it_is_synced(void *
     struct attestation attestation;
     uint64_t power = 0;
     char why[256] = "";
-    assert_int_equal(end_round(0, "a", "line\n\"quote\""), BROADCAST_GO);
-    assert_int_equal(find(0, "a", &line), INGOT_ERROR_NOT_FOUND);
-    assert_int_equal(quorum_signing_sync(members[0]), INGOT_OK);
-    assert_int_equal(find(0, "a", &line), INGOT_OK);
+    assert_int_equal(signing_end_round(0, "a", "line\n\"quote\""), BROADCAST_GO);
+    assert_int_equal(signing_find(0, "a", &line), INGOT_ERROR_NOT_FOUND);
+    assert_int_equal(quorum_signing_sync(signing_members[0]), INGOT_OK);
+    assert_int_equal(signing_find(0, "a", &line), INGOT_OK);
     assert_int_equal(attestation_parse(ingot_buffer_slice(&line), &attestation, why, sizeof why),
                      INGOT_OK);
-    assert_int_equal(
-        attestation_verify(&attestation, genesis.sha256, made.set, &power, why, sizeof why),
-        INGOT_OK);
-    assert_int_equal(power, QUORUM);
+    assert_int_equal(attestation_verify(&attestation, signing_genesis.sha256, signing_set.set,
+                                        &power, why, sizeof why),
+                     INGOT_OK);
+    assert_int_equal(power, SIGNING_QUORUM);
     assert_int_equal(attestation.statement.height, 0);
     assert_string_equal(attestation.chain_id, "signing-test");
     attestation_deinit(&attestation);
@@ -189,10 +41,10 @@ static void a_quorum_makes_an_attestation_that_verifies_once_it_is_synced(void *
 static void what_does_not_verify_does_not_count(void **state)
 {
     (void)state;
-    const struct broadcast_round_view round = round_of("a", "payload");
-    const struct broadcast_callbacks callbacks = quorum_signing_callbacks(members[0]);
+    const struct broadcast_round_view round = signing_round("a", "payload");
+    const struct broadcast_callbacks callbacks = quorum_signing_callbacks(signing_members[0]);
     for (int i = 0; i < 7; i++) {
-        struct broadcast_message *message = say_commit(1, &round);
+        struct broadcast_message *message = signing_say_commit(1, &round);
         switch (i) {
         case 0:
             break; /* as it should be */
@@ -224,30 +76,30 @@ static void a_record_is_never_made_twice(void **state)
 {
     (void)state;
     for (int i = 0; i < 3; i++) {
-        assert_int_equal(end_round(0, "a", "payload"), BROADCAST_GO);
-        assert_int_equal(end_round(0, "a", "payload"), BROADCAST_GO); /* before the sync */
-        assert_int_equal(quorum_signing_sync(members[0]), INGOT_OK);
-        assert_int_equal(end_round(0, "a", "payload"), BROADCAST_GO);
-        assert_int_equal(quorum_signing_sync(members[0]), INGOT_OK);
-        assert_int_equal(signed_records_count(quorum_signing_records(members[0])), 1);
-        reopen(0);
+        assert_int_equal(signing_end_round(0, "a", "payload"), BROADCAST_GO);
+        assert_int_equal(signing_end_round(0, "a", "payload"), BROADCAST_GO); /* before the sync */
+        assert_int_equal(quorum_signing_sync(signing_members[0]), INGOT_OK);
+        assert_int_equal(signing_end_round(0, "a", "payload"), BROADCAST_GO);
+        assert_int_equal(quorum_signing_sync(signing_members[0]), INGOT_OK);
+        assert_int_equal(signed_records_count(quorum_signing_records(signing_members[0])), 1);
+        signing_reopen(0);
     }
 }
 
 static void an_id_that_has_a_record_stands_for_its_payload(void **state)
 {
     (void)state;
-    const struct broadcast_callbacks callbacks = quorum_signing_callbacks(members[0]);
+    const struct broadcast_callbacks callbacks = quorum_signing_callbacks(signing_members[0]);
     struct ingot_buffer attachment = {0};
-    assert_int_equal(end_round(0, "a", "payload"), BROADCAST_GO);
-    assert_int_equal(quorum_signing_sync(members[0]), INGOT_OK);
-    const struct broadcast_round_view same = round_of("a", "payload");
-    const struct broadcast_round_view other = round_of("a", "other");
-    const struct broadcast_round_view new = round_of("b", "other");
+    assert_int_equal(signing_end_round(0, "a", "payload"), BROADCAST_GO);
+    assert_int_equal(quorum_signing_sync(signing_members[0]), INGOT_OK);
+    const struct broadcast_round_view same = signing_round("a", "payload");
+    const struct broadcast_round_view other = signing_round("a", "other");
+    const struct broadcast_round_view new = signing_round("b", "other");
     assert_int_equal(callbacks.pre_prepare(callbacks.context, &same, NULL, NULL), BROADCAST_GO);
     assert_int_equal(callbacks.pre_prepare(callbacks.context, &new, NULL, NULL), BROADCAST_GO);
     assert_int_equal(callbacks.pre_prepare(callbacks.context, &other, NULL, NULL), BROADCAST_VETO);
-    assert_non_null(strstr(quorum_signing_why(members[0]), "another payload"));
+    assert_non_null(strstr(quorum_signing_why(signing_members[0]), "another payload"));
     assert_int_equal(callbacks.prepare(callbacks.context, &other, &attachment), BROADCAST_VETO);
     assert_int_equal(callbacks.commit(callbacks.context, &other, &attachment), BROADCAST_VETO);
     assert_int_equal(attachment.size, 0);
@@ -256,14 +108,14 @@ static void an_id_that_has_a_record_stands_for_its_payload(void **state)
 static void a_payload_above_our_own_limit_is_not_signed(void **state)
 {
     (void)state;
-    char payload[PAYLOAD_BYTES_MAX + 2] = "";
+    char payload[SIGNING_PAYLOAD_BYTES_MAX + 2] = "";
     struct ingot_buffer attachment = {0};
-    const struct broadcast_callbacks callbacks = quorum_signing_callbacks(members[0]);
-    memset(payload, 'x', PAYLOAD_BYTES_MAX);
-    struct broadcast_round_view round = round_of("a", payload);
+    const struct broadcast_callbacks callbacks = quorum_signing_callbacks(signing_members[0]);
+    memset(payload, 'x', SIGNING_PAYLOAD_BYTES_MAX);
+    struct broadcast_round_view round = signing_round("a", payload);
     assert_int_equal(callbacks.prepare(callbacks.context, &round, &attachment), BROADCAST_GO);
-    payload[PAYLOAD_BYTES_MAX] = 'x';
-    round = round_of("a", payload);
+    payload[SIGNING_PAYLOAD_BYTES_MAX] = 'x';
+    round = signing_round("a", payload);
     assert_int_equal(callbacks.pre_prepare(callbacks.context, &round, NULL, NULL), BROADCAST_VETO);
     assert_int_equal(callbacks.prepare(callbacks.context, &round, &attachment), BROADCAST_VETO);
     assert_int_equal(callbacks.commit(callbacks.context, &round, &attachment), BROADCAST_VETO);
@@ -280,26 +132,26 @@ static void limit_file_size(rlim_t bytes)
 static void a_full_disk_loses_no_round_and_piles_nothing_up(void **state)
 {
     (void)state;
-    const struct signed_records *records = quorum_signing_records(members[0]);
+    const struct signed_records *records = quorum_signing_records(signing_members[0]);
     struct ingot_buffer line = {0};
     (void)signal(SIGXFSZ, SIG_IGN);
-    assert_int_equal(end_round(0, "a", "payload"), BROADCAST_GO);
-    assert_int_equal(quorum_signing_sync(members[0]), INGOT_OK);
+    assert_int_equal(signing_end_round(0, "a", "payload"), BROADCAST_GO);
+    assert_int_equal(quorum_signing_sync(signing_members[0]), INGOT_OK);
     limit_file_size(signed_records_bytes(records) + 10);
-    assert_int_equal(end_round(0, "b", "payload"), BROADCAST_GO);
-    assert_int_equal(quorum_signing_sync(members[0]), INGOT_ERROR_NO_SPACE);
+    assert_int_equal(signing_end_round(0, "b", "payload"), BROADCAST_GO);
+    assert_int_equal(quorum_signing_sync(signing_members[0]), INGOT_ERROR_NO_SPACE);
     for (int i = 0; i < 3; i++) { /* the protocol asks again on its ticks */
-        assert_int_equal(end_round(0, "c", "payload"), BROADCAST_FAIL);
+        assert_int_equal(signing_end_round(0, "c", "payload"), BROADCAST_FAIL);
         assert_int_equal(signed_records_pending(records), 1);
-        assert_int_equal(find(0, "b", NULL), INGOT_ERROR_NOT_FOUND);
+        assert_int_equal(signing_find(0, "b", NULL), INGOT_ERROR_NOT_FOUND);
     }
     limit_file_size(RLIM_INFINITY);
-    assert_int_equal(end_round(0, "c", "payload"), BROADCAST_GO);
-    assert_int_equal(quorum_signing_sync(members[0]), INGOT_OK);
-    reopen(0);
-    assert_int_equal(signed_records_count(quorum_signing_records(members[0])), 3);
-    assert_int_equal(find(0, "b", &line), INGOT_OK);
-    assert_int_equal(find(0, "c", &line), INGOT_OK);
+    assert_int_equal(signing_end_round(0, "c", "payload"), BROADCAST_GO);
+    assert_int_equal(quorum_signing_sync(signing_members[0]), INGOT_OK);
+    signing_reopen(0);
+    assert_int_equal(signed_records_count(quorum_signing_records(signing_members[0])), 3);
+    assert_int_equal(signing_find(0, "b", &line), INGOT_OK);
+    assert_int_equal(signing_find(0, "c", &line), INGOT_OK);
     ingot_buffer_deinit(&line);
 }
 
@@ -310,19 +162,19 @@ static void every_one_of_many_records_is_found(void **state)
     struct ingot_buffer line = {0};
     for (int i = 0; i < 300; i++) {
         (void)snprintf(id, sizeof id, "id %d", i);
-        assert_int_equal(end_round(0, id, id), BROADCAST_GO);
+        assert_int_equal(signing_end_round(0, id, id), BROADCAST_GO);
         if (i % 7 == 0) {
-            assert_int_equal(quorum_signing_sync(members[0]), INGOT_OK);
+            assert_int_equal(quorum_signing_sync(signing_members[0]), INGOT_OK);
         }
     }
-    assert_int_equal(quorum_signing_sync(members[0]), INGOT_OK);
+    assert_int_equal(quorum_signing_sync(signing_members[0]), INGOT_OK);
     for (int again = 0; again < 2; again++) {
         for (int i = 0; i < 300; i++) {
             struct attestation attestation;
             char why[256];
             (void)snprintf(id, sizeof id, "id %d", i);
             ingot_buffer_clear(&line);
-            assert_int_equal(find(0, id, &line), INGOT_OK);
+            assert_int_equal(signing_find(0, id, &line), INGOT_OK);
             assert_int_equal(
                 attestation_parse(ingot_buffer_slice(&line), &attestation, why, sizeof why),
                 INGOT_OK);
@@ -330,8 +182,8 @@ static void every_one_of_many_records_is_found(void **state)
                                           ingot_slice_of_text(id)));
             attestation_deinit(&attestation);
         }
-        assert_int_equal(find(0, "id 300", NULL), INGOT_ERROR_NOT_FOUND);
-        reopen(0);
+        assert_int_equal(signing_find(0, "id 300", NULL), INGOT_ERROR_NOT_FOUND);
+        signing_reopen(0);
     }
     ingot_buffer_deinit(&line);
 }
@@ -340,16 +192,19 @@ static void records_of_another_chain_or_of_a_chain_are_refused(void **state)
 {
     (void)state;
     char why[512] = "";
-    assert_int_equal(end_round(0, "a", "payload"), BROADCAST_GO);
-    assert_int_equal(quorum_signing_sync(members[0]), INGOT_OK);
-    for (uint32_t i = 0; i < MEMBERS; i++) {
-        quorum_signing_close(members[i]);
-        members[i] = NULL;
+    assert_int_equal(signing_end_round(0, "a", "payload"), BROADCAST_GO);
+    assert_int_equal(quorum_signing_sync(signing_members[0]), INGOT_OK);
+    for (uint32_t i = 0; i < SIGNING_MEMBERS; i++) {
+        quorum_signing_close(signing_members[i]);
+        signing_members[i] = NULL;
     }
-    home_genesis_deinit(&made);
-    genesis_deinit(&genesis);
-    make_genesis("another");
-    assert_int_equal(open_member(0, why, sizeof why), INGOT_ERROR_CORRUPT);
+    home_genesis_deinit(&signing_set);
+    genesis_deinit(&signing_genesis);
+    signing_make_genesis("another");
+    assert_int_equal(signing_open(0, why, sizeof why), INGOT_ERROR_INVALID);
+    assert_non_null(strstr(why, "the data is of another chain"));
+    signing_lose_store(0);
+    assert_int_equal(signing_open(0, why, sizeof why), INGOT_ERROR_CORRUPT);
     assert_non_null(strstr(why, "byte 0: it is of another chain"));
 
     /* A record with a height is one of a block. */
@@ -358,24 +213,26 @@ static void records_of_another_chain_or_of_a_chain_are_refused(void **state)
                                       .signers = alloc_zeroed(1, sizeof *attestation.signers)};
     struct ingot_buffer line = {0};
     (void)snprintf(attestation.chain_id, sizeof attestation.chain_id, "another");
-    memcpy(attestation.statement.genesis, genesis.sha256, 32);
+    memcpy(attestation.statement.genesis, signing_genesis.sha256, 32);
     attestation.statement.id = (struct statement_id){.size = 1};
     attestation.statement.height = 1;
     attestation.signers[0].power = 1;
     attestation_format(&attestation, &line);
     ingot_buffer_append_u8(&line, '\n');
-    path_of(0, path);
+    signing_path(0, path);
     FILE *file = fopen(path, "w");
     assert_non_null(file);
     assert_int_equal(fwrite(line.data, 1, line.size, file), line.size);
     assert_int_equal(fclose(file), 0);
-    assert_int_equal(open_member(0, why, sizeof why), INGOT_ERROR_CORRUPT);
+    assert_int_equal(signing_open(0, why, sizeof why), INGOT_ERROR_CORRUPT);
     assert_non_null(strstr(why, "expected height 0"));
+    /* It was a store's first opening that failed, and the next one refuses it again. */
+    assert_int_equal(signing_open(0, why, sizeof why), INGOT_ERROR_CORRUPT);
     attestation_deinit(&attestation);
     ingot_buffer_deinit(&line);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, signing_set_up, signing_tear_down)
 
 int main(void)
 {
@@ -389,10 +246,5 @@ int main(void)
         TEST(every_one_of_many_records_is_found),
         TEST(records_of_another_chain_or_of_a_chain_are_refused),
     };
-    if (!crypto_init() || mkdtemp(folder) == NULL) {
-        return 1;
-    }
-    const int failed = cmocka_run_group_tests(tests, NULL, NULL);
-    (void)rmdir(folder);
-    return failed;
+    return crypto_init() ? cmocka_run_group_tests(tests, NULL, NULL) : 1;
 }

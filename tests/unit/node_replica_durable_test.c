@@ -247,7 +247,7 @@ static void a_replica_does_not_start_from_a_record_that_contradicts_itself(void 
     struct ingot_slice content;
     struct core_safety safety = {0};
     const struct ingot_slice key = ingot_slice_of_text(LEDGER_KEY_SAFETY);
-    assert_true(ledger_unseal(&lone->genesis->hash, LEDGER_META, key, ingot_buffer_slice(&record),
+    assert_true(record_unseal(&lone->genesis->hash, LEDGER_META, key, ingot_buffer_slice(&record),
                               &content));
     assert_true(ledger_decode_safety(content, &safety));
 
@@ -255,7 +255,7 @@ static void a_replica_does_not_start_from_a_record_that_contradicts_itself(void 
     struct ingot_buffer encoded = {0};
     ledger_encode_safety(&safety, &encoded);
     ingot_buffer_clear(&record);
-    ledger_seal(&lone->genesis->hash, LEDGER_META, key, ingot_buffer_slice(&encoded), &record);
+    record_seal(&lone->genesis->hash, LEDGER_META, key, ingot_buffer_slice(&encoded), &record);
     write_safety(lone, ingot_buffer_slice(&record));
 
     assert_int_equal(lone_open(lone), INGOT_ERROR_CORRUPT);
