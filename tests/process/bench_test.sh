@@ -45,7 +45,7 @@ await() {
     fail "waited in vain for $what"
 }
 
-# check FILE APP VALIDATORS: a result that says what it has to say.
+# check FILE APP VALIDATORS TX-BYTES: a result that says what it has to say.
 check() {
     python3 - "$@" <<'PYTHON'
 import json, sys
@@ -56,7 +56,7 @@ assert 0 < latency["p50"] <= latency["p90"] <= latency["p99"] <= latency["p999"]
 assert result["durable"] is True, result
 assert result["app"] == sys.argv[2], result
 assert result["validators"] == int(sys.argv[3]), result
-assert result["tx_bytes"] == 128, result
+assert result["tx_bytes"] == int(sys.argv[4]), result
 assert set(result["errors"]) == {"mempool_full", "refused", "timeout", "lost"}, result
 assert sum(result["errors"].values()) == 0, result
 machine = result["machine"]
@@ -68,11 +68,20 @@ PYTHON
 
 # A closed loop and an open one, on networks of its own.
 "$ingot" bench --app null --clients 4 --outstanding 8 --seconds 2 --warmup 1 --json >"$work/closed"
-check "$work/closed" null 4
+check "$work/closed" null 4 128
 expect_nothing_left "closed loop"
 "$ingot" bench --app kv --validators 1 --rate 100 --seconds 2 --warmup 1 --json >"$work/open"
-check "$work/open" kv 1
+check "$work/open" kv 1 128
 expect_nothing_left "open loop"
+
+# Attestations, of the App that makes some, and not of another.
+"$ingot" bench --app signing --attest --clients 4 --outstanding 2 --seconds 2 --warmup 1 --json \
+    >"$work/attest"
+check "$work/attest" signing 4 34
+status=0
+"$ingot" bench --app null --attest --seconds 1 2>"$work/errors" || status=$?
+[ "$status" -eq 2 ] || fail "attestations of null: exit status $status"
+expect_nothing_left "attestations"
 
 # A network that is there; it is left as it was. `ingot local` has the address on its lines.
 "$ingot" local --validators 1 --app kv --base-port 11870 >"$work/local" 2>&1 &
@@ -81,7 +90,7 @@ await "the network" grep -qs 'clients http' "$work/local"
 url=$(grep -o -m1 'http://[0-9.:]*' "$work/local")
 await "a node" "$ingot" status --node "$url" >"$work/status" 2>&1
 "$ingot" bench --node "$url" --clients 2 --outstanding 2 --seconds 1 --warmup 0 --json >"$work/node"
-check "$work/node" kv 1
+check "$work/node" kv 1 128
 "$ingot" status --node "$url" >/dev/null || fail "the network is gone"
 kill "$network"
 wait "$network" || true
