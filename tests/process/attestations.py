@@ -211,7 +211,8 @@ def said(attestation):
 
 
 def signatures(attestation):
-    return {signer["key"]: signer["signature"] for signer in attestation["signers"]}
+    """By key; none of a statement that is pending."""
+    return {signer["key"]: signer["signature"] for signer in attestation.get("signers", [])}
 
 
 def settle(network, nodes):
