@@ -1,7 +1,8 @@
 /*
  * What comes from peers, and what goes to them. A share is a gossip message that its validator has
- * signed: whoever gets one that is new passes it on, once its message is verified and before the
- * signatures in it are. The payload is u64 epoch, u64 height, and 64 bytes for each statement.
+ * signed: whoever gets one that is new and of use passes it on, once its message is verified and
+ * before the signatures in it are. The payload is u64 epoch, u64 height, and 64 bytes for each
+ * statement.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -191,13 +192,28 @@ static enum attest_reject check(struct attestor *attestor, const struct broadcas
                : ATTEST_REJECT_FULL;
 }
 
-/* The block of a verified message, if it is entered; judged if it had to be read. */
+/* Of a block that is not in memory: has the table what this voter has to say? */
+static bool is_stored(struct attestor *attestor, const struct claim *claim, uint32_t voter)
+{
+    const struct attest_key key = attest_key_share(claim->height, voter);
+    struct ingot_slice content;
+    return attest_block_in_memory(attestor, claim->height) == NULL &&
+           attest_get(attestor, &key, &content) == INGOT_OK && attest_share_is_whole(content);
+}
+
+/*
+ * The block of a verified message, if it is entered; judged if it had to be read. To read it takes
+ * the shares of all members, so what is said again after a long time must not come so far.
+ */
 static enum attest_reject find_block(struct attestor *attestor, const struct claim *claim,
                                      uint32_t voter)
 {
     struct attest_block *block = NULL;
     if (claim->height >= attestor->meta.next) {
         return ATTEST_REJECT_NONE;
+    }
+    if (is_stored(attestor, claim, voter)) {
+        return ATTEST_REJECT_REPEATED;
     }
     const enum ingot_error error = attest_block_find(attestor, claim->height, &block);
     if (error == INGOT_ERROR_NOT_FOUND) {
@@ -225,6 +241,10 @@ static enum attest_reject receive_share(struct attestor *attestor, uint32_t peer
                               message, &attestor->counters) != REJECT_NONE) {
         return ATTEST_REJECT_SIGNATURE;
     }
+    reject = find_block(attestor, &claim, message->sender);
+    if (reject != ATTEST_REJECT_NONE) {
+        return reject;
+    }
     const struct ingot_public_key *key = &claim.set->validators[message->sender].key;
     const bool is_new = gossip_filter_add(&attestor->filter, key, &message->name);
     if (is_new && !attest_repair_has_asked(attestor, peer, claim.height)) {
@@ -232,10 +252,6 @@ static enum attest_reject receive_share(struct attestor *attestor, uint32_t peer
     }
     if (!is_new && claim.height >= attestor->meta.next) { /* it waits already */
         return ATTEST_REJECT_REPEATED;
-    }
-    reject = find_block(attestor, &claim, message->sender);
-    if (reject != ATTEST_REJECT_NONE) {
-        return reject;
     }
     struct attest_item *item = alloc_zeroed(1, sizeof *item);
     item->epoch = claim.epoch;

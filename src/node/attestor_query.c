@@ -13,6 +13,8 @@
 #define ANSWER_BYTES_MAX ((size_t)1024 * 1024)
 /* Blocks, or statements of one digest, that are looked at for one answer. */
 #define ANSWER_COUNT_MAX 1024
+/* What may be read for one answer, besides the last block: little of it may get into the answer. */
+#define ANSWER_READ_BYTES_MAX ((size_t)8 * 1024 * 1024)
 
 enum { CODE_FOUND = 0, CODE_NOT_FOUND = 1, CODE_BAD_REQUEST = 2 };
 
@@ -206,8 +208,14 @@ static void answer_failure(struct ingot_query_response *response, enum ingot_err
     }
 }
 
+/* What reading a block takes, with the shares of all members. */
+static size_t weight(const struct attest_block *block)
+{
+    return block->bytes + (size_t)block->set->count * block->count * INGOT_SIGNATURE_BYTES;
+}
+
 static enum ingot_error write_place(struct attestor *attestor, uint64_t height, uint32_t index,
-                                    struct ingot_buffer *json)
+                                    struct ingot_buffer *json, size_t *read_bytes)
 {
     struct attest_block *block = NULL;
     struct attest_view view;
@@ -220,7 +228,9 @@ static enum ingot_error write_place(struct attestor *attestor, uint64_t height, 
     }
     if (error == INGOT_OK) {
         write_one(attestor, &view, index, json);
+        *read_bytes += weight(block);
     }
+    attest_block_evict(attestor);
     return error;
 }
 
@@ -230,6 +240,7 @@ static void query_id(struct attestor *attestor, struct ingot_slice data,
     struct ingot_slice content;
     uint64_t height = 0;
     uint32_t index = 0;
+    size_t read_bytes = 0;
     if (data.size != 32) {
         answer(response, CODE_BAD_REQUEST, "data: expected an id of 32 bytes");
         return;
@@ -240,7 +251,7 @@ static void query_id(struct attestor *attestor, struct ingot_slice data,
         error = INGOT_ERROR_CORRUPT;
     }
     if (error == INGOT_OK) {
-        error = write_place(attestor, height, index, &response->value);
+        error = write_place(attestor, height, index, &response->value, &read_bytes);
     }
     if (error != INGOT_OK) {
         answer_failure(response, error);
@@ -253,13 +264,15 @@ static void query_digest(struct attestor *attestor, struct ingot_slice data,
     uint64_t height = 0;
     uint32_t index = 0;
     uint32_t count = 0;
+    size_t read_bytes = 0;
     if (data.size != 32) {
         answer(response, CODE_BAD_REQUEST, "data: expected a SHA-256 of 32 bytes");
         return;
     }
     enum ingot_error error = INGOT_OK;
     ingot_buffer_append_u8(&response->value, '[');
-    while (response->value.size < ANSWER_BYTES_MAX && count < ANSWER_COUNT_MAX) {
+    while (response->value.size < ANSWER_BYTES_MAX && count < ANSWER_COUNT_MAX &&
+           read_bytes < ANSWER_READ_BYTES_MAX) {
         const struct attest_key key = attest_key_digest(data.data, height, index);
         struct ingot_slice found;
         struct ingot_slice content;
@@ -274,7 +287,7 @@ static void query_digest(struct attestor *attestor, struct ingot_slice data,
         if (count++ > 0) {
             ingot_buffer_append_u8(&response->value, ',');
         }
-        error = write_place(attestor, height, index, &response->value);
+        error = write_place(attestor, height, index, &response->value, &read_bytes);
         if (error != INGOT_OK) {
             break;
         }
@@ -334,7 +347,7 @@ static bool parse_range(struct ingot_slice text, bool has_end, struct range *ran
 
 /* The block's statements from `index` on; where it stopped, or the number of statements. */
 static enum ingot_error write_block(struct attestor *attestor, uint64_t height, uint32_t *index,
-                                    struct ingot_buffer *json, bool *is_whole)
+                                    struct ingot_buffer *json, bool *is_whole, size_t *read_bytes)
 {
     struct attest_block *block = NULL;
     struct attest_view view;
@@ -352,6 +365,8 @@ static enum ingot_error write_block(struct attestor *attestor, uint64_t height, 
         write_one(attestor, &view, (*index)++, json);
     }
     *is_whole = *index >= block->count;
+    *read_bytes += weight(block);
+    attest_block_evict(attestor);
     return INGOT_OK;
 }
 
@@ -359,8 +374,10 @@ static enum ingot_error write_block(struct attestor *attestor, uint64_t height, 
 static enum ingot_error write_range(struct attestor *attestor, const struct range *range,
                                     struct ingot_buffer *json, struct range *next)
 {
+    size_t read_bytes = 0;
     *next = *range;
-    for (uint32_t count = 0; count < ANSWER_COUNT_MAX; count++) {
+    for (uint32_t count = 0; count < ANSWER_COUNT_MAX && read_bytes < ANSWER_READ_BYTES_MAX;
+         count++) {
         const struct attest_key key = attest_key_block(next->from);
         struct ingot_slice found;
         struct ingot_slice content;
@@ -380,7 +397,7 @@ static enum ingot_error write_range(struct attestor *attestor, const struct rang
         if (height != next->from) {
             *next = (struct range){.from = height};
         }
-        error = write_block(attestor, height, &next->index, json, &is_whole);
+        error = write_block(attestor, height, &next->index, json, &is_whole, &read_bytes);
         if (error != INGOT_OK) {
             return error;
         }

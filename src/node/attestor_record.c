@@ -248,6 +248,11 @@ bool attest_share_decode(struct ingot_slice content, uint32_t count,
     return true;
 }
 
+bool attest_share_is_whole(struct ingot_slice content)
+{
+    return content.size > 0 && content.data[0] == 1;
+}
+
 bool attest_is_zero(const uint8_t *bytes, size_t size)
 {
     uint8_t any = 0;

@@ -82,6 +82,9 @@ void attest_share_encode(const struct attest_share_record *share, struct ingot_b
 bool attest_share_decode(struct ingot_slice content, uint32_t count,
                          struct attest_share_record *share);
 
+/* Of a record, without a look at its signatures. */
+bool attest_share_is_whole(struct ingot_slice content);
+
 /* Are all of these bytes zero? */
 bool attest_is_zero(const uint8_t *bytes, size_t size);
 

@@ -13,7 +13,8 @@
 #include "base/log.h"
 #include "node/attestor_state.h"
 
-/* Blocks that wait to be signed by us; those beyond are found again by attestor_repair.c. */
+/* Blocks that wait to be signed by us, and stay in memory for it: no more than so many, nor than
+ * the memory of blocks may take. Those beyond are found again by attestor_repair.c. */
 #define OWN_MAX 1024
 
 /* --- Queues. --- */
@@ -132,7 +133,9 @@ static void discharge(struct attestor *attestor, const struct attest_item *item)
 
 static void finish(struct attestor *attestor, struct attest_item *item)
 {
-    if (!item->is_own) {
+    if (item->is_own) {
+        attestor->own_bytes -= item->block_bytes;
+    } else {
         discharge(attestor, item);
     }
     free_item(item);
@@ -149,10 +152,17 @@ static void queue_for(struct attest_block *block, struct attest_queue *queue,
     push(queue, item);
 }
 
+static bool has_room_to_sign(const struct attestor *attestor, const struct attest_block *block)
+{
+    return attestor->own.count == 0 ||
+           (attestor->own.count < OWN_MAX &&
+            attestor->own_bytes + block->bytes <= attestor->options.limits.memory_bytes);
+}
+
 void attest_sign_later(struct attestor *attestor, struct attest_block *block)
 {
     if (block->own == VALIDATOR_NONE || block->shares[block->own].is_whole ||
-        block->shares[block->own].is_waiting || attestor->own.count >= OWN_MAX) {
+        block->shares[block->own].is_waiting || !has_room_to_sign(attestor, block)) {
         return;
     }
     struct attest_item *item = alloc_zeroed(1, sizeof *item);
@@ -160,6 +170,8 @@ void attest_sign_later(struct attestor *attestor, struct attest_block *block)
     item->epoch = block->epoch;
     item->height = block->height;
     item->voter = block->own;
+    item->block_bytes = block->bytes;
+    attestor->own_bytes += item->block_bytes;
     queue_for(block, &attestor->own, item);
 }
 

@@ -68,6 +68,7 @@ struct attest_item {
     uint32_t voter;
     uint32_t done; /* statements that have been signed, or verified */
     bool is_own;
+    size_t block_bytes;          /* ours: what its block takes in memory */
     bool is_late;                /* its block is done without it */
     struct ingot_public_key key; /* of the voter */
     struct ingot_signature message;
@@ -160,6 +161,7 @@ struct attestor {
     struct attest_queue ahead;  /* their block is not committed here yet */
     struct attest_account accounts[ATTEST_VOTERS_MAX];
     size_t held_bytes;
+    size_t own_bytes; /* of the blocks in `own` */
 
     struct signatures_file *file;
     bool has_ahead; /* there may be lines in the file whose blocks are not committed here */

@@ -380,6 +380,7 @@ enum ingot_error ledger_open(struct ingot_store *store, const struct ledger_opti
         options->prune_blocks_min > 0 ? options->prune_blocks_min : PRUNE_BLOCKS_DEFAULT;
     ledger->has_index = options->index_transactions;
     ledger->held_from = UINT64_MAX;
+    ledger->batch_number = 1;
     enum ingot_error error = check_schema(ledger, why);
     if (error == INGOT_ERROR_NOT_FOUND) {
         error = check_empty(ledger, why);

@@ -24,8 +24,8 @@ INGOT_MUST_USE enum ingot_error ledger_seek_attest(struct ledger *ledger, struct
                                                    struct ingot_slice *found,
                                                    struct ingot_slice *content);
 
-/* Numbers the open batch, or the next one if none is open; rises with each ledger_sync that had
- * something to do. What was put is durable once this has risen. */
+/* Numbers the open batch, or the next one if none is open, from 1 on; rises with each ledger_sync
+ * that had something to do. What was put is durable once this has risen. */
 uint64_t ledger_batch_number(const struct ledger *ledger);
 
 /* Blocks from this height on are not pruned, whatever `retain_blocks` says. At first all may be. */

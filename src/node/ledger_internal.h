@@ -122,7 +122,7 @@ struct ledger {
     struct ledger_unapplied_list unapplied; /* durable */
 
     struct ingot_store_batch *batch; /* NULL: nothing to make durable */
-    uint64_t batch_number;           /* of the open batch, or of the next one */
+    uint64_t batch_number;           /* of the open batch, or of the next one; from 1 on */
     uint64_t batch_committed;        /* the committed height once the batch is durable */
     size_t batch_block_bytes;        /* of the blocks that it commits */
     struct ledger_unapplied_list batch_unapplied;
