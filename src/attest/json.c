@@ -12,6 +12,15 @@
 #include "base/hex.h"
 #include "config/base64.h"
 
+/* A reason may quote the text, which is anybody's: nothing in it must move a terminal's cursor, or
+ * begin a line of its own. */
+static void make_plain(char *why)
+{
+    for (; *why != '\0'; why++)
+        if ((unsigned char)*why < 0x20 || (unsigned char)*why >= 0x7f)
+            *why = '?';
+}
+
 bool attest_json_begin(struct ingot_slice text, size_t size_max, struct attest_json *json,
                        char *why, size_t why_size)
 {
@@ -26,6 +35,7 @@ bool attest_json_begin(struct ingot_slice text, size_t size_max, struct attest_j
                               JSON_REJECT_DUPLICATES, &error);
     if (json->object == NULL) {
         (void)snprintf(why, why_size, "expected valid JSON: line %d: %s", error.line, error.text);
+        make_plain(why);
         return false;
     }
     if (!json_is_object(json->object)) {
@@ -44,6 +54,7 @@ bool attest_json_fail(const struct attest_json *json, const char *name, const ch
     (void)vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
     (void)snprintf(json->why, json->why_size, "%s%.64s: %s", json->path, name, text);
+    make_plain(json->why);
     return false;
 }
 

@@ -121,7 +121,9 @@ static enum ingot_exit delivered(const struct broadcast_options *options,
 {
     const json_t *attestation = client_member(result, "attestation");
     FILE *stream = json_is_object(attestation) ? stream_for_people(options) : stdout;
-    (void)fprintf(stream, "delivered    digest %s\n", client_text(result, "digest"));
+    char digest[2 * sizeof payload->digest + 1];
+    hex_encode_lower(payload->digest, sizeof payload->digest, digest);
+    (void)fprintf(stream, "delivered    digest %s\n", digest);
     if (json_is_object(attestation))
         return take_attestation(options, payload, attestation);
     if (options->output != NULL)

@@ -33,6 +33,20 @@ enum ingot_exit command_usage(const struct command *command, const char *format,
     return command_usage_seen(command);
 }
 
+/* Some of it may be a node's words, or a file's: control characters, also those of C1 in UTF-8, do
+ * not reach the terminal. */
+static void make_plain(char *text)
+{
+    for (unsigned char before = 0; *text != '\0'; text++) {
+        const unsigned char byte = (unsigned char)*text;
+        const bool is_control = byte < 0x20 || byte == 0x7f;
+        if ((is_control && byte != '\n' && byte != '\t') ||
+            (before == 0xC2 && byte >= 0x80 && byte < 0xA0))
+            *text = '?';
+        before = byte;
+    }
+}
+
 enum ingot_exit command_fail(enum ingot_exit code, const char *format, ...)
 {
     char text[8192];
@@ -40,6 +54,7 @@ enum ingot_exit command_fail(enum ingot_exit code, const char *format, ...)
     va_start(arguments, format);
     (void)vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
+    make_plain(text);
     for (const char *line = text; *line != '\0';) {
         size_t size = strcspn(line, "\n");
         (void)fprintf(stderr, "ingot: %.*s\n", (int)size, line);

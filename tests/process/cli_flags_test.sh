@@ -53,6 +53,15 @@ done
 expect 0 'ingot 0.' version
 expect 2 "unexpected argument 'x'" version x
 
+# What a file says moves no cursor and forges no line.
+printf '{"type":"ingot/attestation/1","\\u001b[2J\\nverified: all":""}' >forged
+expect 1 'refused: forged: ?[2J?verified: all: unknown member' verify forged forged \
+    --genesis "$source_dir/configuration/node0/genesis.json"
+printf 'key\033[2Junreadable' >forged
+expect 2 '?[2J' verify $'no\033[2Jfile' forged \
+    --genesis "$source_dir/configuration/node0/genesis.json"
+check [ "$(tr -cd '\033' <output | wc -c)" -eq 0 ]
+
 # keygen
 expect 0 'public key  ' keygen
 check [ "$(stat -c %a validator.key)" = 600 ]

@@ -199,6 +199,9 @@ static void texts_that_are_not_exactly_right_are_refused(void **state)
     static const struct text_row rows[] = {
         {"another type", "attestation/1", "attestation/2", "type: expected \"ingot/attestation/1"},
         {"an unknown member", "\"height\"", "\"note\":\"\",\"height\"", "note: unknown member"},
+        {"a member's name that clears a terminal and forges a line", "\"height\"",
+         "\"\\u001b[2J\\nverified: \\u009b\":\"\",\"height\"", "?[2J?verified: ??: unknown member"},
+        {"bytes that are no JSON", "\"height\"", "\x1b[2J\"height\"", "near '?'"},
         {"a member twice", "\"height\"", "\"height\":\"12\",\"height\"", "duplicate object key"},
         {"a member is missing", "\"height\":\"12\",", "", "height: missing"},
         {"no quotes in a chain's id", "\"chain\"", "\"ch\\\"ain\"", "chain_id: expected 1 to 50"},
