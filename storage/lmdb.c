@@ -290,7 +290,9 @@ enum ingot_error ingot_store_lmdb_open(const struct ingot_store_lmdb_options *op
         return error;
     }
     pthread_mutex_init(&store->snapshots_mutex, NULL);
+    lmdb_guard_enter(store);
     error = open_in_folder(store, options, why);
+    lmdb_guard_leave();
     if (error != INGOT_OK) {
         close_store(&store->base);
         return error;

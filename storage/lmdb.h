@@ -19,4 +19,11 @@ struct store_lmdb_stats {
 /* The store must be one of ingot_store_lmdb_open. */
 void store_lmdb_get_stats(struct ingot_store *store, struct store_lmdb_stats *stats);
 
+/*
+ * For a program, once: a damaged page that leads LMDB outside of its file ends the process with
+ * this status and a line on stderr that names the file, not with a signal. Faults that are not
+ * LMDB's go where they went before.
+ */
+void store_lmdb_catch_damage(int status);
+
 #endif

@@ -152,7 +152,9 @@ enum ingot_error lmdb_batch_commit(struct ingot_store_batch *base)
 {
     struct lmdb_batch *batch = (struct lmdb_batch *)base;
     struct lmdb_store *store = (struct lmdb_store *)base->store;
+    lmdb_guard_enter(store);
     enum ingot_error error = commit(store, &batch->operations);
+    lmdb_guard_leave();
     lmdb_batch_abort(base);
     return error;
 }

@@ -57,7 +57,9 @@ enum ingot_error ingot_store_lmdb_copy(struct ingot_store *base, const char *fol
     (void)snprintf(path, size, "%s/data.mdb", folder);
     enum ingot_error error = INGOT_OK;
     const int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+    lmdb_guard_enter(store);
     int rc = fd < 0 ? errno : mdb_env_copyfd2(store->env, fd, MDB_CP_COMPACT);
+    lmdb_guard_leave();
     if (rc == 0 && fsync(fd) != 0)
         rc = errno;
     if (fd >= 0 && close(fd) != 0 && rc == 0)

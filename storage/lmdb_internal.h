@@ -66,6 +66,10 @@ enum ingot_error store_space_reserve(struct lmdb_store *store,
                                      const struct store_operations *operations);
 uint64_t store_space_used(const struct lmdb_store *store);
 
+/* lmdb_guard.c: around calls into LMDB that follow what is written in its pages. */
+void lmdb_guard_enter(const struct lmdb_store *store);
+void lmdb_guard_leave(void);
+
 /* lmdb_batch.c */
 struct ingot_store_batch *lmdb_batch_begin(struct ingot_store *store);
 void lmdb_batch_put(struct ingot_store_batch *batch, uint32_t table, struct ingot_slice key,

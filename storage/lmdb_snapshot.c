@@ -107,8 +107,10 @@ enum ingot_error lmdb_snapshot_get(struct ingot_store_snapshot *base, uint32_t t
     /* Such a key cannot be there, and LMDB calls it an error rather than missing. */
     if (key.size == 0 || key.size > INGOT_STORE_KEY_BYTES_MAX)
         return INGOT_ERROR_NOT_FOUND;
+    lmdb_guard_enter(store);
     int rc =
         mdb_get(((struct lmdb_snapshot *)base)->txn, store->tables[table], &key_val, &value_val);
+    lmdb_guard_leave();
     if (rc != 0)
         return error_of_read(rc);
     *value = slice_of(&value_val);
@@ -134,7 +136,9 @@ enum ingot_error lmdb_cursor_open(struct ingot_store_snapshot *base, uint32_t ta
 
 static enum ingot_error move(struct lmdb_cursor *cursor, MDB_cursor_op operation)
 {
+    lmdb_guard_enter((const struct lmdb_store *)cursor->base.store);
     int rc = mdb_cursor_get(cursor->cursor, &cursor->key, &cursor->value, operation);
+    lmdb_guard_leave();
     cursor->stands = rc == 0;
     return rc == 0 ? INGOT_OK : error_of_read(rc);
 }

@@ -8,6 +8,7 @@
 
 #include "base/alloc.h"
 #include "cli/command.h"
+#include "storage/lmdb.h"
 #include "wire/crypto.h"
 
 static const struct command *const commands[] = {
@@ -93,5 +94,6 @@ static enum ingot_exit start(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
+    store_lmdb_catch_damage(INGOT_EXIT_DAMAGED);
     return (int)start(argc, argv);
 }
