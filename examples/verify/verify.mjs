@@ -31,13 +31,14 @@ const set = sha256(filled('ingot/attest-set/1', 24), u64(0), ...members);
 check(a.type === 'ingot/attestation/1' && a.epoch === '0', 'not an attestation of the first validators');
 check(a.chain_id === g.chain_id && a.genesis === genesis.toString('hex'), 'of another chain');
 check(a.validators === set.toString('hex'), 'of another validator set');
+check(a.height === `${BigInt(a.height)}` && a.time === new Date(a.time).toJSON(), 'height or time in another form');
 check(a.digest === sha256(file).toString('hex'), 'the file is not what was signed');
 const id = hex(a.id), statement = Buffer.concat([filled('ingot/attest/1', 24), genesis, set,
   Buffer.of(id.length), filled(id, 64), hex(a.digest), u64(a.height), u64(Date.parse(a.time))]);
 let power = 0n;
 for (const signer of a.signers) {
   const at = validators.findIndex((v) => v.key.toString('hex') === signer.key && v.power === BigInt(signer.power));
-  check(at >= 0, `${signer.key} is no validator of this power, or is there twice`);
+  check(at >= 0, `${JSON.stringify(signer.key)} is no validator of this power, or is there twice`);
   const [{ key, power: own }] = validators.splice(at, 1); // each counts once
   const der = Buffer.concat([hex('302a300506032b6570032100'), key]); // SubjectPublicKeyInfo, RFC 8410
   const publicKey = createPublicKey({ key: der, format: 'der', type: 'spki' });

@@ -57,6 +57,8 @@ try {
     ['id', wrong(''), (a) => { a.id = flip(a.id); }],
     ['a shorter id', wrong(''), (a) => { a.id = a.id.slice(2); }],
     ['height', wrong(''), (a) => { a.height = '13'; }],
+    ['a time with a remark', 'in another form', (a) => { a.time = '2026-01-02 03:05:06.789Z (\u009b2J)'; }],
+    ['a height in another form', 'in another form', (a) => { a.height = ' 0xc'; }],
     ['time', wrong(''), (a) => { a.time = '2026-01-02T03:05:06.788Z'; }],
     ['signature', wrong(original.signers[2].key),
       (a) => { a.signers[2].signature = flip(a.signers[2].signature); }],
