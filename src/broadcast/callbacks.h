@@ -66,7 +66,8 @@ struct broadcast_callbacks {
 
     /*
      * May this message of a member (PRE_PREPARE, PREPARE, COMMIT; not our own coming back) count,
-     * going by its attachment? Called once for each message that would be news, before it counts.
+     * going by its attachment, or by what we have signed in an earlier life? Called once for each
+     * message that would be news, before it counts.
      */
     bool (*check)(void *context, const struct broadcast_message *message);
 };

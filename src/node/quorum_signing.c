@@ -97,23 +97,32 @@ static enum broadcast_verdict give_up(struct quorum_signing *signing, const char
     return BROADCAST_FAIL;
 }
 
-/* What binds us for ever: the payload that we signed in this round, and that of the attestation. */
-static enum broadcast_verdict check_past(struct quorum_signing *signing,
-                                         const struct broadcast_round_view *round, bool *is_chosen)
+/* What binds us for ever: the payload that we have signed in this round, if any. */
+static enum broadcast_verdict check_choice(struct quorum_signing *signing, uint32_t originator,
+                                           const struct broadcast_id *id,
+                                           const struct broadcast_digest *digest, bool *is_chosen)
 {
-    const struct statement statement = statement_of(signing, &round->id, &round->digest);
     struct broadcast_digest chosen;
-    uint8_t digest[32];
-    enum ingot_error error =
-        quorum_store_find_choice(signing->store, round->originator, &round->id, &chosen);
+    const enum ingot_error error =
+        quorum_store_find_choice(signing->store, originator, id, &chosen);
     *is_chosen = error == INGOT_OK;
-    if (error == INGOT_OK && !broadcast_digest_equal(&chosen, &round->digest)) {
+    if (error == INGOT_OK && !broadcast_digest_equal(&chosen, digest)) {
         return veto(signing, "under this id this validator has signed", chosen.bytes);
     }
     if (error != INGOT_OK && error != INGOT_ERROR_NOT_FOUND) {
         return give_up(signing, "what this validator has signed", error);
     }
-    error = signed_records_find(signing->records, &statement.id, NULL, digest, NULL);
+    return BROADCAST_GO;
+}
+
+/* The payload that was attested under this id, whoever its originator was. */
+static enum broadcast_verdict check_record(struct quorum_signing *signing,
+                                           const struct broadcast_round_view *round)
+{
+    const struct statement statement = statement_of(signing, &round->id, &round->digest);
+    uint8_t digest[32];
+    const enum ingot_error error =
+        signed_records_find(signing->records, &statement.id, NULL, digest, NULL);
     if (error == INGOT_OK && memcmp(digest, statement.digest, sizeof digest) != 0) {
         return veto(signing, "this id was delivered with", digest);
     }
@@ -135,27 +144,33 @@ static enum broadcast_verdict judge(struct quorum_signing *signing,
                        bytes_max, round->payload.size);
         return BROADCAST_VETO;
     }
-    return check_past(signing, round, is_chosen);
+    const enum broadcast_verdict verdict =
+        check_choice(signing, round->originator, &round->id, &round->digest, is_chosen);
+    return verdict == BROADCAST_GO ? check_record(signing, round) : verdict;
 }
 
-/* As judge, of what another member has started; a client hears of its own. */
-static enum broadcast_verdict judge_others(struct quorum_signing *signing,
-                                           const struct broadcast_round_view *round,
-                                           bool *is_chosen)
+static void report_refusal(struct quorum_signing *signing, uint32_t originator,
+                           const struct broadcast_id *id, const struct broadcast_digest *digest)
+{
+    const uint64_t now_us = clock_monotonic_us();
+    signing->refusals++;
+    if (signing->reported_us != 0 && now_us - signing->reported_us < REPORT_INTERVAL_US) {
+        return;
+    }
+    LOG(LOG_WARN, "a payload is not signed", log_hex("id", id->bytes, id->size),
+        log_hex("digest", digest->bytes, sizeof digest->bytes), log_u64("originator", originator),
+        log_text("reason", signing->why), log_u64("refusals", signing->refusals));
+    signing->reported_us = now_us;
+    signing->refusals = 0;
+}
+
+/* As judge, for the log: what a client starts here is refused to its face. */
+static enum broadcast_verdict judge_round(struct quorum_signing *signing,
+                                          const struct broadcast_round_view *round, bool *is_chosen)
 {
     const enum broadcast_verdict verdict = judge(signing, round, is_chosen);
-    if (verdict == BROADCAST_GO) {
-        return verdict;
-    }
-    signing->refusals++;
-    const uint64_t now_us = clock_monotonic_us();
-    if (signing->reported_us == 0 || now_us - signing->reported_us >= REPORT_INTERVAL_US) {
-        LOG(LOG_WARN, "a payload is not signed", log_hex("id", round->id.bytes, round->id.size),
-            log_hex("digest", round->digest.bytes, sizeof round->digest.bytes),
-            log_u64("originator", round->originator), log_text("reason", signing->why),
-            log_u64("refusals", signing->refusals));
-        signing->reported_us = now_us;
-        signing->refusals = 0;
+    if (verdict != BROADCAST_GO) {
+        report_refusal(signing, round->originator, &round->id, &round->digest);
     }
     return verdict;
 }
@@ -175,7 +190,7 @@ static enum broadcast_verdict prepare(void *context, const struct broadcast_roun
 {
     bool is_chosen = false;
     (void)attachment;
-    return judge_others(context, round, &is_chosen);
+    return judge_round(context, round, &is_chosen);
 }
 
 /* While the disk is full nothing more piles up behind what waits for room: the protocol asks again
@@ -195,7 +210,7 @@ static enum broadcast_verdict commit(void *context, const struct broadcast_round
     if (!has_room(signing)) {
         return BROADCAST_FAIL;
     }
-    const enum broadcast_verdict verdict = judge_others(signing, round, &is_chosen);
+    const enum broadcast_verdict verdict = judge_round(signing, round, &is_chosen);
     if (verdict != BROADCAST_GO) {
         return verdict;
     }
@@ -212,6 +227,23 @@ static enum broadcast_verdict commit(void *context, const struct broadcast_round
     return BROADCAST_GO;
 }
 
+/*
+ * The payload of a round in which we have signed another one does not come in at all. A veto would
+ * do to keep us from signing it, and would keep us from saying anything for our own one too.
+ */
+static bool is_other_payload(struct quorum_signing *signing,
+                             const struct broadcast_message *message)
+{
+    bool is_chosen = false;
+    if (message->kind != BROADCAST_PRE_PREPARE ||
+        check_choice(signing, message->originator, &message->id, &message->digest, &is_chosen) !=
+            BROADCAST_VETO) {
+        return false;
+    }
+    report_refusal(signing, message->originator, &message->id, &message->digest);
+    return true;
+}
+
 static bool check(void *context, const struct broadcast_message *message)
 {
     struct quorum_signing *signing = context;
@@ -219,7 +251,7 @@ static bool check(void *context, const struct broadcast_message *message)
     uint8_t preimage[STATEMENT_PREIMAGE_BYTES];
     struct ingot_signature signature;
     if (message->kind != BROADCAST_COMMIT) {
-        return message->attachment.size == 0;
+        return message->attachment.size == 0 && !is_other_payload(signing, message);
     }
     if (message->attachment.size != sizeof signature.bytes) {
         return false;

@@ -348,7 +348,11 @@ enum broadcast_reject broadcast_member_hear(struct broadcast_member *member, uin
         member->forged++;
         return BROADCAST_REJECT_NONE;
     }
-    broadcast_rules_hears(&member->rules, message);
+    /* A payload that is refused was not shown. */
+    if (message->kind != BROADCAST_PRE_PREPARE || member->callbacks.check == NULL ||
+        member->callbacks.check(member->callbacks.context, message)) {
+        broadcast_rules_hears(&member->rules, message);
+    }
     struct broadcast_event event = {.kind = BROADCAST_MESSAGE, .peer = from, .message = message};
     return handle(member, &event);
 }

@@ -51,21 +51,46 @@ static void say_parcel(const struct broadcast_world *world, const char *what,
 
 /* --- The driver's durable memory. --- */
 
+/* What it has said COMMIT for in this round, in any of its lives, or NULL. */
+static const struct broadcast_delivery *chosen(const struct broadcast_node *node,
+                                               uint32_t originator, const struct broadcast_id *id)
+{
+    return broadcast_deliveries_find(&node->chosen, originator, broadcast_id_slice(id));
+}
+
+static bool contradicts(const struct broadcast_node *node, uint32_t originator,
+                        const struct broadcast_id *id, const struct broadcast_digest *digest)
+{
+    const struct broadcast_delivery *choice = chosen(node, originator, id);
+    return choice != NULL && !broadcast_digest_equal(&choice->digest, digest);
+}
+
 /* Vetoes what contradicts an earlier life; then the test may say something. */
 static enum broadcast_verdict prepares(void *context, const struct broadcast_round_view *round,
                                        struct ingot_buffer *attachment)
 {
     struct broadcast_node *node = context;
-    const struct broadcast_delivery *chosen =
-        broadcast_deliveries_find(&node->chosen, round->originator, broadcast_id_slice(&round->id));
-    if (chosen != NULL && !broadcast_digest_equal(&chosen->digest, &round->digest)) {
+    if (contradicts(node, round->originator, &round->id, &round->digest)) {
+        return BROADCAST_VETO;
+    }
+    return node->callbacks.prepare == NULL
+               ? BROADCAST_GO
+               : node->callbacks.prepare(node->callbacks.context, round, attachment);
+}
+
+/* The same, and what gets a GO is chosen for ever. */
+static enum broadcast_verdict commits(void *context, const struct broadcast_round_view *round,
+                                      struct ingot_buffer *attachment)
+{
+    struct broadcast_node *node = context;
+    if (contradicts(node, round->originator, &round->id, &round->digest)) {
         return BROADCAST_VETO;
     }
     const enum broadcast_verdict verdict =
-        node->callbacks.prepare == NULL
+        node->callbacks.commit == NULL
             ? BROADCAST_GO
-            : node->callbacks.prepare(node->callbacks.context, round, attachment);
-    if (verdict == BROADCAST_GO && chosen == NULL) {
+            : node->callbacks.commit(node->callbacks.context, round, attachment);
+    if (verdict == BROADCAST_GO && chosen(node, round->originator, &round->id) == NULL) {
         const struct broadcast_delivery choice = {
             .originator = round->originator, .id = round->id, .digest = round->digest};
         broadcast_deliveries_add(&node->chosen, &choice);
@@ -88,13 +113,6 @@ static enum broadcast_verdict prepared(void *context, const struct broadcast_rou
     return node->callbacks.prepared(node->callbacks.context, round);
 }
 
-static enum broadcast_verdict commits(void *context, const struct broadcast_round_view *round,
-                                      struct ingot_buffer *attachment)
-{
-    struct broadcast_node *node = context;
-    return node->callbacks.commit(node->callbacks.context, round, attachment);
-}
-
 static enum broadcast_verdict committed(void *context, const struct broadcast_round_view *round,
                                         struct broadcast_message *const *certificate,
                                         uint32_t count)
@@ -106,7 +124,11 @@ static enum broadcast_verdict committed(void *context, const struct broadcast_ro
 static bool checks(void *context, const struct broadcast_message *message)
 {
     struct broadcast_node *node = context;
-    return node->callbacks.check(node->callbacks.context, message);
+    if (message->kind == BROADCAST_PRE_PREPARE &&
+        contradicts(node, message->originator, &message->id, &message->digest)) {
+        return false;
+    }
+    return node->callbacks.check == NULL || node->callbacks.check(node->callbacks.context, message);
 }
 
 /* --- Nodes. --- */
@@ -120,9 +142,9 @@ static void bring_up(struct broadcast_world *world, uint32_t number)
         .pre_prepare = own->pre_prepare == NULL ? NULL : pre_prepares,
         .prepare = prepares,
         .prepared = own->prepared == NULL ? NULL : prepared,
-        .commit = own->commit == NULL ? NULL : commits,
+        .commit = commits,
         .committed = own->committed == NULL ? NULL : committed,
-        .check = own->check == NULL ? NULL : checks};
+        .check = checks};
     node->member = broadcast_member_new(&world->network, number, &callbacks);
     node->member->rules.is_prompt = !world->options.not_prompt;
     node->member->now_ms = world->now_ms;

@@ -6,11 +6,12 @@
  * sees alone: nothing is delivered twice by a member that has not lost its memory, and no two
  * payloads are delivered under one originator and id. The first violation stays in `violation`.
  *
- * A crash takes a member's memory. What its driver made durable stays: which payload it has chosen
- * for each round (what `prepare` said GO to), and what it has delivered. A member that comes back
- * vetoes what contradicts its choice, so it is as honest as before, and it counts no delivery
- * twice. One that comes back without its choices may say PREPARE for another payload than before:
- * it is one of those f that may lie, for as long as rounds of its former life are open.
+ * A crash takes a member's memory. What its driver made durable stays: which payload of each round
+ * it has said COMMIT for, and what it has delivered. A member that comes back takes nothing that
+ * contradicts that choice, so no two payloads are ever delivered under one name, though it may say
+ * PREPARE for another payload than before; and it counts no delivery twice. One that comes back
+ * without its choices is one of those f that may lie, for as long as rounds of its former life are
+ * open.
  */
 #ifndef INGOT_TESTS_BROADCAST_WORLD_H
 #define INGOT_TESTS_BROADCAST_WORLD_H
@@ -35,7 +36,7 @@ struct broadcast_node {
     struct broadcast_member *member; /* NULL: down */
     struct broadcast_callbacks callbacks;
     bool is_liar;                          /* nobody runs there; the test speaks for it */
-    struct broadcast_deliveries chosen;    /* durable: what it has said PREPARE for */
+    struct broadcast_deliveries chosen;    /* durable: what it has said COMMIT for */
     struct broadcast_deliveries delivered; /* durable: each once */
     struct broadcast_deliveries remembers; /* those of this life */
 };

@@ -23,6 +23,19 @@ static enum broadcast_verdict ask_commit(const struct broadcast_round_view *roun
     return callbacks.commit(callbacks.context, round, attachment);
 }
 
+/* Does the originator's payload count? */
+static bool is_taken(const struct broadcast_round_view *round)
+{
+    const struct broadcast_callbacks callbacks = quorum_signing_callbacks(signing_members[0]);
+    struct broadcast_message *message = broadcast_message_new(BROADCAST_PRE_PREPARE);
+    message->originator = round->originator;
+    message->id = round->id;
+    message->digest = round->digest;
+    const bool is_taken = callbacks.check(callbacks.context, message);
+    broadcast_message_unref(message);
+    return is_taken;
+}
+
 static void a_payload_that_was_signed_is_the_only_one_of_its_round_for_ever(void **state)
 {
     (void)state;
@@ -37,6 +50,9 @@ static void a_payload_that_was_signed_is_the_only_one_of_its_round_for_ever(void
         const struct broadcast_callbacks callbacks = quorum_signing_callbacks(signing_members[0]);
         assert_int_equal(ask_commit(&other, &attachment), BROADCAST_VETO); /* not synced at first */
         assert_int_equal(attachment.size, 0);
+        assert_false(is_taken(&other));
+        assert_true(is_taken(&chosen));
+        assert_true(is_taken(&of_another));
         assert_int_equal(callbacks.prepare(callbacks.context, &other, &attachment), BROADCAST_VETO);
         assert_int_equal(callbacks.pre_prepare(callbacks.context, &other, NULL, NULL),
                          BROADCAST_VETO);
