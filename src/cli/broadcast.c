@@ -35,7 +35,7 @@ struct broadcast_options {
     const char *url;
     const char *payload;
     const char *id;
-    const char *output;
+    const char *output; /* NULL: standard output */
     uint64_t timeout_s;
     char random_id[2 * RANDOM_ID_BYTES + 1];
 };
@@ -223,7 +223,7 @@ static enum ingot_exit take_option(const struct command *command, int option, vo
     case OPTION_TIMEOUT:
         return command_option_number(command, "timeout", 1, TIMEOUT_S_MAX, &options->timeout_s);
     case OPTION_OUTPUT:
-        options->output = optarg;
+        options->output = strcmp(optarg, "-") == 0 ? NULL : optarg;
         return INGOT_EXIT_OK;
     default:
         return command_usage_seen(command);
@@ -256,6 +256,9 @@ static enum ingot_exit run(const struct command *command, int argc, char **argv)
         return command_usage(command, "unexpected argument '%s'", argv[optind]);
     if (options.payload == NULL)
         return command_usage(command, "--payload is missing");
+    if (options.output != NULL && document_is_at(options.payload, options.output))
+        return command_usage(command, "-o: expected another file than the payload, found '%s'",
+                             options.output);
     if (options.id == NULL)
         choose_id(&options);
     const size_t id_size = strlen(options.id);

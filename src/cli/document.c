@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -80,4 +81,12 @@ enum ingot_error document_read(const char *path, uint8_t digest[32], struct ingo
     const enum ingot_error error = read_document(path, digest, &reading, report);
     *size = reading.size;
     return error;
+}
+
+bool document_is_at(const char *document, const char *path)
+{
+    struct stat one;
+    struct stat other;
+    return strcmp(document, "-") != 0 && strcmp(path, "-") != 0 && stat(document, &one) == 0 &&
+           stat(path, &other) == 0 && one.st_dev == other.st_dev && one.st_ino == other.st_ino;
 }

@@ -24,4 +24,7 @@ INGOT_MUST_USE enum ingot_error document_read(const char *path, uint8_t digest[3
                                               size_t content_bytes_max, uint64_t *size,
                                               struct report *report);
 
+/* Is `path` the document itself? Then writing there would destroy it; "-" is never. */
+bool document_is_at(const char *document, const char *path);
+
 #endif

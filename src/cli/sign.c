@@ -310,6 +310,9 @@ static enum ingot_exit run(const struct command *command, int argc, char **argv)
         return command_usage(command, "--genesis: expected --wait or -o with it, as there is "
                                       "nothing to verify before the validators have signed");
     options.document = argv[optind];
+    if (options.output != NULL && document_is_at(options.document, options.output))
+        return command_usage(command, "-o: expected another file than the document, found '%s'",
+                             options.output);
     struct sign sign = {.has_trusted = false};
     code = perform(&sign, &options);
     sign_deinit(&sign);
@@ -336,10 +339,11 @@ const struct command command_sign = {
         "                        take those of certain submitters only\n"
         "  --node URL            a node's address for clients (" COMMAND_NODE_URL_DEFAULT ")\n"
         "  --wait                wait for the attestation, and print it unless -o says where to\n"
-        "  -o, --output OUTPUT   write it to this file, whole and synced; implies --wait\n"
+        "  -o, --output OUTPUT   write it to this file, whole and synced, in place of what is\n"
+        "                        there; implies --wait\n"
         "  --genesis GENESIS     verify it with this genesis.json before it is given\n"
         "  --timeout SECONDS     how long to wait for it (60)\n"
         "\n"
-        "Exit status: 0 done; 1 refused, or not known to be signed in time; 2 usage.\n",
+        "Exit status: 0 done; 1 failed, refused, or not known to be signed in time; 2 usage.\n",
     .run = run,
 };

@@ -15,6 +15,8 @@
 #define POLLS_PER_SUBMISSION 10
 /* A node's own wait is 10 s by default; ours is longer, so that its answer arrives. */
 #define CALL_TIMEOUT_MS 15000
+/* For a last look when the time is up: what it finds is what we can say. */
+#define LAST_LOOK_MS 1000
 
 struct wait {
     struct sign *sign;
@@ -76,7 +78,9 @@ static uint32_t remaining_ms(const struct wait *wait)
 static uint32_t call_timeout_ms(const struct wait *wait)
 {
     const uint32_t remaining = remaining_ms(wait);
-    return remaining < CALL_TIMEOUT_MS ? remaining + 1 : CALL_TIMEOUT_MS;
+    if (remaining == 0)
+        return LAST_LOOK_MS;
+    return remaining < CALL_TIMEOUT_MS ? remaining : CALL_TIMEOUT_MS;
 }
 
 static void note(struct wait *wait, const char *why)
@@ -144,7 +148,10 @@ static enum progress take_answer(struct wait *wait, const json_t *result)
     return take_json(wait, client_member(result, "attestation"));
 }
 
-/* A node that lost the connection, or had no answer in time, may still have the transaction. */
+/*
+ * A node that lost the connection, or had no answer in time, may still have the transaction; and
+ * what it says of one that it has, or of one that was declined, a look tells better.
+ */
 static enum progress submit(struct wait *wait)
 {
     struct sign *sign = wait->sign;
@@ -153,10 +160,12 @@ static enum progress submit(struct wait *wait)
     const enum client_outcome outcome = client_call(
         &sign->client, "broadcast_tx_attest",
         client_tx_params(ingot_buffer_slice(&sign->transaction)), call_timeout_ms(wait), &result);
-    const bool is_known = outcome == CLIENT_REFUSED && node_says(&sign->client, "already exists");
+    const bool is_known =
+        outcome == CLIENT_REFUSED && (node_says(&sign->client, "already exists") ||
+                                      node_says(&sign->client, "attestation refused"));
     const bool is_late = outcome == CLIENT_TIMEOUT ||
                          (outcome == CLIENT_REFUSED && node_says(&sign->client, "timed out"));
-    if (outcome != CLIENT_OK)
+    if (outcome != CLIENT_OK && !is_known)
         note(wait, sign->client.why);
     if (outcome == CLIENT_OK)
         progress = take_answer(wait, result);
@@ -182,6 +191,8 @@ static enum progress look(struct wait *wait)
                                         ingot_slice_of(sign->id.bytes, sizeof sign->id.bytes)),
                     call_timeout_ms(wait), &result) != CLIENT_OK) {
         note(wait, sign->client.why);
+    } else if (client_u64(result, "response.code") == 1) {
+        note(wait, "the node has it, and no block does yet; that takes a quorum of the validators");
     } else if (client_u64(result, "response.code") == 0 &&
                client_bytes(result, "response.value", &value)) {
         object = json_loadb((const char *)value.data, value.size, 0, NULL);
@@ -215,8 +226,12 @@ enum ingot_exit sign_wait(struct sign *sign, uint32_t timeout_ms)
             return INGOT_EXIT_OK;
         if (progress == PROGRESS_FAILED)
             return INGOT_EXIT_FAILURE;
-        if (remaining_ms(&wait) == 0)
-            return give_up(&wait);
+        if (remaining_ms(&wait) == 0) {
+            const enum progress last = wait.was_taken ? look(&wait) : PROGRESS_WAITS;
+            if (last == PROGRESS_WAITS)
+                return give_up(&wait);
+            return last == PROGRESS_DONE ? INGOT_EXIT_OK : INGOT_EXIT_FAILURE;
+        }
         if (poll % POLLS_PER_SUBMISSION != 0)
             (void)nanosleep(&interval, NULL);
     }

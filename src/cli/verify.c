@@ -101,8 +101,15 @@ static enum ingot_exit check(const struct verify_options *options, struct eviden
 {
     char why[1024] = "";
     const struct attestation *attestation = &evidence->attestation;
-    if (attestation_file_verify(attestation, &evidence->proof, &evidence->genesis, &evidence->set,
-                                &evidence->power, why, sizeof why) != INGOT_OK)
+    const enum ingot_error error =
+        attestation_file_verify(attestation, &evidence->proof, &evidence->genesis, &evidence->set,
+                                &evidence->power, why, sizeof why);
+    if (error == INGOT_ERROR_NOT_FOUND && options->validator_sets == NULL) {
+        const size_t used = strlen(why);
+        (void)snprintf(why + used, sizeof why - used,
+                       "; 'ingot validator proof' writes them for --validator-sets");
+    }
+    if (error != INGOT_OK)
         return refuse(options->attestation, why);
     if (memcmp(evidence->digest, attestation->statement.digest, 32) == 0)
         return INGOT_EXIT_OK;
@@ -126,9 +133,20 @@ static const char *name_of(const struct genesis *genesis, const struct ingot_pub
     return "";
 }
 
+/* What somebody chose is shown as it was chosen, too, where that is a plain word. */
+static void print_id(const struct statement *statement)
+{
+    char hex[2 * STATEMENT_ID_BYTES_MAX + 1];
+    char text[STATEMENT_ID_BYTES_MAX + 1] = "";
+    hex_encode_lower(statement->id.bytes, statement->id.size, hex);
+    memcpy(text, statement->id.bytes, statement->id.size);
+    const bool is_word = strlen(text) == statement->id.size && genesis_is_plain_word(text);
+    (void)printf("id        %s%s%s\n", hex, is_word ? " " : "", is_word ? text : "");
+}
+
 static void print_hex(const char *label, const uint8_t *bytes, size_t size)
 {
-    char text[2 * STATEMENT_ID_BYTES_MAX + 1];
+    char text[65];
     hex_encode_lower(bytes, size, text);
     (void)printf("%-10s%s\n", label, text);
 }
@@ -152,7 +170,7 @@ static void print(const struct verify_options *options, const struct evidence *e
         (void)printf("height    %" PRIu64 "\ntime      %s\n", statement->height, time);
     }
     (void)printf("epoch     %" PRIu64 "\n", attestation->epoch);
-    print_hex("id", statement->id.bytes, statement->id.size);
+    print_id(statement);
     print_hex("digest", statement->digest, sizeof statement->digest);
     for (uint32_t i = 0; i < attestation->signer_count; i++) {
         const struct attestation_signer *signer = &attestation->signers[i];

@@ -77,7 +77,7 @@ const struct setting settings_table[] = {
     {"rpc", "idle_timeout_ms", NUMBER(rpc_idle_timeout_ms, 100, 3600000), .fallback = "60000",
      .meaning = "A connection that sends nothing for this long is closed."},
     {"rpc", "commit_timeout_ms", NUMBER(rpc_commit_timeout_ms, 100, 600000), .fallback = "10000",
-     .meaning = "How long broadcast_tx_commit waits for the commit."},
+     .meaning = "How long a client's call waits for a commit, an attestation or a delivery."},
 
     {"mempool", "bytes_max", NUMBER(mempool_bytes_max, 64 * 1024, 4 * GIB), .fallback = "16777216",
      .meaning = "What transactions that wait for a block may take."},

@@ -36,6 +36,12 @@ enum ingot_error home_ledger_open(const struct node_home *home, const struct hom
                                   struct home_ledger *opened, char *why, size_t why_size)
 {
     *opened = (struct home_ledger){0};
+    if (home->settings.protocol != SETTINGS_PROTOCOL_HOTSTUFF) {
+        (void)snprintf(why, why_size,
+                       "%s: this node runs %s and has no chain; expected [node] protocol hotstuff",
+                       home->folder, settings_protocol_name(home->settings.protocol));
+        return INGOT_ERROR_NOT_FOUND;
+    }
     const struct ingot_store_lmdb_options store_options = {
         .folder = folder,
         .tables = ledger_tables,

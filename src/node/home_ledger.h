@@ -36,7 +36,7 @@ enum home_ledger_mode { HOME_LEDGER_READ, HOME_LEDGER_WRITE };
 /*
  * Opens the store in `folder` and its ledger. Returns INGOT_OK, or the error of
  * ingot_store_lmdb_open or ledger_open with a sentence in `why`; reading a store that no node has
- * used gives INGOT_ERROR_NOT_FOUND.
+ * used, or the home of a node without a chain, gives INGOT_ERROR_NOT_FOUND.
  */
 INGOT_MUST_USE enum ingot_error home_ledger_open(const struct node_home *home,
                                                  const struct home_genesis *genesis,

@@ -224,6 +224,9 @@ expect 2 "unexpected argument 'x'" sign document x
 expect 2 '--genesis: expected --wait or -o with it' sign document --genesis net/node0/genesis.json
 expect 2 "--timeout: expected 1 to 3600, found '0'" sign document --wait --timeout 0
 expect 2 "option requires an argument -- 'o'" sign document -o
+ln -s document same-document
+expect 2 "-o: expected another file than the document, found 'same-document'" \
+    sign document -o same-document --node "$url"
 expect 2 "invalid option -- 'o'" node -o file
 expect 1 'no-file: cannot be read: No such file' sign no-file --node "$url"
 expect 1 'net: cannot be read: Is a directory' sign net --node "$url"
@@ -254,6 +257,8 @@ expect 2 "unexpected argument 'x'" broadcast --payload good.tsv x
 expect 2 '--id: expected 1 to 64 bytes, found 0' broadcast --payload good.tsv --id ''
 expect 2 "--timeout: expected 1 to 3600, found '0'" broadcast --payload good.tsv --timeout 0
 expect 2 "--node: expected http://host:port, found 'x'" broadcast --payload good.tsv --node x
+expect 2 "-o: expected another file than the payload, found './good.tsv'" \
+    broadcast --payload good.tsv -o ./good.tsv --node "$url"
 expect 1 'no-file: cannot be read: No such file' broadcast --payload no-file --node "$url"
 head -c 262145 /dev/zero >large.payload
 expect 1 'large.payload: the payload is too large: expected at most 262144 bytes, found 262145' \
@@ -317,6 +322,11 @@ expect 2 '--to is missing' backup --home net/node0
 expect 2 "unexpected argument 'x'" backup --home net/node0 --to copy x
 expect 2 'no such folder' backup --home nowhere --to copy
 expect 1 'net/node0/data: cannot read the data folder' backup --home net/node0 --to copy
+"$ingot" testnet --validators 1 --output chainless --protocol gossip >/dev/null
+expect 1 'chainless/node0: this node runs gossip and has no chain; expected [node] protocol hotstuff' \
+    backup --home chainless/node0 --to copy
+expect 1 'chainless/node0: this node runs gossip and has no chain; expected [node] protocol hotstuff' \
+    checkpoint export --home chainless/node0 --out copy
 expect 1 'no/such/copy.partial: cannot be made: No such file' backup --home net/node0 --to no/such/copy
 expect 1 'net: expected an empty folder' backup --home net/node0 --to net
 mkdir copy.partial

@@ -143,7 +143,10 @@ def a_validator_that_is_down_is_not_needed_and_adds_its_signature_later():
         # Without a quorum the document waits, and the command says so.
         n2.kill()
         alone = signer.write("alone", b"nobody signs this yet\n")
-        signer.sign(n0, alone, "--timeout", "2", wants=1, text="no attestation after 2 s")
+        signer.sign(n0, alone, "--timeout", "2", wants=1,
+                    text="no attestation after 2 s: the node has it, and no block does yet")
+        signer.run("sign", alone, "-o", alone, "--node", n0.url, wants=2,
+                   text="expected another file than the document")
         n2.start()
         signer.sign(n1, alone)
 
@@ -173,7 +176,7 @@ def what_a_nodes_policy_refuses_it_neither_takes_nor_signs():
         signer.sign(n0, document, wants=1, text="takes transactions of certain submitters only")
         signer.sign(n0, document, "--submitter", signer.path("theirs"), wants=1,
                     text="does not take transactions of submitter ")
-        signer.sign(n2, document, wants=1, text="so many validators have declined to sign")
+        signer.sign(n2, document, wants=1, text="declined by 2, so there is no attestation")
         signer.sign(n2, document, "--timeout", "20", wants=1,
                     text="declined by 2, so there is no attestation")
         signer.sign(n2, document, "--submitter", signer.path("theirs"), wants=1, text="declined")

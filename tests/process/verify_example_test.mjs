@@ -38,7 +38,7 @@ try {
   expect('a bare quorum', 0, 'verified: power 7 of 10',
     { spoil: (a) => { a.signers = a.signers.filter((s) => s.power === '3' || s.power === '4'); } });
   expect('a genesis in other forms', 0, 'verified: ', { chain: {
-    app: genesis.app, chain_id: genesis.chain_id, genesis_time: '2026-01-02T04:04:05.0+01:00',
+    chain_id: genesis.chain_id, genesis_time: '2026-01-02T04:04:05.0+01:00',
     validators: genesis.validators.map((v) => ({ power: Number(v.power),
       public_key: Buffer.from(v.public_key, 'hex').toString('base64') })).reverse() } });
 
@@ -68,7 +68,9 @@ try {
     ['too few', 'power 6 of 10 is no quorum',
       (a) => { a.signers = a.signers.filter((s) => s.power !== '4'); }],
     ['no signers', 'power 0 of 10 is no quorum', (a) => { a.signers = []; }],
-    ['a later epoch', 'not an attestation of the first validators', () => parse('later.attestation')],
+    ['another payload', 'the payload is not the file',
+      (a) => { a.payload = Buffer.from('release 1.1\n').toString('base64'); }],
+    ['a later epoch', 'use ingot verify', () => parse('later.attestation')],
   ];
   for (const [what, text, spoil] of rows)
     expect(what, 1, text, { spoil });
