@@ -1,9 +1,13 @@
 // Checks offline that a quorum of a chain's first validators signed a file; Node.js 18, no packages.
-//   node verify.mjs FILE FILE.attestation genesis.json      exit status 0: verified, 1: refused
+//   node verify.mjs FILE FILE.attestation genesis.json      exit status 0: verified, 1: refused, 2: usage
 // docs/attestation.md says what every byte is. After a change of the validators use `ingot verify`.
 import { createHash, createPublicKey, verify } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 
+if (process.argv.length !== 5) {
+  console.error('expected: node verify.mjs FILE FILE.attestation genesis.json');
+  process.exit(2);
+}
 const [file, attestation, chain] = process.argv.slice(2).map((path) => readFileSync(path));
 const a = JSON.parse(attestation), g = JSON.parse(chain);
 const check = (holds, why) => holds || (console.error(`refused: ${why}`), process.exit(1));
@@ -23,16 +27,18 @@ const ns = BigInt(Date.parse(time + zone)) * 1000000n + BigInt(fraction.padEnd(9
 const validators = g.validators.map((v) => ({ key: keyOf(v.public_key), power: BigInt(v.power) }))
   .sort((one, other) => Buffer.compare(one.key, other.key));
 const members = [u32(validators.length), ...validators.flatMap((v) => [v.key, u64(v.power)])];
-const genesis = sha256(Buffer.from('ingot/genesis/1'), sized(g.chain_id), u64(ns), sized(g.app),
+const genesis = sha256(Buffer.from('ingot/genesis/1'), sized(g.chain_id), u64(ns), sized(g.app ?? 'signing'),
   u32(p.leader_tenure), u32(p.replay_window_blocks), u32(p.block_payload_bytes_max), u32(p.transaction_bytes_max),
   p.administrator ? Buffer.concat([Buffer.of(1), keyOf(p.administrator)]) : Buffer.of(0), ...members);
 const set = sha256(filled('ingot/attest-set/1', 24), u64(0), ...members);
 
-check(a.type === 'ingot/attestation/1' && a.epoch === '0', 'not an attestation of the first validators');
+check(a.type === 'ingot/attestation/1', 'not an attestation');
+check(a.epoch === '0', 'not an attestation of the first validators: use ingot verify');
 check(a.chain_id === g.chain_id && a.genesis === genesis.toString('hex'), 'of another chain');
 check(a.validators === set.toString('hex'), 'of another validator set');
 check(a.height === `${BigInt(a.height)}` && a.time === new Date(a.time).toJSON(), 'height or time in another form');
 check(a.digest === sha256(file).toString('hex'), 'the file is not what was signed');
+check(a.payload === undefined || Buffer.from(a.payload, 'base64').equals(file), 'the payload is not the file');
 const id = hex(a.id), statement = Buffer.concat([filled('ingot/attest/1', 24), genesis, set,
   Buffer.of(id.length), filled(id, 64), hex(a.digest), u64(a.height), u64(Date.parse(a.time))]);
 let power = 0n;
@@ -47,4 +53,5 @@ for (const signer of a.signers) {
 }
 const total = g.validators.reduce((sum, v) => sum + BigInt(v.power), 0n);
 check(power >= (2n * total) / 3n + 1n, `power ${power} of ${total} is no quorum`);
-console.log(`verified: power ${power} of ${total} at height ${a.height}, ${a.time}`);
+const when = a.height === '0' ? '' : ` at height ${a.height}, ${a.time}`; // where there are blocks
+console.log(`verified: power ${power} of ${total}${when}`);
