@@ -7,13 +7,8 @@ usage: attest.py INGOT [SECONDS]
 What the columns mean, and how they are measured, is in docs/performance.md.
 """
 
-import json
-import os
-import subprocess
-import sys
-import time
-
 from ed25519 import Ed25519, rates
+from runs import arguments, measure
 
 STATEMENT_BYTES = 201
 VALIDATORS = 4
@@ -25,17 +20,6 @@ LOADS = [
     ("16 clients of 16", ["--clients", "16", "--outstanding", "16"]),
     ("64 clients of 16", ["--clients", "64", "--outstanding", "16"]),
 ]
-
-
-def measure(ingot, seconds, load):
-    # What the run before left for the disk to do is not this run's burden.
-    os.sync()
-    time.sleep(1)
-    command = [ingot, "bench", "--json", "--app", "signing", "--attest", "--seconds", seconds, *load]
-    done = subprocess.run(command, stdout=subprocess.PIPE, check=False)
-    if done.returncode != 0:
-        sys.exit(f"{' '.join(command)}: exit status {done.returncode}")
-    return json.loads(done.stdout)
 
 
 def signature_us():
@@ -63,10 +47,7 @@ def show(name, signatures, result):
 
 
 def main():
-    if len(sys.argv) not in (2, 3):
-        sys.exit(__doc__)
-    ingot = sys.argv[1]
-    seconds = sys.argv[2] if len(sys.argv) == 3 else "10"
+    ingot, seconds = arguments(__doc__)
     print("4 validators, digests; latency in ms; cpu: us that one validator uses for each;")
     print("floor: what one signature and 2 or 3 verifications take; bound: attestations a second if")
     print("the processors did nothing else, with 3; at the right what the machine did just before")
@@ -76,7 +57,7 @@ def main():
         f" {'verify us':>9} {'sign us':>7} {'sync/s':>7}"
     )
     for name, load in LOADS:
-        show(name, signature_us(), measure(ingot, seconds, load))
+        show(name, signature_us(), measure(ingot, seconds, "signing", ["--attest", *load]))
 
 
 main()

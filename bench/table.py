@@ -6,11 +6,7 @@ usage: table.py INGOT [SECONDS]
 What the columns mean, and how they are measured, is in docs/performance.md.
 """
 
-import json
-import os
-import subprocess
-import sys
-import time
+from runs import arguments, measure
 
 LOADS = [
     ("one client, one at a time", ["--clients", "1", "--outstanding", "1"]),
@@ -19,17 +15,6 @@ LOADS = [
     ("64 clients of 64", ["--clients", "64", "--outstanding", "64"]),
     ("64 clients of 256", ["--clients", "64", "--outstanding", "256"]),
 ]
-
-
-def measure(ingot, seconds, app, load):
-    # What the run before left for the disk to do is not this run's burden.
-    os.sync()
-    time.sleep(1)
-    command = [ingot, "bench", "--json", "--app", app, "--seconds", seconds, *load]
-    done = subprocess.run(command, stdout=subprocess.PIPE, check=False)
-    if done.returncode != 0:
-        sys.exit(f"{' '.join(command)}: exit status {done.returncode}")
-    return json.loads(done.stdout)
 
 
 def show(app, name, result):
@@ -49,10 +34,7 @@ def show(app, name, result):
 
 
 def main():
-    if len(sys.argv) not in (2, 3):
-        sys.exit(__doc__)
-    ingot = sys.argv[1]
-    seconds = sys.argv[2] if len(sys.argv) == 3 else "10"
+    ingot, seconds = arguments(__doc__)
     print("4 validators, 128-byte transactions; latency in ms; cpu: us a transaction, all nodes")
     print("together; MiB: RssAnon of the largest; at the right what the machine did just before")
     print(
