@@ -8,6 +8,9 @@
 
 #include <ingot/types.h>
 
+/* In a node's data folder. */
+#define SIGNATURES_FILE_NAME "attestations.jsonl"
+
 struct signatures_file;
 
 enum signatures_line {

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "attest/signatures_file.h"
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/clock.h"
@@ -461,7 +462,7 @@ static enum ingot_exit open_quorum(struct broadcast_node *driver, char *why, siz
 {
     const struct ingot_node *node = driver->node;
     const struct validator_set *set = node->genesis.set;
-    char *path = path_join(node->home.data_folder, BROADCAST_SIGNATURES_FILE);
+    char *path = path_join(node->home.data_folder, SIGNATURES_FILE_NAME);
     const struct quorum_signing_options options = {
         .path = path,
         .store = driver->store,

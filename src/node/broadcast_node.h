@@ -18,9 +18,6 @@
 #include "storage/folder.h"
 #include "wire/preimage.h"
 
-/* In the data folder. */
-#define BROADCAST_SIGNATURES_FILE "attestations.jsonl"
-
 struct broadcast_peer {
     bool is_connected;
     bool was_warned_of; /* the log has named what it sends that is not of this protocol */

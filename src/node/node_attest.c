@@ -3,8 +3,10 @@
  */
 #include "node/node_attest.h"
 
+#include <stdlib.h>
 #include <string.h>
 
+#include "attest/signatures_file.h"
 #include "base/assert.h"
 #include "base/clock.h"
 #include "wire/crypto.h"
@@ -89,14 +91,12 @@ enum ingot_exit node_attest_open(struct hotstuff *hotstuff, char *why, size_t wh
     if (hotstuff->app->attest == NULL) {
         return INGOT_EXIT_OK;
     }
-    struct ingot_buffer path = {0};
-    ingot_buffer_format(&path, "%s/" ATTESTATIONS_FILE, node->home.data_folder);
-    ingot_buffer_append_u8(&path, 0);
+    char *path = path_join(node->home.data_folder, SIGNATURES_FILE_NAME);
     struct attestor_options options = {.ledger = replica_ledger(hotstuff->replica),
                                        .app = hotstuff->app,
                                        .chain_id = node->home.genesis.chain_id,
                                        .chain = node->home.genesis.hash,
-                                       .file_path = (const char *)path.data,
+                                       .file_path = path,
                                        .scheme = &crypto_ed25519,
                                        .has_key = node->home.has_validator_key,
                                        .output = {.context = hotstuff,
@@ -116,7 +116,7 @@ enum ingot_exit node_attest_open(struct hotstuff *hotstuff, char *why, size_t wh
     hotstuff->attest_timer = evtimer_new(node->base, timer_due, hotstuff);
     const enum ingot_error error = attestor_open(&options, &hotstuff->attestor, why, why_size);
     crypto_wipe(&options.secret, sizeof options.secret);
-    ingot_buffer_deinit(&path);
+    free(path);
     return home_ledger_exit(error);
 }
 

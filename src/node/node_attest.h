@@ -7,9 +7,6 @@
 
 #include "node/node_hotstuff.h"
 
-/* Behind the chain's own, in the data folder. */
-#define ATTESTATIONS_FILE "attestations.jsonl"
-
 /* Opens the attestor, if the App wants one. The replica is open. */
 enum ingot_exit node_attest_open(struct hotstuff *hotstuff, char *why, size_t why_size);
 void node_attest_free(struct hotstuff *hotstuff);

@@ -14,6 +14,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "attest/signatures_file.h"
 #include "base/alloc.h"
 #include "node/broadcast_node.h"
 #include "wire/broadcast.h"
@@ -167,7 +168,7 @@ static int set_up(void **state)
 
 static int tear_down(void **state)
 {
-    static const char *const files[] = {"data.mdb", "lock.mdb", "LOCK", BROADCAST_SIGNATURES_FILE};
+    static const char *const files[] = {"data.mdb", "lock.mdb", "LOCK", SIGNATURES_FILE_NAME};
     (void)state;
     crash();
     for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
