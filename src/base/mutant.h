@@ -1,6 +1,6 @@
 /*
- * Deliberate mistakes, for the test that shows that the simulator finds them. In every other build
- * MUTANT() is the constant false and nothing of it is left.
+ * Deliberate mistakes, for the tests that show that the simulator and the stories of tests/scenario
+ * find them. In every other build MUTANT() is the constant false and nothing of it is left.
  */
 #ifndef INGOT_BASE_MUTANT_H
 #define INGOT_BASE_MUTANT_H

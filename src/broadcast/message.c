@@ -1,5 +1,5 @@
 /*
- * Broadcast messages as values: their life and their names.
+ * Broadcast messages as values: their life and their ids.
  */
 #include "broadcast/message.h"
 
@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "base/assert.h"
 
 struct broadcast_message *broadcast_message_new(enum broadcast_kind kind)
 {
@@ -30,24 +29,6 @@ void broadcast_message_unref(struct broadcast_message *message)
         ingot_buffer_deinit(&message->attachment);
         free(message);
     }
-}
-
-const char *broadcast_kind_text(enum broadcast_kind kind)
-{
-    switch (kind) {
-    case BROADCAST_GOSSIP:
-        return "gossip";
-    case BROADCAST_PRE_PREPARE:
-        return "pre_prepare";
-    case BROADCAST_PREPARE:
-        return "prepare";
-    case BROADCAST_COMMIT:
-        return "commit";
-    case BROADCAST_SHARE_REQUEST:
-        return "share_request";
-    }
-    INGOT_ASSERT(false);
-    return "";
 }
 
 bool broadcast_id_from(struct ingot_slice bytes, struct broadcast_id *id)

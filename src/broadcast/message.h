@@ -66,8 +66,6 @@ struct broadcast_message *broadcast_message_new(enum broadcast_kind kind);
 struct broadcast_message *broadcast_message_ref(struct broadcast_message *message);
 /* NULL is fine. */
 void broadcast_message_unref(struct broadcast_message *message);
-/* A static name such as "pre_prepare". */
-const char *broadcast_kind_text(enum broadcast_kind kind);
 
 /* False, and no change, unless there are 1 to INGOT_BROADCAST_ID_BYTES_MAX bytes. */
 INGOT_MUST_USE bool broadcast_id_from(struct ingot_slice bytes, struct broadcast_id *id);

@@ -38,6 +38,17 @@ static enum broadcast_reject check_attachment(const struct quorum_broadcast *bro
                : BROADCAST_REJECT_BAD_ATTACHMENT;
 }
 
+/* Who says again what we have had asks for an answer. */
+static enum broadcast_reject refuse(struct quorum_broadcast *broadcast, struct round *round,
+                                    const struct broadcast_event *event,
+                                    enum broadcast_reject reject)
+{
+    if (reject == BROADCAST_REJECT_DUPLICATE) {
+        round_answer(broadcast, round, event->peer, event->message);
+    }
+    return reject;
+}
+
 /* --- PRE-PREPARE: `round` is NULL, remembered or open. --- */
 
 /*
@@ -101,10 +112,7 @@ static enum broadcast_reject take_pre_prepare(struct quorum_broadcast *broadcast
         reject = check_attachment(broadcast, event);
     }
     if (reject != BROADCAST_REJECT_NONE) {
-        if (reject == BROADCAST_REJECT_DUPLICATE) {
-            round_answer(broadcast, round, event->peer, message);
-        }
-        return reject;
+        return refuse(broadcast, round, event, reject);
     }
     if (round == NULL || !round_is_open(round) || round->place == ROUND_BY_VOTE) {
         round =
@@ -185,10 +193,7 @@ static enum broadcast_reject take_vote(struct quorum_broadcast *broadcast, struc
         reject = check_attachment(broadcast, event);
     }
     if (reject != BROADCAST_REJECT_NONE) {
-        if (reject == BROADCAST_REJECT_DUPLICATE) {
-            round_answer(broadcast, round, event->peer, message);
-        }
-        return reject;
+        return refuse(broadcast, round, event, reject);
     }
     if (round == NULL || !round_is_open(round)) {
         round = round_open_by_vote(broadcast, message->originator, &message->id, round,
@@ -231,7 +236,7 @@ enum broadcast_reject round_receive(struct quorum_broadcast *broadcast,
         return reject;
     }
     struct round *round = round_find(broadcast, message->originator, &message->id);
-    if (round != NULL && round->live != NULL && message->kind == BROADCAST_COMMIT) {
+    if (round != NULL && round->place != ROUND_REMEMBERED && message->kind == BROADCAST_COMMIT) {
         member_remove(&round->live->returned, message->sender);
     }
     if (round != NULL && round->place == ROUND_FINISHED) {

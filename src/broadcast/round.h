@@ -4,11 +4,12 @@
  *
  * A round is named by (originator, id).
  *
- *             round_open            round_finish             round_remember        round_forget
- *   (unknown) ----------> OPEN ------------------> FINISHED --------------> REMEMBERED ------>
- * (unknown) |  ^                                                  | |
- * +--------------------------------------------------+  not delivered
- *                          +---- round_abandon: REMEMBERED, or unknown if we said nothing
+ *                round_open            round_finish             round_remember
+ *   (unknown) --------------> OPEN ----------------> FINISHED ----------------> REMEMBERED
+ *
+ * round_remember is also what becomes of an OPEN round that is given up, and round_open begins a
+ * REMEMBERED one again. A round in which we have chosen nothing is unknown afterwards, and so are
+ * the oldest REMEMBERED ones above the quota.
  *
  * OPEN: messages are counted. FINISHED: delivered; our COMMIT and the payload can be shown to who
  * lacks them. REMEMBERED: only what we chose, so that we never choose otherwise.

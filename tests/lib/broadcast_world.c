@@ -39,12 +39,30 @@ __attribute__((format(printf, 2, 3))) static void say(const struct broadcast_wor
     va_end(arguments);
 }
 
+static const char *kind_text(enum broadcast_kind kind)
+{
+    switch (kind) {
+    case BROADCAST_GOSSIP:
+        return "gossip";
+    case BROADCAST_PRE_PREPARE:
+        return "pre_prepare";
+    case BROADCAST_PREPARE:
+        return "prepare";
+    case BROADCAST_COMMIT:
+        return "commit";
+    case BROADCAST_SHARE_REQUEST:
+        return "share_request";
+    }
+    INGOT_ASSERT(false);
+    return "";
+}
+
 static void say_parcel(const struct broadcast_world *world, const char *what,
                        const struct broadcast_parcel *parcel)
 {
     const struct broadcast_message *message = parcel->message;
     say(world, "%u -> %u  %s %s of member %u for \"%.*s\" of member %u, %02x%02x", parcel->from,
-        parcel->to, what, broadcast_kind_text(message->kind), message->sender, message->id.size,
+        parcel->to, what, kind_text(message->kind), message->sender, message->id.size,
         (const char *)message->id.bytes, message->originator, message->digest.bytes[0],
         message->digest.bytes[1]);
 }
