@@ -48,15 +48,24 @@ static enum ingot_exit refuse(const char *file, const char *why)
     return command_fail(INGOT_EXIT_FAILURE, "refused: %s: %s", file, why);
 }
 
+static enum ingot_exit read_text(const char *path, struct ingot_buffer *text)
+{
+    char why[1024] = "";
+    struct report report;
+    report_init(&report, why, sizeof why);
+    return file_read(path, SET_PROOF_JSON_BYTES_MAX, text, &report) == INGOT_OK
+               ? INGOT_EXIT_OK
+               : command_fail(INGOT_EXIT_USAGE, "%s", why);
+}
+
 /* A text that is no proof is as little worth as a wrong one: both are refused. */
 static enum ingot_exit read_validator_sets(const char *path, struct evidence *evidence)
 {
     char why[1024] = "";
-    struct report report;
     struct ingot_buffer text = {0};
-    report_init(&report, why, sizeof why);
-    if (file_read(path, SET_PROOF_JSON_BYTES_MAX, &text, &report) != INGOT_OK)
-        return command_fail(INGOT_EXIT_USAGE, "%s", why);
+    const enum ingot_exit code = read_text(path, &text);
+    if (code != INGOT_EXIT_OK)
+        return code;
     set_proof_deinit(&evidence->proof);
     const enum ingot_error error = set_proof_parse(
         ingot_buffer_slice(&text), evidence->genesis.sha256, &evidence->proof, why, sizeof why);
@@ -67,11 +76,10 @@ static enum ingot_exit read_validator_sets(const char *path, struct evidence *ev
 static enum ingot_exit read_attestation(const char *path, struct evidence *evidence)
 {
     char why[1024] = "";
-    struct report report;
     struct ingot_buffer text = {0};
-    report_init(&report, why, sizeof why);
-    if (file_read(path, SET_PROOF_JSON_BYTES_MAX, &text, &report) != INGOT_OK)
-        return command_fail(INGOT_EXIT_USAGE, "%s", why);
+    const enum ingot_exit code = read_text(path, &text);
+    if (code != INGOT_EXIT_OK)
+        return code;
     const enum ingot_error error = attestation_file_parse(
         ingot_buffer_slice(&text), &evidence->attestation, &evidence->proof, why, sizeof why);
     ingot_buffer_deinit(&text);
