@@ -142,23 +142,25 @@ void ledger_runs_forget(struct ledger_runs *runs, const uint8_t sha256[32], uint
 
 /* --- Taking. --- */
 
+/* The next entry of a run that was not taken; NULL: all were. */
+static const struct ledger_indexed *head_of(const struct ledger_run *run)
+{
+    return run->taken < run->count ? &run->entries[run->taken] : NULL;
+}
+
 const struct ledger_indexed *ledger_runs_take(struct ledger_runs *runs)
 {
     const struct ledger_indexed *next = NULL;
     for (size_t i = 0; i < runs->count; i++) {
-        const struct ledger_run *run = &runs->items[i];
-        if (run->taken == run->count)
-            continue;
-        const struct ledger_indexed *head = &run->entries[run->taken];
+        const struct ledger_indexed *head = head_of(&runs->items[i]);
         /* Of equal ones the last run's. */
-        if (next == NULL || ledger_compare_indexed(head, next) <= 0)
+        if (head != NULL && (next == NULL || ledger_compare_indexed(head, next) <= 0))
             next = head;
     }
     for (size_t i = 0; next != NULL && i < runs->count; i++) {
-        struct ledger_run *run = &runs->items[i];
-        if (run->taken < run->count &&
-            ledger_compare_indexed(&run->entries[run->taken], next) == 0) {
-            run->taken++;
+        const struct ledger_indexed *head = head_of(&runs->items[i]);
+        if (head != NULL && ledger_compare_indexed(head, next) == 0) {
+            runs->items[i].taken++;
             runs->taken++;
         }
     }

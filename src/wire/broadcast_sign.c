@@ -55,7 +55,7 @@ void wire_broadcast_preimage(const struct ingot_hash *chain,
                              uint8_t preimage[WIRE_BROADCAST_PREIMAGE_BYTES])
 {
     memset(preimage, 0, WIRE_BROADCAST_PREIMAGE_BYTES);
-    memcpy(preimage, WIRE_TAG_BROADCAST, strlen(WIRE_TAG_BROADCAST));
+    memcpy(preimage, WIRE_TAG_BROADCAST, sizeof(WIRE_TAG_BROADCAST));
     memcpy(preimage + CHAIN_AT, chain->bytes, INGOT_HASH_BYTES);
     memcpy(preimage + SET_AT, validators_hash->bytes, INGOT_HASH_BYTES);
     preimage[KIND_AT] = kind_number(message->kind);

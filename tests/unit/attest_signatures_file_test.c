@@ -280,7 +280,7 @@ garbage_without_an_end_is_cut_off_and_a_refused_line_behind_garbage_is_not_seen(
     struct signatures_file *file = NULL;
     const size_t size = 3 * ATTESTATION_JSON_BYTES_MAX;
     char *content = alloc_zeroed(size, 1);
-    memcpy(content, "one\n", 4);
+    memcpy(content, "one\n", sizeof "one\n");
     write_file(path, content, size);
     assert_int_equal(open_from(0, &file), INGOT_ERROR_CORRUPT);
     of_garbage = SIGNATURES_LINE_CUT;
@@ -319,7 +319,8 @@ static void a_line_of_the_largest_size_is_read_and_a_larger_one_is_not(void **st
     const size_t size = ATTESTATION_JSON_BYTES_MAX;
     char *content = alloc_zeroed(size + 3, 1);
     memset(content, 'x', size + 2);
-    memcpy(content + size, "\ny", 2);
+    content[size] = '\n';
+    content[size + 1] = 'y';
     write_file(path, content, size + 2);
     assert_int_equal(open_from(0, &file), INGOT_OK);
     assert_int_equal(shown.size, size + 1);
