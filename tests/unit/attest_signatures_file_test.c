@@ -31,11 +31,14 @@
 static int sync_error;
 static int sync_failures; /* so many of the next fail by sync_error */
 static int syncs;
+static int folder_syncs;          /* of them */
 static bool is_sync_counted_only; /* where many files are written and none needs to last */
 
 INGOT_API int fsync(int fd)
 {
+    struct stat status;
     syncs++;
+    folder_syncs += fstat(fd, &status) == 0 && S_ISDIR(status.st_mode);
     if (sync_failures > 0) {
         sync_failures--;
         errno = sync_error;
@@ -453,6 +456,22 @@ static void lines_that_were_lost_show_and_are_replaced(void **state)
     signatures_file_close(open_expecting("|one|two|three"));
 }
 
+static void the_name_of_a_new_file_and_of_a_replacement_is_durable(void **state)
+{
+    (void)state;
+    struct signatures_file *file = NULL;
+    folder_syncs = 0;
+    signatures_file_close(open_expecting(""));
+    assert_int_equal(folder_syncs, 1);
+    assert_int_equal(signatures_file_replace_begin(path, &file, why, sizeof why), INGOT_OK);
+    add(file, "one");
+    assert_synced(file);
+    folder_syncs = 0;
+    assert_int_equal(signatures_file_replace_end(file), INGOT_OK);
+    assert_int_equal(folder_syncs, 1);
+    signatures_file_close(file);
+}
+
 static void a_replacement_that_never_ends_changes_nothing(void **state)
 {
     (void)state;
@@ -547,6 +566,7 @@ int main(void)
         TEST(a_disk_that_is_full_only_when_synced_is_tried_again_as_well),
         TEST(after_any_other_failure_nothing_is_written_any_more),
         TEST(lines_that_were_lost_show_and_are_replaced),
+        TEST(the_name_of_a_new_file_and_of_a_replacement_is_durable),
         TEST(a_replacement_that_never_ends_changes_nothing),
         TEST(a_replacement_has_nothing_of_one_that_never_ended),
         TEST(a_process_killed_at_any_moment_leaves_each_line_at_most_once),
