@@ -65,6 +65,7 @@ static bool answer_block(struct attestor *attestor, uint32_t peer, const struct 
             continue;
         }
         if (!attest_send_share(attestor, peer, block, entry->voter, &share)) {
+            entry->due_ms = attestor->now_ms + ANSWER_RETRY_MS;
             return false;
         }
         *bytes += share.signatures.size;

@@ -16,6 +16,8 @@
 /* Blocks that wait to be signed by us, and stay in memory for it: no more than so many, nor than
  * the memory of blocks may take. Those beyond are found again by attestor_repair.c. */
 #define OWN_MAX 1024
+/* Between two lines of the log on signatures that are none. */
+#define LIE_REPORT_MS 1000
 
 /* --- Queues. --- */
 
@@ -296,9 +298,15 @@ static void spoil(struct attestor *attestor, struct attest_block *block,
 {
     block->shares[item->voter].has_lied = true;
     attest_reject_count(attestor, ATTEST_REJECT_STATEMENT);
-    LOG(LOG_WARN, "a validator has sent a signature that is none", log_u64("height", block->height),
-        log_u64("statement", item->done),
-        log_hex("validator", item->key.bytes, sizeof item->key.bytes));
+    /* It can do so for every block, and what it can repeat at will must not fill the disk. */
+    if (attestor->lie_reported_ms == 0 ||
+        attestor->now_ms - attestor->lie_reported_ms >= LIE_REPORT_MS) {
+        attestor->lie_reported_ms = attestor->now_ms;
+        LOG(LOG_WARN, "a validator has sent a signature that is none",
+            log_u64("height", block->height), log_u64("statement", item->done),
+            log_hex("validator", item->key.bytes, sizeof item->key.bytes),
+            log_u64("since_the_start", attestor->status.rejected[ATTEST_REJECT_STATEMENT]));
+    }
 }
 
 /* The first item of the queue is done with. */

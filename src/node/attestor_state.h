@@ -173,6 +173,7 @@ struct attestor {
     uint32_t line_capacity;
     struct ingot_buffer text; /* of the lines */
 
+    uint64_t lie_reported_ms; /* when the log was told of one last; 0: never */
     struct gossip_filter filter;
     struct wire_signer signer;
     struct crypto_counters counters; /* of verifications */

@@ -59,6 +59,10 @@ static bool on_send(void *context, uint32_t peer, struct ingot_slice frame)
     const struct attestor_node *node = context;
     struct attestor_cluster *cluster = node->cluster;
     assert_true(peer < cluster->count && peer != node->number);
+    if (cluster->is_full) {
+        cluster->frames_refused++;
+        return false;
+    }
     cluster->frames_sent++;
     if (cluster->is_cut[node->number][peer] || prng_chance(&cluster->prng, cluster->loss)) {
         return true;

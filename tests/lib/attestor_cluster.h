@@ -60,6 +60,8 @@ struct attestor_cluster {
     uint32_t loss;                                       /* frames in a million */
     bool is_cut[ATTESTOR_NODES_MAX][ATTESTOR_NODES_MAX]; /* from, to */
     uint64_t frames_sent;
+    bool is_full; /* no queue has room for a frame */
+    uint64_t frames_refused;
     struct attestor_frame *frames; /* under way, in order */
     uint32_t frame_count;
     uint32_t frame_capacity;

@@ -164,6 +164,153 @@ static void what_is_stored_is_told_again_without_a_look_at_its_block(void **stat
     attestor_cluster_free(cluster);
 }
 
+static void ask_for_shares(struct attestor_node *node, uint64_t height, uint64_t heights)
+{
+    struct ingot_buffer frame = {0};
+    struct broadcast_message *message = broadcast_message_new(BROADCAST_SHARE_REQUEST);
+    message->from_height = height;
+    message->heights = heights;
+    wire_broadcast_encode(message, &frame);
+    attestor_receive(node->attestor, (node->number + 1) % node->cluster->count,
+                     ingot_buffer_slice(&frame));
+    broadcast_message_unref(message);
+    ingot_buffer_deinit(&frame);
+}
+
+static void who_asks_and_takes_nothing_costs_little(void **state)
+{
+    (void)state;
+    struct attestor_cluster *cluster = attestor_cluster_new(4, 0);
+    struct attestor_node *node = &cluster->nodes[0];
+    const uint64_t height = attestor_cluster_one(cluster, "d:wanted");
+    attestor_cluster_commit(cluster);
+    attestor_cluster_wait(cluster, 1000);
+    cluster->is_full = true;
+    for (uint32_t i = 0; i < 100; i++) {
+        ask_for_shares(node, height, 1);
+        attestor_flush(node->attestor);
+    }
+    assert_int_equal(cluster->frames_refused, 1);
+    cluster->is_full = false;
+    const uint64_t before = cluster->frames_sent;
+    attestor_cluster_wait(cluster, 100);
+    assert_int_equal(cluster->frames_sent, before + 4);
+    attestor_cluster_free(cluster);
+}
+
+/* --- Everything at once. --- */
+
+#define SCHEDULES 20
+#define STEPS 80
+
+static void add_random_block(struct attestor_cluster *cluster, struct prng *prng)
+{
+    char texts[6][32];
+    const char *transactions[7] = {NULL};
+    const uint64_t count = prng_below(prng, 6);
+    for (uint64_t i = 0; i < count; i++) {
+        static const char *const kinds[] = {"d:", "p:", "nothing ", "!d:"};
+        (void)snprintf(texts[i], sizeof texts[i], "%s%u/%u", kinds[prng_below(prng, 4)],
+                       (unsigned)cluster->height, (unsigned)i);
+        transactions[i] = texts[i];
+    }
+    (void)attestor_cluster_block(cluster, transactions);
+}
+
+static void receive_something_bad(struct attestor_cluster *cluster, struct attestor_node *node,
+                                  struct prng *prng)
+{
+    const uint64_t height = prng_below(prng, cluster->height + 3);
+    if (prng_below(prng, 3) == 0) {
+        ask_for_shares(node, height, prng_next(prng) | 1);
+        return;
+    }
+    struct ingot_buffer frame = {0};
+    forge(cluster, height, 1 + (uint32_t)prng_below(prng, 5), "else", &frame);
+    attestor_receive(node->attestor, (node->number + 1) % cluster->count,
+                     ingot_buffer_slice(&frame));
+    ingot_buffer_deinit(&frame);
+}
+
+static void take_random_step(struct attestor_cluster *cluster, struct prng *prng)
+{
+    struct attestor_node *node = &cluster->nodes[prng_below(prng, cluster->count)];
+    switch (prng_below(prng, 8)) {
+    case 0:
+    case 1:
+        add_random_block(cluster, prng);
+        break;
+    case 2:
+    case 3:
+        attestor_node_commit(node, prng_below(prng, cluster->height + 1));
+        break;
+    case 4:
+        if (node->ledger != NULL) {
+            attestor_node_crash(node);
+        }
+        attestor_node_restart(node);
+        break;
+    case 5:
+        receive_something_bad(cluster, node, prng);
+        break;
+    case 6:
+        if (node->attestor != NULL) {
+            attestor_flush(node->attestor);
+        }
+        break;
+    default:
+        attestor_cluster_wait(cluster, prng_below(prng, 300));
+        break;
+    }
+}
+
+static void check_all_is_attested(struct attestor_cluster *cluster, uint64_t seed)
+{
+    uint64_t attested = 0;
+    for (uint32_t i = 0; i < cluster->count; i++) {
+        struct attestor_node *node = &cluster->nodes[i];
+        const struct attestor_status status = attestor_node_status(node);
+        if (node->stop != REPLICA_RUNS || status.pending > 0 || status.refused > 0) {
+            fail_msg("seed %llu: node %u: stop %d (%s), %llu pending, %llu refused",
+                     (unsigned long long)seed, i, (int)node->stop, node->why,
+                     (unsigned long long)status.pending, (unsigned long long)status.refused);
+        }
+        assert_int_equal(attestor_node_lines(node), status.attested);
+        assert_true(i == 0 || status.attested == attested);
+        attested = status.attested;
+    }
+}
+
+static void random_deaths_losses_and_lies_cost_no_attestation_and_double_none(void **state)
+{
+    (void)state;
+    const char *chosen = getenv("INGOT_SEED");
+    const uint64_t first = chosen == NULL ? 1 : strtoull(chosen, NULL, 10);
+    const uint64_t last = chosen == NULL ? SCHEDULES : first;
+    for (uint64_t seed = first; seed <= last; seed++) {
+        struct attestor_cluster *cluster = attestor_cluster_new(4, 1);
+        struct prng prng;
+        prng_init(&prng, seed, 0);
+        cluster->loss = 200000;
+        cluster->limits.memory_bytes = 4096;
+        cluster->limits.turn_signatures = 3;
+        for (uint32_t i = 0; i < STEPS; i++) {
+            if (i == STEPS / 2) {
+                attestor_cluster_change_set(cluster);
+            }
+            take_random_step(cluster, &prng);
+        }
+        cluster->loss = 0;
+        for (uint32_t i = 0; i < cluster->count; i++) {
+            attestor_node_restart(&cluster->nodes[i]);
+        }
+        attestor_cluster_commit(cluster);
+        attestor_cluster_wait(cluster, 20000);
+        check_all_is_attested(cluster, seed);
+        attestor_cluster_free(cluster);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -171,6 +318,8 @@ int main(void)
         TEST(what_is_stored_is_told_again_without_a_look_at_its_block),
         TEST(who_has_much_to_sign_does_not_keep_it_all_in_memory),
         TEST(an_answer_reads_no_more_than_a_part_and_keeps_nothing),
+        TEST(who_asks_and_takes_nothing_costs_little),
+        TEST(random_deaths_losses_and_lies_cost_no_attestation_and_double_none),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
