@@ -284,7 +284,7 @@ const struct command command_broadcast = {
         "  --id ID            its name, 1 to 64 bytes; an id stands for one payload (a random\n"
         "                     one, which is printed). Giving the same again is harmless\n"
         "  --timeout S        how long to wait, 1 to 3600 seconds (30)\n"
-        "  -o, --output FILE  where the attestation goes, in place of standard output\n"
+        "  -o, --output FILE  where the attestation goes ('-', as without it: standard output)\n"
         "  --node URL         the node's address for clients (" NODE_URL_DEFAULT ")\n"
         "\n"
         "Exit status: 0 delivered, 1 rejected or failed, 2 usage, 7 timed out: not known to be\n"

@@ -340,7 +340,7 @@ const struct command command_sign = {
         "  --node URL            a node's address for clients (" COMMAND_NODE_URL_DEFAULT ")\n"
         "  --wait                wait for the attestation, and print it unless -o says where to\n"
         "  -o, --output OUTPUT   write it to this file, whole and synced, in place of what is\n"
-        "                        there; implies --wait\n"
+        "                        there ('-': standard output); implies --wait\n"
         "  --genesis GENESIS     verify it with this genesis.json before it is given\n"
         "  --timeout SECONDS     how long to wait for it (60)\n"
         "\n"

@@ -70,7 +70,10 @@ static enum ingot_exit write_proof(struct client *client, const char *output)
     if (code == INGOT_EXIT_OK) {
         set_proof_format(&proof, genesis.sha256, &text);
         ingot_buffer_append_u8(&text, '\n');
-        if (file_write(output, ingot_buffer_slice(&text), 0644, FILE_REPLACE, &report) != INGOT_OK)
+        if (strcmp(output, "-") == 0)
+            (void)fwrite(text.data, 1, text.size, stdout);
+        else if (file_write(output, ingot_buffer_slice(&text), 0644, FILE_REPLACE, &report) !=
+                 INGOT_OK)
             code = command_fail(INGOT_EXIT_FAILURE, "%s", why);
         else
             (void)printf("%s: the validator sets of epochs 0 to %" PRIu32 "\n", output,
@@ -221,7 +224,7 @@ const struct command command_validator = {
         "  --admin FILE        the administrator's key file\n"
         "  --node URL          a node's address for clients (" COMMAND_NODE_URL_DEFAULT ");\n"
         "                      it says which chain it is and what is in force: ask your own\n"
-        "  -o, --output FILE   where to write the proof, whole and synced\n"
+        "  -o, --output FILE   where to write the proof, whole and synced; '-': standard output\n"
         "  --timeout SECONDS   how long to wait until it is in force (60)\n"
         "\n"
         "A new validator's node should run and have caught up before it gets power: more than\n"

@@ -199,9 +199,21 @@ static bool write_and_name(int file, const char *temporary, const char *path,
     return unlink(temporary) == 0 && file_sync_folder(path);
 }
 
+/* A rename would put a file in the place of a device, or of a link such as /dev/stdout. */
+static bool may_be_replaced(const char *path)
+{
+    struct stat status;
+    return lstat(path, &status) != 0 || S_ISREG(status.st_mode);
+}
+
 enum ingot_error file_write(const char *path, struct ingot_slice content, uint32_t mode,
                             enum file_overwrite overwrite, struct report *report)
 {
+    if (overwrite == FILE_REPLACE && !may_be_replaced(path)) {
+        report_add(report, "%s: cannot be written: expected a regular file, or none of that name",
+                   path);
+        return INGOT_ERROR_INVALID;
+    }
     struct ingot_buffer name = {0};
     ingot_buffer_format(&name, "%s.XXXXXX", path);
     ingot_buffer_append_u8(&name, 0);

@@ -52,10 +52,12 @@ enum file_overwrite { FILE_KEEP_EXISTING, FILE_REPLACE };
 
 /*
  * Writes a file so that after a crash it is there whole or not at all: temporary file, sync,
- * rename (or link, when an existing file must stay), sync of the folder.
+ * rename (or link, when an existing file must stay), sync of the folder. Only a regular file is
+ * replaced.
  *
- * Returns INGOT_OK, INGOT_ERROR_EXISTS, INGOT_ERROR_PERMISSION, INGOT_ERROR_NO_SPACE or
- * INGOT_ERROR_IO; the report says which file and why.
+ * Returns INGOT_OK, INGOT_ERROR_EXISTS, INGOT_ERROR_PERMISSION, INGOT_ERROR_NO_SPACE,
+ * INGOT_ERROR_INVALID (a folder, device or link is to be replaced) or INGOT_ERROR_IO; the report
+ * says which file and why.
  */
 INGOT_MUST_USE enum ingot_error file_write(const char *path, struct ingot_slice content,
                                            uint32_t mode, enum file_overwrite overwrite,

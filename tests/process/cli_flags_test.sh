@@ -79,6 +79,16 @@ expect 0 'file        submitter.key' keygen --kind submitter
 check grep -qx 'ingot-key-1 submitter' submitter.key
 expect 2 "--kind: expected validator, transport, administrator or submitter, found 'x'" keygen --kind x
 expect 1 'No such file or directory' keygen --output no/such/folder/key
+# What is no file is not replaced by one: root could lose /dev/stdout by it.
+ln -s t.key link.key
+mkfifo pipe.key
+mkdir folder.key
+for name in link.key pipe.key folder.key; do
+    expect 1 "$name: cannot be written: expected a regular file, or none of that name" \
+        keygen --force --output "$name"
+done
+check [ -L link.key ]
+check [ -p pipe.key ]
 expect 2 "option '--kind' requires an argument" keygen --kind
 expect 2 "unexpected argument 'x'" keygen x
 
