@@ -41,8 +41,7 @@ struct broadcast_callbacks {
     /*
      * We are about to say that this is the payload of the round: PREPARE. At most one digest of
      * a round gets a GO while the round is remembered; the same may be asked for again after it was
-     * given up. A driver that remembers longer, across restarts, vetoes here what contradicts. Too
-     * long an attachment counts as FAIL, here and in `commit`.
+     * given up. Too long an attachment counts as FAIL, here and in `commit`.
      */
     enum broadcast_verdict (*prepare)(void *context, const struct broadcast_round_view *round,
                                       struct ingot_buffer *attachment);
@@ -51,7 +50,11 @@ struct broadcast_callbacks {
      * never again for this round; it comes before `commit`. */
     enum broadcast_verdict (*prepared)(void *context, const struct broadcast_round_view *round);
 
-    /* We are about to say COMMIT. GO at most once for a round, but as in `prepare`. */
+    /*
+     * We are about to say COMMIT. GO at most once for a round, but as in `prepare`. A driver that
+     * remembers longer, across restarts, makes this choice durable before the message leaves, and
+     * vetoes here what contradicts; better still, its `check` lets no other payload in.
+     */
     enum broadcast_verdict (*commit)(void *context, const struct broadcast_round_view *round,
                                      struct ingot_buffer *attachment);
 

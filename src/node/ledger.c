@@ -270,7 +270,8 @@ static enum ingot_error check_schema(struct ledger *ledger, struct ledger_why wh
         !ingot_slice_equal(mark, ingot_slice_of_text(SCHEMA_MARK)) ||
         !ingot_slice_take_u32(&value, &version))
         return ledger_fail(why, INGOT_ERROR_CORRUPT,
-                           "damaged data: the schema record is not one of Ingot's");
+                           "damaged data: the schema record is not one of a chain's; a chain and "
+                           "quorum-broadcast need a [node] data_folder each");
     /* A later version may have added something behind the number. */
     if (version != LEDGER_SCHEMA_VERSION)
         return ledger_fail(why, INGOT_ERROR_VERSION,

@@ -42,9 +42,12 @@ enum ingot_error quorum_signing_open(const struct quorum_signing_options *option
     opened->options = *options;
     memcpy(opened->statement.genesis, options->genesis->sha256, sizeof opened->statement.genesis);
     statement_set_hash(options->set, opened->statement.set);
-    enum ingot_error error =
-        quorum_store_open(options->store, &options->genesis->hash, &opened->store, why, why_size);
-    if (error == INGOT_OK) {
+    char reason[256] = "";
+    enum ingot_error error = quorum_store_open(options->store, &options->genesis->hash,
+                                               &opened->store, reason, sizeof reason);
+    if (error != INGOT_OK) {
+        (void)snprintf(why, why_size, "the store beside %s: %s", options->path, reason);
+    } else {
         error = signed_records_open(options->path, &opened->statement, opened->store,
                                     &opened->records, why, why_size);
     }

@@ -89,8 +89,7 @@ static enum ingot_error open_file(struct signed_records *records, const char *pa
                                                   visit, records, &records->file, why, why_size);
     if (error == INGOT_ERROR_NOT_FOUND) { /* and there is nowhere else that they are */
         const size_t used = strlen(why);
-        (void)snprintf(why + used, why_size - used,
-                       "; put back the whole data folder, or this file, from a copy");
+        (void)snprintf(why + used, why_size - used, "; put back a copy of it that has them");
         return INGOT_ERROR_CORRUPT;
     }
     if (error != INGOT_OK) {

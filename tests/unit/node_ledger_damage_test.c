@@ -292,7 +292,7 @@ static void an_unknown_schema_version_is_refused_by_number(void **state)
     assert_says(world, "knows version 3");
     record.data[0] = 'X';
     write_record(world, LEDGER_META, text("schema"), ingot_buffer_slice(&record));
-    assert_damaged(world, "not one of Ingot's");
+    assert_damaged(world, "not one of a chain's");
     delete_record(world, LEDGER_META, text("schema"));
     assert_damaged(world, "no schema version");
     ingot_buffer_deinit(&record);

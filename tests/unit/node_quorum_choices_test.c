@@ -272,7 +272,7 @@ a_file_that_has_lost_lines_is_refused_and_a_store_that_is_lost_is_made_again(voi
     assert_int_equal(truncate(path, file_size() - 1), 0);
     assert_int_equal(signing_open(0, why, sizeof why), INGOT_ERROR_CORRUPT);
     assert_non_null(strstr(why, "it has lost lines"));
-    assert_non_null(strstr(why, "from a copy"));
+    assert_non_null(strstr(why, "put back a copy of it"));
 }
 
 static void a_store_of_a_chain_is_refused(void **state)
