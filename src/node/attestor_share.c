@@ -1,7 +1,7 @@
 /*
  * Signatures: ours are made and those of others verified, a part in each turn, so that a block of
  * many statements does not hold up the votes. First come ours, which others wait for; then what may
- * complete something; last what comes late.
+ * complete something, which has half of a turn in any case; last what comes late.
  *
  * A share counts once all of its signatures are verified. One that is none spoils it: nothing of it
  * is kept, and as the validator has signed the message, no other of it for this block is looked at.
@@ -367,16 +367,24 @@ static bool work_on(struct attestor *attestor, struct attest_queue *queue, uint3
     return true;
 }
 
-bool attest_work(struct attestor *attestor)
+/* Returns what is left of the budget. */
+static uint32_t work_off(struct attestor *attestor, struct attest_queue *queue, uint32_t budget)
 {
-    struct attest_queue *const queues[] = {&attestor->own, &attestor->urgent, &attestor->late};
-    uint32_t budget = attestor->options.limits.turn_signatures;
-    for (uint32_t i = 0; i < 3; i++) {
-        while (queues[i]->first != NULL && budget > 0 && !attestor->has_stopped) {
-            if (!work_on(attestor, queues[i], &budget)) {
-                break;
-            }
+    while (queue->first != NULL && budget > 0 && !attestor->has_stopped) {
+        if (!work_on(attestor, queue, &budget)) {
+            break;
         }
     }
+    return budget;
+}
+
+bool attest_work(struct attestor *attestor)
+{
+    const uint32_t budget = attestor->options.limits.turn_signatures;
+    /* With much to sign, as after an absence, half of the turn is for what others have signed. */
+    const uint32_t kept = attestor->urgent.first == NULL ? 0 : budget / 2;
+    uint32_t left = kept + work_off(attestor, &attestor->own, budget - kept);
+    left = work_off(attestor, &attestor->urgent, left);
+    (void)work_off(attestor, &attestor->late, left);
     return attestor->own.count + attestor->urgent.count + attestor->late.count > 0;
 }

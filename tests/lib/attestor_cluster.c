@@ -413,8 +413,7 @@ static bool take_turns(struct attestor_cluster *cluster)
     return any;
 }
 
-/* Those that are under way now; what they lead to comes later. */
-static bool deliver(struct attestor_cluster *cluster)
+bool attestor_cluster_deliver(struct attestor_cluster *cluster)
 {
     struct attestor_frame *frames = cluster->frames;
     const uint32_t count = cluster->frame_count;
@@ -439,7 +438,7 @@ void attestor_cluster_run(struct attestor_cluster *cluster)
     for (uint32_t rounds = 0; any; rounds++) {
         assert_true(rounds < 100000);
         any = take_turns(cluster);
-        any = deliver(cluster) || any;
+        any = attestor_cluster_deliver(cluster) || any;
     }
 }
 

@@ -82,6 +82,8 @@ void attestor_cluster_change_set(struct attestor_cluster *cluster);
 void attestor_node_commit(struct attestor_node *node, uint64_t height);
 void attestor_cluster_commit(struct attestor_cluster *cluster);
 
+/* Delivers the frames that are under way; what they lead to comes later. False: there were none. */
+bool attestor_cluster_deliver(struct attestor_cluster *cluster);
 /* Delivers frames and lets nodes take their turns until nothing happens. */
 void attestor_cluster_run(struct attestor_cluster *cluster);
 /* Lets time pass, with ticks where they are asked for. */

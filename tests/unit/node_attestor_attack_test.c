@@ -67,6 +67,34 @@ static void what_is_of_no_use_is_not_passed_on(void **state)
     attestor_cluster_free(cluster);
 }
 
+static void what_others_have_signed_does_not_wait_for_all_that_we_have_to_sign(void **state)
+{
+    (void)state;
+    struct attestor_cluster *cluster = attestor_cluster_new(4, 0);
+    struct attestor_node *late = &cluster->nodes[3];
+    for (uint32_t i = 0; i < 200; i++) {
+        char text[16];
+        (void)snprintf(text, sizeof text, "d:%u", i);
+        (void)attestor_cluster_one(cluster, text);
+    }
+    cluster->limits.turn_signatures = 2;
+    attestor_node_restart(late);
+    attestor_node_commit(late, cluster->height);
+    for (uint32_t i = 0; i < 3; i++) {
+        attestor_node_commit(&cluster->nodes[i], 1);
+    }
+    for (uint32_t turn = 0; turn < 50; turn++) {
+        attestor_flush(late->attestor);
+        for (uint32_t i = 0; i < 3; i++) {
+            attestor_flush(cluster->nodes[i].attestor);
+        }
+        attestor_cluster_deliver(cluster);
+    }
+    assert_int_equal(attestor_node_state(late, 1, "d:0"), ATTEST_COMPLETE);
+    assert_true(attestor_node_status(late).signatures >= 50); /* and ours go on */
+    attestor_cluster_free(cluster);
+}
+
 #define LARGE_TEXT_BYTES 60000
 #define MIB ((size_t)1024 * 1024)
 
@@ -316,6 +344,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(what_is_of_no_use_is_not_passed_on),
         TEST(what_is_stored_is_told_again_without_a_look_at_its_block),
+        TEST(what_others_have_signed_does_not_wait_for_all_that_we_have_to_sign),
         TEST(who_has_much_to_sign_does_not_keep_it_all_in_memory),
         TEST(an_answer_reads_no_more_than_a_part_and_keeps_nothing),
         TEST(who_asks_and_takes_nothing_costs_little),
