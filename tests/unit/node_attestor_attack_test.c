@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "lib/attestor_cluster.h"
+#include "lib/attestor_forgery.h"
 #include "wire/broadcast.h"
 
 #define TEST(name) cmocka_unit_test(name)
@@ -19,28 +19,9 @@
 static void forge(const struct attestor_cluster *cluster, uint64_t height, uint32_t count,
                   const char *what, struct ingot_buffer *frame)
 {
-    const struct samples *samples = &cluster->samples;
-    struct broadcast_message *message = broadcast_message_new(BROADCAST_GOSSIP);
-    message->sender = 3;
-    message->originator = 3;
-    message->topic = BROADCAST_TOPIC_SHARES;
-    assert_true(broadcast_id_from(ingot_slice_of(&height, sizeof height), &message->id));
-    ingot_buffer_append_u64(&message->payload, 0);
-    ingot_buffer_append_u64(&message->payload, height);
-    struct ingot_signature signature;
-    samples->scheme->sign(&samples->secrets[3], ingot_slice_of_text(what), &signature);
-    for (uint32_t i = 0; i < count; i++) {
-        ingot_buffer_append(&message->payload, signature.bytes, sizeof signature.bytes);
-    }
-    wire_broadcast_digest(ingot_buffer_slice(&message->payload), &message->digest);
-    struct wire_signer signer = {.scheme = samples->scheme,
-                                 .secret = &samples->secrets[3],
-                                 .key = samples->set->validators[3].key,
-                                 .chain = samples->chain};
-    assert_true(wire_broadcast_sign(&signer, samples->set, message));
-    ingot_buffer_clear(frame);
-    wire_broadcast_encode(message, frame);
-    broadcast_message_unref(message);
+    const struct attestor_forgery forgery = {
+        .sender = 3, .signer = 3, .height = height, .count = count, .what = what};
+    attestor_forge(cluster, &forgery, frame);
 }
 
 static void what_is_of_no_use_is_not_passed_on(void **state)

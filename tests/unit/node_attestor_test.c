@@ -11,8 +11,7 @@
 
 #include <cmocka.h>
 
-#include "lib/attestor_cluster.h"
-#include "wire/broadcast.h"
+#include "lib/attestor_forgery.h"
 
 #define TEST(name) cmocka_unit_test(name)
 
@@ -275,55 +274,11 @@ static void who_joins_late_gets_everything_from_the_others_in_little_memory(void
 
 /* --- What is forged. --- */
 
-struct forgery {
-    uint32_t sender; /* whom it claims to be from */
-    uint32_t signer; /* whose key signs the message */
-    bool is_of_other_chain;
-    uint64_t epoch;
-    uint64_t height;
-    uint32_t count; /* of signatures */
-};
-
-/* A share of the block at height 1, with whatever is wrong about it. */
-static void forge(struct attestor_cluster *cluster, const struct forgery *forgery,
-                  struct ingot_buffer *frame)
-{
-    struct samples *samples = &cluster->samples;
-    struct broadcast_message *message = broadcast_message_new(BROADCAST_GOSSIP);
-    const uint64_t id = forgery->height;
-    message->sender = forgery->signer;
-    message->originator = forgery->signer;
-    message->topic = BROADCAST_TOPIC_SHARES;
-    assert_true(broadcast_id_from(ingot_slice_of(&id, sizeof id), &message->id));
-    ingot_buffer_append_u64(&message->payload, forgery->epoch);
-    ingot_buffer_append_u64(&message->payload, forgery->height);
-    struct ingot_signature signature;
-    samples->scheme->sign(&samples->secrets[forgery->signer], ingot_slice_of_text("else"),
-                          &signature);
-    for (uint32_t i = 0; i < forgery->count; i++) {
-        ingot_buffer_append(&message->payload, signature.bytes, sizeof signature.bytes);
-    }
-    wire_broadcast_digest(ingot_buffer_slice(&message->payload), &message->digest);
-    struct wire_signer signer = {.scheme = samples->scheme,
-                                 .secret = &samples->secrets[forgery->signer],
-                                 .key = samples->set->validators[forgery->signer].key,
-                                 .chain = samples->chain};
-    if (forgery->is_of_other_chain) {
-        signer.chain.bytes[0] ^= 1;
-    }
-    assert_true(wire_broadcast_sign(&signer, samples->set, message));
-    message->sender = forgery->sender;
-    message->originator = forgery->sender;
-    ingot_buffer_clear(frame);
-    wire_broadcast_encode(message, frame);
-    broadcast_message_unref(message);
-}
-
 static void forged_shares_make_no_quorum_and_are_counted_by_reason(void **state)
 {
     (void)state;
     static const struct {
-        struct forgery forgery;
+        struct attestor_forgery forgery;
         enum attest_reject reject;
         const char *why;
     } rows[] = {
@@ -364,7 +319,7 @@ static void forged_shares_make_no_quorum_and_are_counted_by_reason(void **state)
         attestor_node_commit(node, 2);
         attestor_flush(node->attestor);
         for (uint32_t copy = 0; copy < 4; copy++) {
-            forge(cluster, &rows[i].forgery, &frame);
+            attestor_forge(cluster, &rows[i].forgery, &frame);
             attestor_receive(node->attestor, 1 + copy % 3, ingot_buffer_slice(&frame));
             attestor_flush(node->attestor);
         }
@@ -418,9 +373,9 @@ static void ten_thousand_junk_messages_evict_nothing_and_memory_stays_flat(void 
     attestor_cluster_run(cluster);
     size_t before = 0;
     for (uint32_t i = 0; i < 10000; i++) {
-        const struct forgery junk = {
+        const struct attestor_forgery junk = {
             .sender = 3, .signer = 3, .height = 2 + i % 500, .count = 1 + i % 64};
-        forge(cluster, &junk, &frame);
+        attestor_forge(cluster, &junk, &frame);
         frame.data[frame.size - 1] ^= i % 7 == 0; /* some are not even signed */
         attestor_receive(node->attestor, 3, ingot_buffer_slice(&frame));
         if (i == 5000) {
