@@ -51,8 +51,10 @@ struct broadcast_message {
     struct broadcast_id id;         /* not of SHARE_REQUEST */
     struct broadcast_digest digest; /* of the payload: computed where the payload is there */
     struct ingot_buffer payload;    /* GOSSIP, PRE_PREPARE; may be empty */
-    struct ingot_buffer attachment; /* PRE_PREPARE, PREPARE, COMMIT; may be empty */
-    bool is_signed;                 /* as it arrived, or by the driver since it left the protocol */
+    /* PRE_PREPARE, PREPARE, COMMIT; may be empty. Of SHARE_REQUEST the members whose shares are
+     * asked for, bit i % 8 of byte i / 8; empty: all. */
+    struct ingot_buffer attachment;
+    bool is_signed; /* as it arrived, or by the driver since it left the protocol */
     struct ingot_signature signature;
     /* Of what is signed, whatever the signature: two messages that say the same have the same name.
      * src/wire fills it when it signs or verifies. */

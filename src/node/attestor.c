@@ -88,12 +88,14 @@ enum ingot_error attest_get(struct attestor *attestor, const struct attest_key *
 /* Where there is no record yet, it begins with the oldest block that is there. */
 static enum ingot_error read_meta(struct attestor *attestor)
 {
+    const struct ingot_public_key *own = &attestor->options.key;
     const struct attest_key key = attest_key_meta();
     const uint64_t lowest = ledger_lowest_height(attestor->options.ledger);
     struct ingot_slice content;
     const enum ingot_error error = attest_get(attestor, &key, &content);
     if (error == INGOT_ERROR_NOT_FOUND) {
-        attestor->meta = (struct attest_meta){.next = lowest > 0 ? lowest : 1};
+        attestor->meta = (struct attest_meta){.next = lowest > 0 ? lowest : 1, .key = *own};
+        attestor->meta.own = attestor->meta.next;
         return INGOT_OK;
     }
     if (error != INGOT_OK) {
@@ -106,6 +108,10 @@ static enum ingot_error read_meta(struct attestor *attestor)
         LOG(LOG_WARN, "blocks that were not looked at for attestations have been pruned",
             log_u64("from", attestor->meta.next), log_u64("to", lowest - 1));
         attestor->meta.next = lowest;
+    }
+    if (!crypto_key_equal(&attestor->meta.key, own)) { /* what is due of this one is to be made */
+        attestor->meta.key = *own;
+        attestor->meta.own = attestor->options.has_key ? 0 : attestor->meta.next;
     }
     return INGOT_OK;
 }
@@ -222,7 +228,7 @@ void attestor_committed(struct attestor *attestor, const struct block *block,
     attest_look_at_clock(attestor);
     struct attest_block *entered = attest_block_enter(attestor, block, execution);
     if (entered != NULL) {
-        attest_sign_later(attestor, entered);
+        attest_sign_soon(attestor, entered);
         attest_repair_entered(attestor, block->height);
     }
     attest_block_is_here(attestor, block->height);
@@ -232,10 +238,12 @@ void attestor_connected(struct attestor *attestor, uint32_t peer, bool is_connec
 {
     attest_look_at_clock(attestor);
     struct attest_peer *entry = attest_peer_at(attestor, peer);
-    *entry = (struct attest_peer){.is_connected = is_connected};
+    entry->is_connected = is_connected;
+    entry->is_asking = false;
     if (is_connected) {
         attest_own_connected(attestor, entry);
         attest_repair_soon(attestor);
+        attest_late_connected(attestor, peer);
     }
 }
 
@@ -262,9 +270,13 @@ static void arm(struct attestor *attestor)
 {
     const struct attestor_output *output = &attestor->options.output;
     const uint64_t own_ms = attest_own_deadline(attestor);
+    const uint64_t late_ms = attest_late_deadline(attestor);
     uint64_t deadline_ms = attest_repair_deadline(attestor);
     if (own_ms < deadline_ms) {
         deadline_ms = own_ms;
+    }
+    if (late_ms < deadline_ms) {
+        deadline_ms = late_ms;
     }
     if (attestor->dirty_ms != 0 && attestor->dirty_ms < deadline_ms) {
         deadline_ms = attestor->dirty_ms;
@@ -294,6 +306,7 @@ void attestor_flush(struct attestor *attestor)
     if (!attestor->has_stopped) {
         attest_repair_turn(attestor);
         attest_own_turn(attestor);
+        attest_late_turn(attestor);
     }
     if (!attestor->has_stopped) {
         sync_if_due(attestor);

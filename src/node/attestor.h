@@ -17,8 +17,9 @@
  *   attestor_block.c   entered blocks: in memory while there is room, else in the table
  *   attestor_share.c   signatures: ours are made, those of others verified, a part in each turn
  *   attestor_message.c what comes from peers and goes to them
- *   attestor_own.c     our own shares on their way to each peer
- *   attestor_repair.c  asking for what is missing, and answering who asks
+ *   attestor_own.c     our own shares: which are still due, and their way to each peer
+ *   attestor_repair.c  asking for what is pending, and answering who asks
+ *   attestor_late.c    asking for what is missing of blocks that are done
  *   attestor_file.c    the signatures file, and how it is kept in step with the table
  *   attestor_query.c   what clients see
  * attestor_status.h has what it counts.

@@ -230,6 +230,7 @@ static void count_share(struct attest_block *block, uint32_t voter,
     block->shares[voter].is_known = true;
     block->shares[voter].is_whole = share->is_whole;
     if (share->is_whole) {
+        block->whole++;
         block->whole_power += power;
     }
     for (uint32_t i = 0; i < block->count; i++) {
@@ -339,7 +340,6 @@ static enum ingot_error load(struct attestor *attestor, uint64_t height,
     add(attestor, block);
     if (attestor->is_open) {
         look_at_statements(attestor, block);
-        attest_sign_later(attestor, block);
     }
     *result = block;
     return INGOT_OK;
@@ -425,6 +425,10 @@ struct attest_block *attest_block_enter(struct attestor *attestor, const struct 
         attestor->meta.pending += count;
     }
     ingot_buffer_deinit(&entries);
+    if (attestor->meta.own == block->height &&
+        (entered == NULL || entered->own == VALIDATOR_NONE)) {
+        attestor->meta.own++;
+    }
     attestor->meta.next++;
     attest_put_meta(attestor);
     ledger_hold_blocks(attestor->options.ledger, attestor->meta.next);
@@ -436,6 +440,11 @@ void attest_block_put_pending(struct attestor *attestor, struct attest_block *bl
     const struct attest_key key = attest_key_pending(block->height);
     if (block->open == 0) {
         attest_delete(attestor, &key);
+        if (block->whole < block->set->count) {
+            const struct attest_key late = attest_key_late(block->height);
+            const struct ingot_buffer nothing = {0};
+            attest_put(attestor, &late, &nothing);
+        }
     } else {
         ingot_buffer_clear(&attestor->content);
         ingot_buffer_append(&attestor->content, block->done, (block->count + 7) / 8);
@@ -506,7 +515,12 @@ void attest_share_add(struct attestor *attestor, struct attest_block *block, uin
     const struct attest_key key = attest_key_share(block->height, voter);
     attest_put(attestor, &key, &content);
     if (share->is_whole) {
+        block->whole++;
         block->whole_power += block->set->validators[voter].power;
+    }
+    if (block->open == 0 && block->whole == block->set->count) {
+        const struct attest_key late = attest_key_late(block->height);
+        attest_delete(attestor, &late);
     }
     block->bytes += content.size - (known->content == NULL ? 0 : known->size);
     attestor->block_bytes += content.size - (known->content == NULL ? 0 : known->size);

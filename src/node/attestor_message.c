@@ -39,9 +39,9 @@ struct attest_peer *attest_peer_at(struct attestor *attestor, uint32_t peer)
     INGOT_ASSERT(peer < INGOT_PEERS_MAX);
     if (peer >= attestor->peer_count) {
         attestor->peers = alloc_resize(attestor->peers, peer + 1, sizeof *attestor->peers);
-        memset(&attestor->peers[attestor->peer_count], 0,
-               (peer + 1 - attestor->peer_count) * sizeof *attestor->peers);
-        attestor->peer_count = peer + 1;
+        for (; attestor->peer_count <= peer; attestor->peer_count++) {
+            attestor->peers[attestor->peer_count] = (struct attest_peer){.own_next = UINT64_MAX};
+        }
     }
     return &attestor->peers[peer];
 }
@@ -119,11 +119,12 @@ bool attest_send_share(struct attestor *attestor, uint32_t peer, const struct at
 }
 
 bool attest_send_request(struct attestor *attestor, uint32_t peer, uint64_t from_height,
-                         uint64_t heights)
+                         uint64_t heights, struct ingot_slice members)
 {
     struct broadcast_message *message = broadcast_message_new(BROADCAST_SHARE_REQUEST);
     message->from_height = from_height;
     message->heights = heights;
+    ingot_buffer_append_slice(&message->attachment, members);
     const bool is_sent = send(attestor, peer, encode(attestor, message));
     attestor->status.requests_sent += is_sent;
     broadcast_message_unref(message);
@@ -247,7 +248,8 @@ static enum attest_reject receive_share(struct attestor *attestor, uint32_t peer
     }
     const struct ingot_public_key *key = &claim.set->validators[message->sender].key;
     const bool is_new = gossip_filter_add(&attestor->filter, key, &message->name);
-    if (is_new && !attest_repair_has_asked(attestor, peer, claim.height)) {
+    if (is_new && !attest_repair_has_asked(attestor, peer, claim.height) &&
+        !attest_late_holds_back(attestor, peer, claim.height)) {
         send_to_all_but(attestor, peer, frame);
     }
     if (!is_new && claim.height >= attestor->meta.next) { /* it waits already */
@@ -257,6 +259,7 @@ static enum attest_reject receive_share(struct attestor *attestor, uint32_t peer
     item->epoch = claim.epoch;
     item->height = claim.height;
     item->voter = message->sender;
+    item->peer = peer;
     item->key = *key;
     item->message = message->signature;
     ingot_buffer_append_slice(&item->signatures, claim.signatures);
@@ -277,8 +280,11 @@ void attestor_receive(struct attestor *attestor, uint32_t peer, struct ingot_sli
     }
     if (message->kind == BROADCAST_GOSSIP && message->topic == BROADCAST_TOPIC_SHARES) {
         reject = receive_share(attestor, peer, message, frame);
+        if (reject == ATTEST_REJECT_FULL) {
+            attest_late_want(attestor, peer);
+        }
     } else if (message->kind == BROADCAST_SHARE_REQUEST) {
-        reject = attest_repair_request(attestor, peer, message->from_height, message->heights);
+        reject = attest_repair_request(attestor, peer, message);
     }
     if (reject != ATTEST_REJECT_NONE) {
         attest_reject_count(attestor, reject);

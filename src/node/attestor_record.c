@@ -11,6 +11,7 @@
 #define KIND_META 'm'
 #define KIND_BLOCK 'b'
 #define KIND_PENDING 'p'
+#define KIND_LATE 'l'
 #define KIND_AHEAD 'f'
 #define KIND_SHARE 's'
 #define KIND_ID 'i'
@@ -80,6 +81,13 @@ struct attest_key attest_key_pending(uint64_t height)
     return key;
 }
 
+struct attest_key attest_key_late(uint64_t height)
+{
+    struct attest_key key = key_of(KIND_LATE);
+    append_number(&key, ~height, 8);
+    return key;
+}
+
 struct attest_key attest_key_ahead(const struct statement_id *id)
 {
     struct attest_key key = key_of(KIND_AHEAD);
@@ -116,6 +124,14 @@ bool attest_key_height(struct ingot_slice key, const struct attest_key *like, ui
     struct ingot_slice kind;
     return ingot_slice_take(&key, 1, &kind) && kind.data[0] == like->bytes[0] &&
            take_number(&key, 8, height) && key.size == 0;
+}
+
+bool attest_key_late_height(struct ingot_slice key, uint64_t *height)
+{
+    const struct attest_key like = attest_key_late(0);
+    const bool is_late = attest_key_height(key, &like, height);
+    *height = ~*height;
+    return is_late;
 }
 
 bool attest_key_voter(struct ingot_slice key, uint64_t height, uint32_t *voter)
@@ -156,15 +172,24 @@ void attest_meta_encode(const struct attest_meta *meta, struct ingot_buffer *con
     ingot_buffer_append_u64(content, meta->attested);
     ingot_buffer_append_u64(content, meta->pending);
     ingot_buffer_append_u64(content, meta->refused);
+    ingot_buffer_append_u64(content, meta->own);
+    ingot_buffer_append(content, meta->key.bytes, sizeof meta->key.bytes);
 }
 
 bool attest_meta_decode(struct ingot_slice content, struct attest_meta *meta)
 {
-    return ingot_slice_take_u64(&content, &meta->next) &&
-           ingot_slice_take_u64(&content, &meta->file_size) &&
-           ingot_slice_take_u64(&content, &meta->attested) &&
-           ingot_slice_take_u64(&content, &meta->pending) &&
-           ingot_slice_take_u64(&content, &meta->refused) && content.size == 0;
+    struct ingot_slice key;
+    if (!ingot_slice_take_u64(&content, &meta->next) ||
+        !ingot_slice_take_u64(&content, &meta->file_size) ||
+        !ingot_slice_take_u64(&content, &meta->attested) ||
+        !ingot_slice_take_u64(&content, &meta->pending) ||
+        !ingot_slice_take_u64(&content, &meta->refused) ||
+        !ingot_slice_take_u64(&content, &meta->own) ||
+        !ingot_slice_take(&content, sizeof meta->key.bytes, &key) || content.size > 0) {
+        return false;
+    }
+    memcpy(meta->key.bytes, key.data, key.size);
+    return true;
 }
 
 void attest_place_encode(uint64_t height, uint32_t index, struct ingot_buffer *content)

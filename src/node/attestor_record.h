@@ -8,11 +8,13 @@
 
 /* Where the attestor stands. */
 struct attest_meta {
-    uint64_t next;      /* height of the first block that is not entered */
-    uint64_t file_size; /* of the signatures file, as far as the table knows its lines */
-    uint64_t attested;  /* statements with an attestation */
-    uint64_t pending;   /* statements that may still get one */
-    uint64_t refused;   /* statements that too many have declined */
+    uint64_t next;               /* height of the first block that is not entered */
+    uint64_t file_size;          /* of the signatures file, as far as the table knows its lines */
+    uint64_t attested;           /* statements with an attestation */
+    uint64_t pending;            /* statements that may still get one */
+    uint64_t refused;            /* statements that too many have declined */
+    uint64_t own;                /* below this height all shares of `key` that are due are made */
+    struct ingot_public_key key; /* our validator's; zero: none */
 };
 
 /* The file is being written anew; whoever finds this begins again. */
@@ -31,6 +33,8 @@ struct ingot_slice attest_key_slice(const struct attest_key *key);
 struct attest_key attest_key_meta(void);
 struct attest_key attest_key_block(uint64_t height);
 struct attest_key attest_key_pending(uint64_t height);
+/* A block that is done, though not all members have spoken. The newest comes first. */
+struct attest_key attest_key_late(uint64_t height);
 /* A statement that was attested in the file before its block was committed here. */
 struct attest_key attest_key_ahead(const struct statement_id *id);
 struct attest_key attest_key_share(uint64_t height, uint32_t voter);
@@ -38,6 +42,8 @@ struct attest_key attest_key_id(const uint8_t id[32]);
 struct attest_key attest_key_digest(const uint8_t digest[32], uint64_t height, uint32_t index);
 /* The height in a key of the kind of `like`; false: the key is of another kind. */
 bool attest_key_height(struct ingot_slice key, const struct attest_key *like, uint64_t *height);
+/* The same of such a block. */
+bool attest_key_late_height(struct ingot_slice key, uint64_t *height);
 /* The voter in the key of a share in this block, or the height and index behind a digest. */
 bool attest_key_voter(struct ingot_slice key, uint64_t height, uint32_t *voter);
 bool attest_key_place(struct ingot_slice key, const uint8_t digest[32], uint64_t *height,

@@ -6,6 +6,8 @@
  * The answer to a request are the shares as their validators signed them, a part in each turn,
  * while the peer has room for them.
  */
+#include <string.h>
+
 #include "node/attestor_state.h"
 
 /* A block gets its shares by gossip in this time, or is asked for. */
@@ -24,19 +26,26 @@
 /* --- Answering. --- */
 
 enum attest_reject attest_repair_request(struct attestor *attestor, uint32_t peer,
-                                         uint64_t from_height, uint64_t heights)
+                                         const struct broadcast_message *message)
 {
     struct attest_peer *entry = attest_peer_at(attestor, peer);
-    if (entry->is_asking) {
+    const struct ingot_buffer *members = &message->attachment;
+    if (entry->is_asking && !entry->is_asking_late) { /* late shares can be asked for again */
         return ATTEST_REJECT_TOO_OFTEN;
     }
+    INGOT_ASSERT(members->size <= sizeof entry->members); /* by decoding */
+    memset(entry->members, 0, sizeof entry->members);
+    for (size_t i = 0; i < members->size; i++) {
+        entry->members[i] = members->data[i];
+    }
+    entry->is_asking_late = members->size > 0;
     entry->is_asking = true;
     entry->due_ms = attestor->now_ms;
     if (entry->due_ms < entry->answered_ms + ANSWER_GAP_MS) {
         entry->due_ms = entry->answered_ms + ANSWER_GAP_MS;
     }
-    entry->from_height = from_height;
-    entry->heights = heights;
+    entry->from_height = message->from_height;
+    entry->heights = message->heights;
     entry->voter = 0;
     attestor->status.requests_answered++;
     return ATTEST_REJECT_NONE;
@@ -50,7 +59,8 @@ static bool answer_block(struct attestor *attestor, uint32_t peer, const struct 
     struct attest_peer *entry = &attestor->peers[peer];
     for (; entry->voter < block->set->count; entry->voter++) {
         struct attest_share_record share;
-        if (!block->shares[entry->voter].is_whole) {
+        if (!block->shares[entry->voter].is_whole ||
+            (entry->is_asking_late && !attest_bit(entry->members, entry->voter))) {
             continue;
         }
         if (*bytes >= ANSWER_BYTES) {
@@ -163,7 +173,7 @@ static bool next_pending(struct attestor *attestor, uint64_t *height)
     return error == INGOT_OK && attest_key_height(found, &key, height);
 }
 
-/* Ours goes out again if the process has started since; and is made, if it was not. */
+/* Ours goes out again if the process has started since. */
 static void renew_own(struct attestor *attestor, uint64_t height)
 {
     struct attest_block *block = NULL;
@@ -173,7 +183,6 @@ static void renew_own(struct attestor *attestor, uint64_t height)
         attest_fail(attestor, REPLICA_STOP_DAMAGED, "a pending block cannot be read back", error);
         return;
     }
-    attest_sign_later(attestor, block);
     if (height >= attestor->repair.first_end || block->own == VALIDATOR_NONE ||
         !block->shares[block->own].is_whole ||
         attest_share_read(attestor, block, block->own, &share) != INGOT_OK) {
@@ -186,10 +195,9 @@ static void renew_own(struct attestor *attestor, uint64_t height)
     }
 }
 
-static bool is_young(struct attestor *attestor, uint64_t height)
+bool attest_is_young(const struct attestor *attestor, const struct attest_block *block)
 {
-    const struct attest_block *block = attest_block_in_memory(attestor, height);
-    return block != NULL && block->entered_ms > 0 && attestor->now_ms - block->entered_ms < AGE_MS;
+    return block->entered_ms > 0 && attestor->now_ms - block->entered_ms < AGE_MS;
 }
 
 /* The next pending heights from the cursor on, as a request; false: the end is reached. */
@@ -202,7 +210,8 @@ static bool gather(struct attestor *attestor, uint64_t *from_height, uint64_t *h
         if (*heights != 0 && height - *from_height >= INGOT_SHARE_REQUEST_HEIGHTS_MAX) {
             break;
         }
-        if (is_young(attestor, height)) {
+        const struct attest_block *block = attest_block_in_memory(attestor, height);
+        if (block != NULL && attest_is_young(attestor, block)) {
             attest_repair_entered(attestor, height);
         } else {
             if (*heights == 0) {
@@ -227,6 +236,9 @@ static void rest(struct attestor *attestor, bool is_whole)
     const bool was_fresh = repair->is_fresh;
     if (repair->has_asked && (repair->has_progress || was_fresh)) {
         attest_repair_soon(attestor);
+    }
+    if (repair->has_asked && repair->has_progress) { /* not all that we asked knew all */
+        attest_late_want_all(attestor);
     }
     if (!was_fresh) {
         if (repair->has_asked && !repair->has_progress) {
@@ -270,7 +282,7 @@ static void ask(struct attestor *attestor)
         return;
     }
     repair->peer = peer;
-    if (!attest_send_request(attestor, peer, from_height, heights)) {
+    if (!attest_send_request(attestor, peer, from_height, heights, (struct ingot_slice){0})) {
         repair->cursor = from_height;
         return;
     }

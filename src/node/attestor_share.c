@@ -1,7 +1,8 @@
 /*
  * Signatures: ours are made and those of others verified, a part in each turn, so that a block of
- * many statements does not hold up the votes. First come ours, which others wait for; then what may
- * complete something, which has half of a turn in any case; last what comes late.
+ * many statements does not hold up the votes. First come ours of new blocks, which others wait for;
+ * then what may complete something, which has half of a turn in any case; then ours of blocks that
+ * others have done without us; last what comes late from others.
  *
  * A share counts once all of its signatures are verified. One that is none spoils it: nothing of it
  * is kept, and as the validator has signed the message, no other of it for this block is looked at.
@@ -13,9 +14,12 @@
 #include "base/log.h"
 #include "node/attestor_state.h"
 
-/* Blocks that wait to be signed by us, and stay in memory for it: no more than so many, nor than
- * the memory of blocks may take. Those beyond are found again by attestor_repair.c. */
-#define OWN_MAX 1024
+/* Blocks that wait to be signed by us soon, and stay in memory for it: no more than so many, nor
+ * than the memory of blocks may take. Those beyond are found by attestor_own.c in their order. */
+#define OWN_MAX 64
+/* The part of a turn that they have for themselves, and heights that are looked at in it. */
+#define BEHIND_PART 8
+#define BEHIND_HEIGHTS 64
 /* Between two lines of the log on signatures that are none. */
 #define LIE_REPORT_MS 1000
 
@@ -63,6 +67,7 @@ void attest_queues_init(struct attestor *attestor)
 {
     queue_init(&attestor->own);
     queue_init(&attestor->urgent);
+    queue_init(&attestor->behind);
     queue_init(&attestor->late);
     queue_init(&attestor->ahead);
 }
@@ -71,6 +76,7 @@ void attest_queues_deinit(struct attestor *attestor)
 {
     queue_deinit(&attestor->own);
     queue_deinit(&attestor->urgent);
+    queue_deinit(&attestor->behind);
     queue_deinit(&attestor->late);
     queue_deinit(&attestor->ahead);
 }
@@ -154,19 +160,17 @@ static void queue_for(struct attest_block *block, struct attest_queue *queue,
     push(queue, item);
 }
 
-static bool has_room_to_sign(const struct attestor *attestor, const struct attest_block *block)
+/* The item, out of its queue, is done with. */
+static void release(struct attestor *attestor, struct attest_block *block, struct attest_item *item)
 {
-    return attestor->own.count == 0 ||
-           (attestor->own.count < OWN_MAX &&
-            attestor->own_bytes + block->bytes <= attestor->options.limits.memory_bytes);
+    block->shares[item->voter].is_waiting = false;
+    block->pins--;
+    finish(attestor, item);
 }
 
-void attest_sign_later(struct attestor *attestor, struct attest_block *block)
+static void queue_own(struct attestor *attestor, struct attest_block *block,
+                      struct attest_queue *queue)
 {
-    if (block->own == VALIDATOR_NONE || block->shares[block->own].is_whole ||
-        block->shares[block->own].is_waiting || !has_room_to_sign(attestor, block)) {
-        return;
-    }
     struct attest_item *item = alloc_zeroed(1, sizeof *item);
     item->is_own = true;
     item->epoch = block->epoch;
@@ -174,7 +178,35 @@ void attest_sign_later(struct attestor *attestor, struct attest_block *block)
     item->voter = block->own;
     item->block_bytes = block->bytes;
     attestor->own_bytes += item->block_bytes;
-    queue_for(block, &attestor->own, item);
+    queue_for(block, queue, item);
+}
+
+/* Leaves the oldest to attestor_own.c; if it can be, one that is not begun. */
+static void shorten_own(struct attestor *attestor)
+{
+    struct attest_queue *own = &attestor->own;
+    struct attest_item **link =
+        own->first->done > 0 && own->first->next != NULL ? &own->first->next : &own->first;
+    struct attest_block *block = attest_block_in_memory(attestor, (*link)->height);
+    release(attestor, block, take(own, link));
+}
+
+void attest_sign_soon(struct attestor *attestor, struct attest_block *block)
+{
+    if (!attest_lacks_own(block)) {
+        return;
+    }
+    while (attestor->own.count > 0 &&
+           (attestor->own.count >= OWN_MAX ||
+            attestor->own_bytes + block->bytes > attestor->options.limits.memory_bytes)) {
+        shorten_own(attestor);
+    }
+    queue_own(attestor, block, &attestor->own);
+}
+
+void attest_sign_in_order(struct attestor *attestor, struct attest_block *block)
+{
+    queue_own(attestor, block, &attestor->behind);
 }
 
 bool attest_verify_later(struct attestor *attestor, struct attest_item *item)
@@ -227,8 +259,11 @@ static void accept(struct attestor *attestor, struct attest_block *block, struct
                                               .message = item->message.bytes,
                                               .signatures = ingot_buffer_slice(&item->signatures)};
     attest_share_add(attestor, block, item->voter, &share);
-    attestor->status.shares_received += !item->is_own;
-    attestor->repair.has_progress = attestor->repair.has_progress || !item->is_own;
+    if (!item->is_own) {
+        attestor->status.shares_received++;
+        attestor->repair.has_progress = true;
+        attest_late_came(attestor, block, item);
+    }
 }
 
 /* Signs up to `*budget` statements. True: all are. */
@@ -309,15 +344,6 @@ static void spoil(struct attestor *attestor, struct attest_block *block,
     }
 }
 
-/* The first item of the queue is done with. */
-static void leave(struct attestor *attestor, struct attest_queue *queue, struct attest_block *block)
-{
-    struct attest_item *item = take(queue, &queue->first);
-    block->shares[item->voter].is_waiting = false;
-    block->pins--;
-    finish(attestor, item);
-}
-
 /* Others have completed the block meanwhile: the first urgent item need not hurry. */
 static void put_off(struct attestor *attestor, struct attest_block *block)
 {
@@ -328,6 +354,7 @@ static void put_off(struct attestor *attestor, struct attest_block *block)
         return;
     }
     attest_reject_count(attestor, ATTEST_REJECT_FULL);
+    attest_late_want(attestor, item->peer);
     block->shares[item->voter].is_waiting = false;
     block->pins--;
     free_item(take(&attestor->urgent, &attestor->urgent.first));
@@ -363,7 +390,7 @@ static bool work_on(struct attestor *attestor, struct attest_queue *queue, uint3
             spoil(attestor, block, item);
         }
     }
-    leave(attestor, queue, block);
+    release(attestor, block, take(queue, &queue->first));
     return true;
 }
 
@@ -378,13 +405,30 @@ static uint32_t work_off(struct attestor *attestor, struct attest_queue *queue, 
     return budget;
 }
 
+/* What we have to sign in the order of blocks. Returns what is left of the budget. */
+static uint32_t work_behind(struct attestor *attestor, uint32_t budget)
+{
+    uint32_t heights = BEHIND_HEIGHTS;
+    while (heights > 0 && budget > 0 && !attestor->has_stopped) {
+        attest_own_next(attestor, &heights);
+        if (attestor->behind.first == NULL) {
+            break;
+        }
+        budget = work_off(attestor, &attestor->behind, budget);
+    }
+    return budget;
+}
+
 bool attest_work(struct attestor *attestor)
 {
     const uint32_t budget = attestor->options.limits.turn_signatures;
-    /* With much to sign, as after an absence, half of the turn is for what others have signed. */
+    const uint32_t part = budget / BEHIND_PART + 1;
+    /* With much to sign, half of the turn is for what others have signed. */
     const uint32_t kept = attestor->urgent.first == NULL ? 0 : budget / 2;
     uint32_t left = kept + work_off(attestor, &attestor->own, budget - kept);
     left = work_off(attestor, &attestor->urgent, left);
+    left = work_behind(attestor, left < part ? part : left);
     (void)work_off(attestor, &attestor->late, left);
-    return attestor->own.count + attestor->urgent.count + attestor->late.count > 0;
+    return attestor->own.count + attestor->urgent.count + attestor->late.count > 0 ||
+           attestor->meta.own < attestor->meta.next;
 }

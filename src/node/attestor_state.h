@@ -47,7 +47,8 @@ struct attest_block {
     uint32_t looked_up;          /* the place behind the statement that was found last by its id */
     uint32_t lacking;            /* statements that need more signatures, as far as is known */
     uint32_t open;               /* statements that are not done */
-    uint64_t whole_power;        /* of those who have spoken */
+    uint32_t whole;              /* members who have spoken */
+    uint64_t whole_power;        /* theirs */
     struct attest_share *shares; /* one for each member of the set */
     uint64_t batch;              /* that makes it durable */
     uint32_t pins;               /* lines on their way to the file, and shares in a queue */
@@ -67,6 +68,7 @@ struct attest_item {
     uint64_t height;
     uint32_t voter;
     uint32_t done; /* statements that have been signed, or verified */
+    uint32_t peer; /* whom it came from; not of ours */
     bool is_own;
     size_t block_bytes;          /* ours: what its block takes in memory */
     bool is_late;                /* its block is done without it */
@@ -102,13 +104,24 @@ struct attest_line {
 struct attest_peer {
     bool is_connected;
     bool is_asking; /* and has not been answered in full */
-    uint32_t voter; /* the next of the first height */
+    bool is_asking_late;
+    uint8_t members[INGOT_VALIDATORS_MAX / 8]; /* whose late shares it asks for */
+    uint32_t voter;                            /* the next of the first height */
     uint64_t from_height;
     uint64_t heights;     /* that are still to be answered: bit i for from_height + i */
     uint64_t due_ms;      /* not before */
     uint64_t answered_ms; /* when the last answer was whole */
     uint64_t own_next;    /* our own shares that it is owed begin here; UINT64_MAX: none */
     uint64_t own_due_ms;  /* when it gets the next part of them */
+
+    /* Our pass over late shares with it; attestor_late.c. */
+    bool late_again;      /* another one is to follow */
+    bool late_has_asked;  /* in this one */
+    bool late_has_gained; /* something that is new to us */
+    uint32_t late_left;   /* blocks that this one may still look at */
+    uint64_t late_next;   /* it goes on at this height, downwards; 0: there is none */
+    uint64_t late_ms;     /* not before */
+    uint64_t late_gap_ms; /* before the next one */
 };
 
 /* Asking for what is missing, in passes over what is pending; attestor_repair.c. */
@@ -130,6 +143,19 @@ struct attest_repair {
     uint32_t peer;   /* of whom; afterwards whom we asked last */
     uint64_t from_height;
     uint64_t heights;
+    uint64_t deadline_ms;
+};
+
+/* Asking for shares of blocks that are done without them; attestor_late.c. */
+struct attest_late {
+    uint32_t peer;   /* whom we asked last */
+    bool is_waiting; /* for its answer */
+    bool has_hinted; /* one share of the answer has been passed on */
+    uint64_t from_height;
+    uint64_t heights;
+    uint8_t members[INGOT_VALIDATORS_MAX / 8];
+    uint32_t member_bytes; /* as far as it is sent */
+    uint32_t lacking;      /* shares that were asked for and have not come */
     uint64_t deadline_ms;
 };
 
@@ -155,13 +181,14 @@ struct attestor {
     bool has_set_hash;
     uint8_t set_hash[32];
 
-    struct attest_queue own;    /* to be signed */
+    struct attest_queue own;    /* to be signed: others wait for them */
     struct attest_queue urgent; /* to be verified: the block is not done */
+    struct attest_queue behind; /* to be signed: the next of those that are in no hurry */
     struct attest_queue late;   /* to be verified: it is done without them */
     struct attest_queue ahead;  /* their block is not committed here yet */
     struct attest_account accounts[ATTEST_VOTERS_MAX];
     size_t held_bytes;
-    size_t own_bytes; /* of the blocks in `own` */
+    size_t own_bytes; /* of the blocks in `own` and `behind` */
 
     struct signatures_file *file;
     bool has_ahead; /* there may be lines in the file whose blocks are not committed here */
@@ -180,6 +207,7 @@ struct attestor {
     struct attest_peer *peers;
     uint32_t peer_count;
     struct attest_repair repair;
+    struct attest_late late_shares;
     struct ingot_buffer frame;     /* scratch */
     struct ingot_buffer content;   /* scratch */
     struct attestor_status status; /* the counters */
@@ -226,7 +254,7 @@ void attest_block_entry(const struct attest_block *block, uint32_t index,
                         struct attest_entry *entry);
 void attest_block_statement(const struct attest_block *block, uint32_t index,
                             struct statement *statement);
-/* Puts what is done of it, or takes it from those that are pending. */
+/* Puts what is done of it, or takes it from those that are pending: then it may be a late one. */
 void attest_block_put_pending(struct attestor *attestor, struct attest_block *block);
 /* Lets go of what is durable and not needed, oldest first, down to the bytes allowed. */
 void attest_block_evict(struct attestor *attestor);
@@ -247,8 +275,18 @@ void attest_share_add(struct attestor *attestor, struct attest_block *block, uin
 
 void attest_queues_init(struct attestor *attestor);
 void attest_queues_deinit(struct attestor *attestor);
-/* Our validator is to sign this block, if it is a member and has not. */
-void attest_sign_later(struct attestor *attestor, struct attest_block *block);
+/* Our validator is to sign this block soon, if it is a member and has not. Where too many wait, the
+ * oldest is left to those that are in no hurry. */
+void attest_sign_soon(struct attestor *attestor, struct attest_block *block);
+/* The same where nobody waits for it. */
+void attest_sign_in_order(struct attestor *attestor, struct attest_block *block);
+/* Is our share due, and not on its way? */
+static inline bool attest_lacks_own(const struct attest_block *block)
+{
+    return block->own != VALIDATOR_NONE && !block->shares[block->own].is_whole &&
+           !block->shares[block->own].is_waiting;
+}
+
 /* Room for a share of this voter? */
 bool attest_has_room(struct attestor *attestor, const struct ingot_public_key *key, size_t bytes,
                      bool is_late);
@@ -269,15 +307,19 @@ void attest_send_own(struct attestor *attestor, const struct attest_block *block
 /* Sends a stored share as the message that it came in; false: there is no room. */
 bool attest_send_share(struct attestor *attestor, uint32_t peer, const struct attest_block *block,
                        uint32_t voter, const struct attest_share_record *share);
-/* Asks for blocks: bit i for from_height + i; false: there is no room. */
+/* Asks for blocks: bit i for from_height + i; of these members, none: all. False: there is no room.
+ */
 bool attest_send_request(struct attestor *attestor, uint32_t peer, uint64_t from_height,
-                         uint64_t heights);
+                         uint64_t heights, struct ingot_slice members);
 
 /* --- attestor_own.c --- */
 
+/* Moves on to the next block that our validator has not signed, and queues it. It takes away from
+ * `heights` what it has looked at, and stops at 0. */
+void attest_own_next(struct attestor *attestor, uint32_t *heights);
 /* What may have been lost with an earlier connection is owed to it. */
 void attest_own_connected(struct attestor *attestor, struct attest_peer *peer);
-/* Sends our share of a block, which has just been made, to all that are not owed earlier ones. */
+/* Our share of a block has just been made: sends it if it is new, else everybody is owed it. */
 void attest_own_made(struct attestor *attestor, uint64_t height, struct ingot_slice frame);
 /* Sends a part of what is owed. */
 void attest_own_turn(struct attestor *attestor);
@@ -296,9 +338,26 @@ void attest_repair_turn(struct attestor *attestor);
 /* Was this height asked of this peer just now? */
 bool attest_repair_has_asked(const struct attestor *attestor, uint32_t peer, uint64_t height);
 enum attest_reject attest_repair_request(struct attestor *attestor, uint32_t peer,
-                                         uint64_t from_height, uint64_t heights);
+                                         const struct broadcast_message *message);
+/* Has it been entered so lately that its shares are still on their way? */
+bool attest_is_young(const struct attestor *attestor, const struct attest_block *block);
 /* When a tick is wanted; UINT64_MAX: never. */
 uint64_t attest_repair_deadline(const struct attestor *attestor);
+
+/* --- attestor_late.c --- */
+
+/* The peer may have late shares that we lack: it is asked in a pass, or in another one. */
+void attest_late_want(struct attestor *attestor, uint32_t peer);
+void attest_late_want_all(struct attestor *attestor);
+void attest_late_connected(struct attestor *attestor, uint32_t peer);
+/* A share of another's that was new has been verified. */
+void attest_late_came(struct attestor *attestor, const struct attest_block *block,
+                      const struct attest_item *item);
+/* Of the answer to us, one share of each part is passed on; others need not be. */
+bool attest_late_holds_back(struct attestor *attestor, uint32_t peer, uint64_t height);
+void attest_late_turn(struct attestor *attestor);
+/* When a tick is wanted; UINT64_MAX: never. */
+uint64_t attest_late_deadline(const struct attestor *attestor);
 
 /* --- attestor_file.c --- */
 

@@ -96,6 +96,7 @@ static void encode_share_request(const struct broadcast_message *message, struct
     Ingot__Wire__ShareRequest pb = INGOT__WIRE__SHARE_REQUEST__INIT;
     pb.from_height = message->from_height;
     pb.heights = message->heights;
+    pb.members = borrow_buffer(&message->attachment);
     envelope.content_case = INGOT__WIRE__BROADCAST_ENVELOPE__CONTENT_SHARE_REQUEST;
     envelope.share_request = &pb;
     pack_append(&envelope.base, out);
@@ -199,9 +200,13 @@ static enum reject vote_from(const Ingot__Wire__RoundVote *from, struct broadcas
 static enum reject share_request_from(const Ingot__Wire__ShareRequest *from,
                                       struct broadcast_message *message)
 {
-    if (from->heights == 0 || from->from_height > WIRE_NUMBER_MAX) {
+    const ProtobufCBinaryData members = from->members;
+    if (from->heights == 0 || from->from_height > WIRE_NUMBER_MAX ||
+        members.len > INGOT_VALIDATORS_MAX / 8 ||
+        (members.len > 0 && members.data[members.len - 1] == 0)) {
         return REJECT_MALFORMED;
     }
+    ingot_buffer_append(&message->attachment, members.data, members.len);
     message->from_height = from->from_height;
     message->heights = from->heights;
     return REJECT_NONE;
