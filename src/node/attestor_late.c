@@ -38,6 +38,7 @@ static void plan(struct attestor *attestor, struct attest_peer *peer)
     peer->late_has_asked = false;
     peer->late_has_gained = false;
     peer->late_left = PASS_BLOCKS;
+    peer->late_idle = 0;
     peer->late_next = FROM_NEWEST;
     peer->late_ms = attestor->now_ms + peer->late_gap_ms;
 }
@@ -66,6 +67,7 @@ void attest_late_want_all(struct attestor *attestor)
 void attest_late_connected(struct attestor *attestor, uint32_t number)
 {
     struct attest_peer *peer = attest_peer_at(attestor, number);
+    peer->late_idle = 0;
     peer->late_gap_ms = GAP_MS_MIN;
     peer->late_ms = attestor->now_ms + GAP_MS_MIN;
     attest_late_want(attestor, number);
@@ -95,12 +97,15 @@ void attest_late_came(struct attestor *attestor, const struct attest_block *bloc
                       const struct attest_item *item)
 {
     struct attest_late *late = &attestor->late_shares;
+    const bool is_old = block->entered_ms == 0 || attestor->now_ms - block->entered_ms >= OLD_MS;
+    bool is_answer = false;
     if (is_asked(attestor, block->height) && attest_bit(late->members, item->voter)) {
+        is_answer = item->peer == late->peer;
         late->lacking -= late->lacking > 0;
+        late->has_come = true;
         late->deadline_ms = attestor->now_ms + QUIET_MS;
     }
-    if (block->open == 0 &&
-        (block->entered_ms == 0 || attestor->now_ms - block->entered_ms >= OLD_MS)) {
+    if (is_answer || (block->open == 0 && is_old)) {
         struct attest_peer *peer = attest_peer_at(attestor, item->peer);
         peer->late_has_gained = true;
         peer->late_gap_ms = GAP_MS_MIN;
@@ -223,31 +228,48 @@ static void ask(struct attestor *attestor, uint32_t number)
     }
 }
 
-static bool is_due(const struct attestor *attestor, const struct attest_peer *peer)
+/* Is the answer that we wait for over? */
+static bool is_answered(const struct attestor *attestor)
 {
-    return peer->is_connected && peer->late_next > 0 && attestor->now_ms >= peer->late_ms;
+    const struct attest_late *late = &attestor->late_shares;
+    return late->lacking == 0 || attestor->now_ms >= late->deadline_ms ||
+           !attestor->peers[late->peer].is_connected;
+}
+
+/* Of the peers that are due one that has brought something before those that have not, and each in
+ * turn. BROADCAST_NONE: there is none. */
+static uint32_t next_peer(const struct attestor *attestor)
+{
+    uint32_t best = BROADCAST_NONE;
+    for (uint32_t i = 1; i <= attestor->peer_count; i++) {
+        const uint32_t number = (attestor->late_shares.peer + i) % attestor->peer_count;
+        const struct attest_peer *peer = &attestor->peers[number];
+        if (peer->is_connected && peer->late_next > 0 && attestor->now_ms >= peer->late_ms &&
+            (best == BROADCAST_NONE || peer->late_idle < attestor->peers[best].late_idle)) {
+            best = number;
+        }
+    }
+    return best;
 }
 
 void attest_late_turn(struct attestor *attestor)
 {
     struct attest_late *late = &attestor->late_shares;
-    if (late->is_waiting && (late->lacking == 0 || attestor->now_ms >= late->deadline_ms ||
-                             !attestor->peers[late->peer].is_connected)) {
+    if (late->is_waiting && is_answered(attestor)) {
+        struct attest_peer *peer = &attestor->peers[late->peer];
         late->is_waiting = false;
-        if (attestor->peers[late->peer].late_next == 0) {
-            end(attestor, &attestor->peers[late->peer]);
+        peer->late_idle = late->has_come ? 0 : peer->late_idle + 1;
+        if (peer->late_next == 0) {
+            end(attestor, peer);
         }
     }
     /* What others wait for is asked for before, and what has come is verified before more does. */
     if (late->is_waiting || attestor->repair.is_waiting || attestor->late.count > 0) {
         return;
     }
-    for (uint32_t i = 1; i <= attestor->peer_count; i++) {
-        const uint32_t peer = (late->peer + i) % attestor->peer_count;
-        if (is_due(attestor, &attestor->peers[peer])) {
-            ask(attestor, peer);
-            return;
-        }
+    const uint32_t peer = next_peer(attestor);
+    if (peer != BROADCAST_NONE) {
+        ask(attestor, peer);
     }
 }
 

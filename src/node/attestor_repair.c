@@ -116,8 +116,7 @@ static void answer(struct attestor *attestor, uint32_t peer)
 
 void attest_repair_open(struct attestor *attestor)
 {
-    attestor->repair =
-        (struct attest_repair){.first_end = attestor->meta.next, .interval_ms = INTERVAL_MS_MIN};
+    attestor->repair = (struct attest_repair){.interval_ms = INTERVAL_MS_MIN};
 }
 
 void attest_repair_soon(struct attestor *attestor)
@@ -173,28 +172,6 @@ static bool next_pending(struct attestor *attestor, uint64_t *height)
     return error == INGOT_OK && attest_key_height(found, &key, height);
 }
 
-/* Ours goes out again if the process has started since. */
-static void renew_own(struct attestor *attestor, uint64_t height)
-{
-    struct attest_block *block = NULL;
-    struct attest_share_record share;
-    const enum ingot_error error = attest_block_find(attestor, height, &block);
-    if (error != INGOT_OK) {
-        attest_fail(attestor, REPLICA_STOP_DAMAGED, "a pending block cannot be read back", error);
-        return;
-    }
-    if (height >= attestor->repair.first_end || block->own == VALIDATOR_NONE ||
-        !block->shares[block->own].is_whole ||
-        attest_share_read(attestor, block, block->own, &share) != INGOT_OK) {
-        return;
-    }
-    for (uint32_t i = 0; i < attestor->peer_count; i++) {
-        if (attestor->peers[i].is_connected) {
-            (void)attest_send_share(attestor, i, block, block->own, &share);
-        }
-    }
-}
-
 bool attest_is_young(const struct attestor *attestor, const struct attest_block *block)
 {
     return block->entered_ms > 0 && attestor->now_ms - block->entered_ms < AGE_MS;
@@ -218,7 +195,6 @@ static bool gather(struct attestor *attestor, uint64_t *from_height, uint64_t *h
                 *from_height = height;
             }
             *heights |= UINT64_C(1) << (height - *from_height);
-            renew_own(attestor, height);
         }
         height++;
         repair->cursor = height;
@@ -230,7 +206,7 @@ static bool gather(struct attestor *attestor, uint64_t *from_height, uint64_t *h
  * A pass has come to its end. The next over all that is pending begins the later the longer nothing
  * has come of it.
  */
-static void rest(struct attestor *attestor, bool is_whole)
+static void rest(struct attestor *attestor)
 {
     struct attest_repair *repair = &attestor->repair;
     const bool was_fresh = repair->is_fresh;
@@ -246,9 +222,6 @@ static void rest(struct attestor *attestor, bool is_whole)
         }
         if (repair->interval_ms > INTERVAL_MS_MAX) {
             repair->interval_ms = INTERVAL_MS_MAX;
-        }
-        if (is_whole) {
-            repair->first_end = 0;
         }
         repair->next_ms = attestor->now_ms + repair->interval_ms;
     }
@@ -272,15 +245,12 @@ static void ask(struct attestor *attestor)
     const uint32_t peer = next_peer(attestor);
     uint64_t from_height = 0;
     uint64_t heights = 0;
-    if (!gather(attestor, &from_height, &heights)) {
-        rest(attestor, peer != BROADCAST_NONE);
+    if (peer == BROADCAST_NONE || !gather(attestor, &from_height, &heights)) {
+        rest(attestor);
         return;
     }
     repair->has_asked = true;
     repair->retry_ms = attestor->now_ms + ANSWER_RETRY_MS;
-    if (peer == BROADCAST_NONE) { /* our own signatures may be all that is needed */
-        return;
-    }
     repair->peer = peer;
     if (!attest_send_request(attestor, peer, from_height, heights, (struct ingot_slice){0})) {
         repair->cursor = from_height;

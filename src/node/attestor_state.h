@@ -119,6 +119,7 @@ struct attest_peer {
     bool late_has_asked;  /* in this one */
     bool late_has_gained; /* something that is new to us */
     uint32_t late_left;   /* blocks that this one may still look at */
+    uint32_t late_idle;   /* requests on end that have brought nothing */
     uint64_t late_next;   /* it goes on at this height, downwards; 0: there is none */
     uint64_t late_ms;     /* not before */
     uint64_t late_gap_ms; /* before the next one */
@@ -137,7 +138,6 @@ struct attest_repair {
     bool has_fresh; /* blocks from fresh_from on have not been looked at */
     uint64_t fresh_from;
     uint64_t fresh_ms;
-    uint64_t first_end; /* our own shares below it have not been sent since the start */
 
     bool is_waiting; /* for an answer */
     uint32_t peer;   /* of whom; afterwards whom we asked last */
@@ -151,6 +151,7 @@ struct attest_late {
     uint32_t peer;   /* whom we asked last */
     bool is_waiting; /* for its answer */
     bool has_hinted; /* one share of the answer has been passed on */
+    bool has_come;   /* something of it */
     uint64_t from_height;
     uint64_t heights;
     uint8_t members[INGOT_VALIDATORS_MAX / 8];

@@ -14,6 +14,8 @@
 
 #include "base/alloc.h"
 #include "lib/storage_test.h"
+#include "node/attestor_record.h"
+#include "node/ledger_attest.h"
 #include "storage/memory.h"
 
 #define CHAIN_ID "attestor-test"
@@ -54,12 +56,21 @@ static struct validator_set *find_set(void *context, uint64_t epoch)
     return epoch == 1 && cluster->has_changed ? cluster->next.set : NULL;
 }
 
+static bool has_room(const struct attestor_cluster *cluster, uint32_t from, uint32_t to)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < cluster->frame_count && cluster->queue_frames > 0; i++) {
+        count += cluster->frames[i].from == from && cluster->frames[i].to == to;
+    }
+    return cluster->queue_frames == 0 || count < cluster->queue_frames;
+}
+
 static bool on_send(void *context, uint32_t peer, struct ingot_slice frame)
 {
     const struct attestor_node *node = context;
     struct attestor_cluster *cluster = node->cluster;
     assert_true(peer < cluster->count && peer != node->number);
-    if (cluster->is_full) {
+    if (cluster->is_full || !has_room(cluster, node->number, peer)) {
         cluster->frames_refused++;
         return false;
     }
@@ -172,7 +183,7 @@ enum ingot_error attestor_node_open(struct attestor_node *node)
                                                   .monotonic_ms = on_monotonic_ms,
                                                   .stopped = on_stopped}};
     memcpy(options.genesis, cluster->genesis_sha256, sizeof options.genesis);
-    options.has_key = node->number < cluster->samples.set->count;
+    options.has_key = node->number < cluster->samples.set->count && !node->is_keyless;
     if (options.has_key) {
         options.key = cluster->samples.set->validators[node->number].key;
         options.secret = cluster->samples.secrets[node->number];
@@ -202,17 +213,38 @@ void attestor_node_crash(struct attestor_node *node)
     }
 }
 
-static void connect_node(struct attestor_node *node)
+void attestor_cluster_disconnect(struct attestor_cluster *cluster, uint32_t a, uint32_t b)
+{
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < cluster->frame_count; i++) {
+        struct attestor_frame *frame = &cluster->frames[i];
+        if ((frame->from == a && frame->to == b) || (frame->from == b && frame->to == a)) {
+            ingot_buffer_deinit(&frame->bytes);
+        } else {
+            cluster->frames[kept++] = *frame;
+        }
+    }
+    cluster->frame_count = kept;
+    attestor_connected(cluster->nodes[a].attestor, b, false);
+    attestor_connected(cluster->nodes[b].attestor, a, false);
+}
+
+void attestor_cluster_connect(struct attestor_cluster *cluster, uint32_t a, uint32_t b)
+{
+    attestor_connected(cluster->nodes[a].attestor, b, true);
+    attestor_connected(cluster->nodes[b].attestor, a, true);
+    cluster->nodes[a].is_woken = true;
+    cluster->nodes[b].is_woken = true;
+}
+
+static void connect_node(const struct attestor_node *node)
 {
     struct attestor_cluster *cluster = node->cluster;
     for (uint32_t i = 0; i < cluster->count; i++) {
         if (i != node->number && cluster->nodes[i].attestor != NULL) {
-            attestor_connected(cluster->nodes[i].attestor, node->number, true);
-            attestor_connected(node->attestor, i, true);
-            cluster->nodes[i].is_woken = true;
+            attestor_cluster_connect(cluster, node->number, i);
         }
     }
-    node->is_woken = true;
 }
 
 void attestor_node_restart(struct attestor_node *node)
@@ -224,6 +256,7 @@ void attestor_node_restart(struct attestor_node *node)
         fail_msg("%s", node->why);
     }
     connect_node(node);
+    node->is_woken = true;
 }
 
 /* --- The cluster. --- */
@@ -529,6 +562,25 @@ uint32_t attestor_node_signers(struct attestor_node *node, uint64_t height, cons
     attestation_deinit(&attestation);
     ingot_buffer_deinit(&json);
     return count;
+}
+
+uint32_t attestor_node_shares(const struct attestor_node *node, uint64_t height)
+{
+    const struct ledger_entry *entry = &node->cluster->blocks[height];
+    uint32_t whole = 0;
+    for (uint32_t i = 0; i < node->cluster->samples.set->count; i++) {
+        const struct attest_key key = attest_key_share(height, i);
+        struct attest_share_record share;
+        struct ingot_slice content;
+        const enum ingot_error error =
+            ledger_get_attest(node->ledger, attest_key_slice(&key), &content);
+        if (error != INGOT_ERROR_NOT_FOUND) {
+            assert_int_equal(error, INGOT_OK);
+            assert_true(attest_share_decode(content, entry->block->transaction_count, &share));
+            whole += share.is_whole;
+        }
+    }
+    return whole;
 }
 
 enum attest_state attestor_node_state(struct attestor_node *node, uint64_t height,

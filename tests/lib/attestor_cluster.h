@@ -14,7 +14,7 @@
 #include "node/attestor.h"
 
 #define ATTESTOR_NODES_MAX 8
-#define ATTESTOR_BLOCKS_MAX 512
+#define ATTESTOR_BLOCKS_MAX 4096
 
 struct attestor_cluster;
 
@@ -27,6 +27,7 @@ struct attestor_node {
     struct attestor *attestor; /* NULL: it is down */
     char file[96];
     bool declines;
+    bool is_keyless; /* has no validator key when it is opened */
     bool is_woken;
     uint64_t armed_ms;
     enum replica_stop stop;
@@ -58,7 +59,8 @@ struct attestor_cluster {
     uint64_t now_ms;
     struct prng prng;
     uint32_t loss;                                       /* frames in a million */
-    bool is_cut[ATTESTOR_NODES_MAX][ATTESTOR_NODES_MAX]; /* from, to */
+    bool is_cut[ATTESTOR_NODES_MAX][ATTESTOR_NODES_MAX]; /* from, to; nobody notices */
+    uint32_t queue_frames; /* for which there is room from one to another; 0: any number */
     uint64_t frames_sent;
     bool is_full; /* no queue has room for a frame */
     uint64_t frames_refused;
@@ -89,6 +91,10 @@ void attestor_cluster_run(struct attestor_cluster *cluster);
 /* Lets time pass, with ticks where they are asked for. */
 void attestor_cluster_wait(struct attestor_cluster *cluster, uint64_t ms);
 
+/* A connection goes, with what is under way on it; or it comes up. */
+void attestor_cluster_disconnect(struct attestor_cluster *cluster, uint32_t a, uint32_t b);
+void attestor_cluster_connect(struct attestor_cluster *cluster, uint32_t a, uint32_t b);
+
 /* Only what is durable stays. */
 void attestor_node_crash(struct attestor_node *node);
 /* Opens what a crash left; `why` says what was wrong. */
@@ -102,6 +108,8 @@ uint32_t attestor_node_lines(const struct attestor_node *node);
 /* The number of signers of one statement, by its transaction. */
 uint32_t attestor_node_signers(struct attestor_node *node, uint64_t height,
                                const char *transaction);
+/* How many members have spoken, for good, about a block: as the table has it durably. */
+uint32_t attestor_node_shares(const struct attestor_node *node, uint64_t height);
 enum attest_state attestor_node_state(struct attestor_node *node, uint64_t height,
                                       const char *transaction);
 

@@ -47,6 +47,7 @@ static struct broadcast_message *sample(enum broadcast_kind kind)
     if (kind == BROADCAST_SHARE_REQUEST) {
         message->from_height = 300;
         message->heights = 5;
+        ingot_buffer_append_u8(&message->attachment, 6);
         return message;
     }
     message->sender = 1;
@@ -443,6 +444,14 @@ static void values_out_of_range_are_refused(void **state)
     assert_int_equal(reencoded(message), REJECT_MALFORMED);
     message = sample(BROADCAST_SHARE_REQUEST);
     message->from_height = WIRE_NUMBER_MAX + 1;
+    assert_int_equal(reencoded(message), REJECT_MALFORMED);
+    message = sample(BROADCAST_SHARE_REQUEST);
+    ingot_buffer_append_u8(&message->attachment, 0); /* there is a shorter way to say that */
+    assert_int_equal(reencoded(message), REJECT_MALFORMED);
+    message = sample(BROADCAST_SHARE_REQUEST);
+    while (message->attachment.size <= INGOT_VALIDATORS_MAX / 8) {
+        ingot_buffer_append_u8(&message->attachment, 1);
+    }
     assert_int_equal(reencoded(message), REJECT_MALFORMED);
     struct broadcast_message *none;
     assert_int_equal(wire_broadcast_decode(ingot_slice_of("", 0), &none), REJECT_MALFORMED);
