@@ -81,25 +81,6 @@ static struct statement statement_of(const struct quorum_signing *signing,
     return statement;
 }
 
-/* Says why a payload is refused, and with what the id or the round is taken. */
-static enum broadcast_verdict veto(struct quorum_signing *signing, const char *what,
-                                   const uint8_t digest[32])
-{
-    char hex[65];
-    hex_encode_lower(digest, 32, hex);
-    (void)snprintf(signing->why, sizeof signing->why, "%s another payload, of digest %s", what,
-                   hex);
-    return BROADCAST_VETO;
-}
-
-static enum broadcast_verdict give_up(struct quorum_signing *signing, const char *what,
-                                      enum ingot_error error)
-{
-    (void)snprintf(signing->why, sizeof signing->why, "%s cannot be read: %s", what,
-                   ingot_error_text(error));
-    return BROADCAST_FAIL;
-}
-
 /* What binds us for ever: the payload that we have signed in this round, if any. */
 static enum broadcast_verdict check_choice(struct quorum_signing *signing, uint32_t originator,
                                            const struct broadcast_id *id,
@@ -110,27 +91,19 @@ static enum broadcast_verdict check_choice(struct quorum_signing *signing, uint3
         quorum_store_find_choice(signing->store, originator, id, &chosen);
     *is_chosen = error == INGOT_OK;
     if (error == INGOT_OK && !broadcast_digest_equal(&chosen, digest)) {
-        return veto(signing, "under this id this validator has signed", chosen.bytes);
+        char hex[65];
+        hex_encode_lower(chosen.bytes, sizeof chosen.bytes, hex);
+        (void)snprintf(signing->why, sizeof signing->why,
+                       "under this id of its originator this validator has signed another "
+                       "payload, of digest %s",
+                       hex);
+        return BROADCAST_VETO;
     }
     if (error != INGOT_OK && error != INGOT_ERROR_NOT_FOUND) {
-        return give_up(signing, "what this validator has signed", error);
-    }
-    return BROADCAST_GO;
-}
-
-/* The payload that was attested under this id, whoever its originator was. */
-static enum broadcast_verdict check_record(struct quorum_signing *signing,
-                                           const struct broadcast_round_view *round)
-{
-    const struct statement statement = statement_of(signing, &round->id, &round->digest);
-    uint8_t digest[32];
-    const enum ingot_error error =
-        signed_records_find(signing->records, &statement.id, NULL, digest, NULL);
-    if (error == INGOT_OK && memcmp(digest, statement.digest, sizeof digest) != 0) {
-        return veto(signing, "this id was delivered with", digest);
-    }
-    if (error != INGOT_OK && error != INGOT_ERROR_NOT_FOUND) {
-        return give_up(signing, "the index of the signatures file", error);
+        (void)snprintf(signing->why, sizeof signing->why,
+                       "what this validator has signed cannot be read: %s",
+                       ingot_error_text(error));
+        return BROADCAST_FAIL;
     }
     return BROADCAST_GO;
 }
@@ -147,9 +120,7 @@ static enum broadcast_verdict judge(struct quorum_signing *signing,
                        bytes_max, round->payload.size);
         return BROADCAST_VETO;
     }
-    const enum broadcast_verdict verdict =
-        check_choice(signing, round->originator, &round->id, &round->digest, is_chosen);
-    return verdict == BROADCAST_GO ? check_record(signing, round) : verdict;
+    return check_choice(signing, round->originator, &round->id, &round->digest, is_chosen);
 }
 
 static void report_refusal(struct quorum_signing *signing, uint32_t originator,

@@ -5,9 +5,9 @@
  *
  * What was signed binds for ever: the payload that we say COMMIT for in a round is noted in the
  * store, and durable before the COMMIT may leave; another one of the same round is refused, and the
- * same one is signed again, which gives the same signature. An id for which there is an attestation
- * stands for its payload as well, whoever its originator is. PREPAREs are forgotten with the
- * process; docs/broadcast.md says why that is safe.
+ * same one is signed again, which gives the same signature. An id is its originator's: what another
+ * originator does under it is another round. PREPAREs are forgotten with the process;
+ * docs/broadcast.md says why that is safe.
  */
 #ifndef INGOT_NODE_QUORUM_SIGNING_H
 #define INGOT_NODE_QUORUM_SIGNING_H

@@ -110,19 +110,26 @@ def what_is_submitted_is_delivered_once_and_attested():
             the_same_again(network, payloads)
             clients_ask_later(network)
             check_records(network, len(payloads))
+            nobody_takes_an_id_from_another(network, quorum)
+            check_records(network, len(payloads) + 1)
 
 
 def refusals(network):
     first, second, *_ = network.nodes
-    for node in (first, second):  # its originator, and another
-        status, output, errors = broadcast(node, b"other", "--id", "id 1")
-        expect(status == REFUSED and "another payload" in errors,
-               f"another payload for an id at {node}: {status} {output} {errors}")
+    status, output, errors = broadcast(second, b"other", "--id", "id 1")  # which started it
+    expect(status == REFUSED and "another payload" in errors,
+           f"another payload for an id: {status} {output} {errors}")
     for size, complaint in ((65537, "at most 65536 bytes"), (262145, "at most 262144 bytes")):
         status, output, errors = broadcast(first, bytes(size))
         expect(status == REFUSED and complaint in errors, f"{size} bytes: {status} {errors}")
     status, output, errors = broadcast(first, b"x", "--id", "i" * 65)
     expect(status == USAGE and "1 to 64 bytes" in errors, f"a long id: {status} {errors}")
+
+
+def nobody_takes_an_id_from_another(network, quorum):
+    """An id is its originator's: what one node delivered under it keeps no other from using it."""
+    other = network.nodes[0]
+    check_verifies(network, b"mine", deliver(other, b"mine", "id 1"), quorum)
 
 
 def the_same_again(network, payloads):
@@ -193,7 +200,7 @@ def the_dead_and_the_restarted():
         until_mesh(network)
         check_records(network, 3)
         deliver(second, b"with two", "c")
-        status, output, errors = broadcast(second, b"another", "--id", "c")
+        status, output, errors = broadcast(first, b"another", "--id", "c")  # which started it
         expect(status == REFUSED and "another payload" in errors,
                f"another payload after a restart: {status} {errors}")
         deliver(third, b"afterwards", "d")
