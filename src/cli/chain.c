@@ -45,9 +45,10 @@ static enum ingot_exit parse_page(struct ingot_slice json, uint64_t first_epoch,
 }
 
 /* One answer: the changes from an epoch on, as many as the node likes to give; none if it has
- * none. */
+ * none. Its size is added to `size_bytes`, which no node can make longer than a proof may be. */
 static enum ingot_exit read_page(struct client *client, uint64_t first_epoch,
-                                 const uint8_t genesis_sha256[32], struct set_proof *page)
+                                 const uint8_t genesis_sha256[32], struct set_proof *page,
+                                 size_t *size_bytes)
 {
     char number[24];
     json_t *result = NULL;
@@ -61,7 +62,13 @@ static enum ingot_exit read_page(struct client *client, uint64_t first_epoch,
                     CALL_TIMEOUT_MS, &result) != CLIENT_OK)
         return command_fail(INGOT_EXIT_FAILURE, "%s", client->why);
     const uint64_t answer = client_u64(result, "response.code");
-    if (answer != NOT_CHANGED && (answer != 0 || !client_bytes(result, "response.value", &value)))
+    const bool is_shown = client_bytes(result, "response.value", &value);
+    *size_bytes += value.size;
+    if (*size_bytes > SET_PROOF_JSON_BYTES_MAX)
+        code = command_fail(INGOT_EXIT_FAILURE,
+                            "the node's validator sets: expected at most %d bytes of proof",
+                            SET_PROOF_JSON_BYTES_MAX);
+    else if (answer != NOT_CHANGED && (answer != 0 || !is_shown))
         code = command_fail(INGOT_EXIT_FAILURE, "the node does not show its validator sets: %s",
                             client_text(result, "response.log"));
     else if (answer != NOT_CHANGED)
@@ -76,10 +83,12 @@ static enum ingot_exit read_page(struct client *client, uint64_t first_epoch,
 enum ingot_exit chain_set_changes(struct client *client, uint64_t epoch,
                                   const uint8_t genesis_sha256[32], struct set_proof *proof)
 {
+    size_t size_bytes = 0;
     *proof = (struct set_proof){0};
     while (proof->change_count < epoch) {
         struct set_proof page;
-        enum ingot_exit code = read_page(client, proof->change_count, genesis_sha256, &page);
+        enum ingot_exit code =
+            read_page(client, proof->change_count, genesis_sha256, &page, &size_bytes);
         const bool is_end = code == INGOT_EXIT_OK && page.change_count == 0;
         if (code == INGOT_EXIT_OK && is_end && epoch != UINT64_MAX)
             code = command_fail(INGOT_EXIT_FAILURE,

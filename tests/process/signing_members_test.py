@@ -76,9 +76,14 @@ def attestations_outlive_the_members_that_signed_them():
             del powers[down]
             epoch = learn(change(network, (down, 0)))
             signs_in_each_epoch(network, load, epoch)
+            missed = lacking(founders[0], down, first_missed, epoch)
+            if not missed:
+                raise Failure(f"{down}, which was down, has missed nothing")
             down.start()
             network.ready(down)
-            until_signed_by(network, founders[0], down, first_missed, epoch)
+            network.until(f"{down} has signed what it missed of epochs before {epoch}",
+                          lambda: not lacking(founders[0], down, first_missed, epoch), 120)
+            say(f"{down}, which has left, has signed {len(missed)} statements of its epochs")
             # And two more are replaced.
             sixth = newcomer(network, load)
             del powers[founders[0]], powers[founders[1]]
@@ -116,18 +121,10 @@ def attestations_outlive_the_members_that_signed_them():
             "and at those that have left")
 
 
-def until_signed_by(network, node, signer, low, epoch):
-    """A node gets its signatures under all statements before an epoch, from a height on."""
-    def lacking():
-        return [a["id"] for a in read_range(node, low).values()
-                if int(a["epoch"]) < epoch and signer.public_key not in signatures(a)]
-
-    count = len(lacking())
-    if count == 0:
-        raise Failure(f"{signer}, which was down, has missed nothing")
-    network.until(f"{signer} has signed what it missed of epochs before {epoch}",
-                  lambda: not lacking(), 120)
-    say(f"{signer}, which has left, has signed {count} statements of its epochs")
+def lacking(node, signer, low, epoch):
+    """Statements before an epoch, from a height on, that a node has without the signer's signature."""
+    return [a["id"] for a in read_range(node, low).values()
+            if int(a["epoch"]) < epoch and signer.public_key not in signatures(a)]
 
 
 main(attestations_outlive_the_members_that_signed_them)
