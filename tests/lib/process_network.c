@@ -3,6 +3,8 @@
  */
 #include "lib/process_network.h"
 
+#include <event2/event.h>
+
 #include "lib/process_home.h"
 
 struct ingot_network *process_network_start(const struct node_home *home, struct event_base *base,
@@ -31,4 +33,12 @@ struct ingot_network *process_network_start(const struct node_home *home, struct
         process_fail("%s", why);
     }
     return network;
+}
+
+void process_network_end(struct ingot_network *network, struct event_base *base)
+{
+    ingot_network_free(network);
+    /* Connections that ended just now still have callbacks queued, which hold them. */
+    (void)event_base_loop(base, EVLOOP_NONBLOCK);
+    event_base_free(base);
 }

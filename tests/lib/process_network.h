@@ -12,13 +12,15 @@
 struct event_base;
 
 /*
- * Listens and dials as a node of this home would. The caller frees it. A failure ends the program
- * with a sentence.
+ * Listens and dials as a node of this home would. It is process_network_end's. A failure ends the
+ * program with a sentence.
  *
  * @seed  of the transport key; NULL: the home's own.
  */
 struct ingot_network *process_network_start(const struct node_home *home, struct event_base *base,
                                             const uint8_t *seed,
                                             const struct ingot_network_events *events);
+/* Frees both. Everything else of the loop's has been freed. */
+void process_network_end(struct ingot_network *network, struct event_base *base);
 
 #endif

@@ -281,8 +281,7 @@ int main(int argc, char **argv)
     (void)event_base_dispatch(hostile.base);
     print_result(&hostile);
     event_free(timer);
-    ingot_network_free(hostile.network);
-    event_base_free(hostile.base);
+    process_network_end(hostile.network, hostile.base);
     for (uint32_t i = 0; i < FRAMES_KEPT; i++) {
         ingot_buffer_deinit(&hostile.kept[i]);
     }

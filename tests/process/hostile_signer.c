@@ -364,8 +364,7 @@ int main(int argc, char **argv)
     (void)event_base_dispatch(hostile.base);
     print_result(&hostile);
     event_free(timer);
-    ingot_network_free(hostile.network);
-    event_base_free(hostile.base);
+    process_network_end(hostile.network, hostile.base);
     broadcast_message_unref(hostile.seen);
     ingot_buffer_deinit(&hostile.frame);
     process_home_close(&hostile.home);
