@@ -4,17 +4,15 @@
 import { createHash, createPublicKey, verify } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 
-if (process.argv.length !== 5) {
-  console.error('expected: node verify.mjs FILE FILE.attestation genesis.json');
-  process.exit(2);
-}
+const end = (status, why) => (console.error(why), process.exit(status));
+const check = (holds, why) => holds || end(1, `refused: ${why}`);
+process.argv.length === 5 || end(2, 'expected: node verify.mjs FILE FILE.attestation genesis.json');
 const [file, attestation, chain] = process.argv.slice(2).map((path) => readFileSync(path));
 const a = JSON.parse(attestation), g = JSON.parse(chain);
-const check = (holds, why) => holds || (console.error(`refused: ${why}`), process.exit(1));
 const sha256 = (...parts) => createHash('sha256').update(Buffer.concat(parts)).digest();
 const hex = (text) => Buffer.from(text, 'hex');
-const u32 = (number) => Buffer.from(Uint32Array.of(number).buffer); // little-endian machines
-const u64 = (number) => Buffer.from(BigUint64Array.of(BigInt(number)).buffer);
+const u64 = (number) => Buffer.from(BigUint64Array.of(BigInt(number)).buffer); // little-endian machines
+const u32 = (number) => u64(number).subarray(0, 4);
 const filled = (bytes, size) => Buffer.concat([Buffer.from(bytes)], size); // up with zeros
 const sized = (text) => Buffer.concat([u32(Buffer.byteLength(text)), Buffer.from(text)]);
 const keyOf = (text) => Buffer.from(text, text.length === 64 ? 'hex' : 'base64');
@@ -39,19 +37,18 @@ check(a.validators === set.toString('hex'), 'of another validator set');
 check(a.height === `${BigInt(a.height)}` && a.time === new Date(a.time).toJSON(), 'height or time in another form');
 check(a.digest === sha256(file).toString('hex'), 'the file is not what was signed');
 check(a.payload === undefined || Buffer.from(a.payload, 'base64').equals(file), 'the payload is not the file');
-const id = hex(a.id), statement = Buffer.concat([filled('ingot/attest/1', 24), genesis, set,
-  Buffer.of(id.length), filled(id, 64), hex(a.digest), u64(a.height), u64(Date.parse(a.time))]);
+const statement = Buffer.concat([filled('ingot/attest/1', 24), genesis, set, Buffer.of(a.id.length / 2),
+  filled(hex(a.id), 64), hex(a.digest), u64(a.height), u64(Date.parse(a.time))]);
 let power = 0n;
 for (const signer of a.signers) {
   const at = validators.findIndex((v) => v.key.toString('hex') === signer.key && v.power === BigInt(signer.power));
   check(at >= 0, `${JSON.stringify(signer.key)} is no validator of this power, or is there twice`);
   const [{ key, power: own }] = validators.splice(at, 1); // each counts once
   const der = Buffer.concat([hex('302a300506032b6570032100'), key]); // SubjectPublicKeyInfo, RFC 8410
-  const publicKey = createPublicKey({ key: der, format: 'der', type: 'spki' });
-  check(verify(null, statement, publicKey, hex(signer.signature)), `the signature of ${signer.key} is wrong`);
+  check(verify(null, statement, createPublicKey({ key: der, format: 'der', type: 'spki' }), hex(signer.signature)),
+    `the signature of ${signer.key} is wrong`);
   power += own;
 }
 const total = g.validators.reduce((sum, v) => sum + BigInt(v.power), 0n);
 check(power >= (2n * total) / 3n + 1n, `power ${power} of ${total} is no quorum`);
-const when = a.height === '0' ? '' : ` at height ${a.height}, ${a.time}`; // where there are blocks
-console.log(`verified: power ${power} of ${total}${when}`);
+console.log(`verified: power ${power} of ${total}${a.height === '0' ? '' : ` at height ${a.height}, ${a.time}`}`);
