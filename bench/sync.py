@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """How fast an empty node catches up with a long chain, and what that costs those who serve it.
 
-usage: sync.py INGOT [BLOCKS [ROUNDS]]
+usage: sync.py INGOT [BLOCKS [ROUNDS [FOLDER]]]
 
+With FOLDER the empty node keeps its data there, on another disk than those who serve it: /dev/shm.
 What the figures mean, and how they are measured, is in docs/performance.md.
 """
 
@@ -14,7 +15,7 @@ import subprocess
 import sys
 import time
 
-if len(sys.argv) < 2 or len(sys.argv) > 4:
+if len(sys.argv) < 2 or len(sys.argv) > 5:
     sys.exit(__doc__)
 os.environ["INGOT_PROGRAM"] = sys.argv[1]
 os.environ.setdefault("INGOT_BUILD_DIR", os.path.dirname(os.path.abspath(sys.argv[1])))
@@ -69,13 +70,22 @@ def end_load(load):
     return json.loads(output)["latency_ms"]
 
 
-def one_sync(network, blocks, load_seconds):
+def move_home(node, folder):
+    """To another disk, so that its writes do not hold up the syncs of those who serve it."""
+    place = os.path.join(folder, f"ingot-bench-{os.getpid()}")
+    shutil.move(node.home, place)
+    os.symlink(place, node.home)
+    return place
+
+
+def one_sync(network, blocks, load_seconds, folder):
     """An empty observer until it has the chain: seconds, its processor time, bytes received and
     written, memory, latencies."""
     load = start_load(network.nodes[:4], load_seconds) if load_seconds else None
     if load:
         time.sleep(1.5)  # the load's own warm-up
     node, line = network.init_home()
+    home = move_home(node, folder) if folder else None
     for other in network.nodes[:4]:
         other.write_peer(line)
     network.reload_peers(*network.nodes[:4])
@@ -94,7 +104,9 @@ def one_sync(network, blocks, load_seconds):
     node.stop()
     network.remove_peer(node)
     network.nodes.remove(node)
-    shutil.rmtree(node.home)
+    if home:
+        os.unlink(node.home)
+    shutil.rmtree(home or node.home)
     return took, used, received, written, memory, latencies
 
 
@@ -124,11 +136,13 @@ def one_control(network, share, seconds):
 def main():
     blocks = int(sys.argv[2]) if len(sys.argv) > 2 else 100_000
     rounds = int(sys.argv[3]) if len(sys.argv) > 3 else 3
+    folder = sys.argv[4] if len(sys.argv) > 4 else None
     with Network() as network:
         make_chain(network, blocks)
         network.start()
         network.until("a block is committed", lambda: network.nodes[0].height() > blocks)
-        print(f"{blocks} blocks of {TRANSACTIONS} bytes of kv transactions, 4 validators, durable")
+        print(f"{blocks} blocks of {TRANSACTIONS} bytes of kv transactions, 4 validators, durable"
+              + (f"; the newcomer's data in {folder}" if folder else ""))
         print(f"{'':8} {'blocks/s':>8} {'MB/s':>5} {'bound':>6} {'share':>5}"
               f"  {'us/block':>8} {'bound':>6} {'share':>5}  {'CPU':>4} {'MiB':>4}"
               f" {'disk B/block':>12}"
@@ -138,7 +152,7 @@ def main():
             by_clock, by_processor = rates(Ed25519(VOTE_BYTES).verify)
             bound, bound_us = by_clock / CORE_SIGNATURES, 1e6 * CORE_SIGNATURES / by_processor
             seconds = 0 if number == 0 else took
-            took, used, received, written, memory, latencies = one_sync(network, blocks, seconds)
+            took, used, received, written, memory, latencies = one_sync(network, blocks, seconds, folder)
             rate, block_us = blocks / took, 1e6 * used / blocks
             row = (f"{rate:8.0f} {received / took / 1e6:5.1f} {bound:6.0f} {rate / bound:5.2f}"
                    f"  {block_us:8.0f} {bound_us:6.0f} {bound_us / block_us:5.2f}"

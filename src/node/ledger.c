@@ -20,11 +20,11 @@
 #include "wire/preimage.h"
 #include "wire/wire.h"
 
-#define APPLY_BLOCKS_DEFAULT 128
+#define APPLY_BLOCKS_DEFAULT 1024
 #define APPLY_BYTES_DEFAULT ((size_t)16 * 1024 * 1024)
 #define APPLY_PUTS_DEFAULT 1024
 
-#define INDEX_ENTRIES_DEFAULT 262144
+#define INDEX_ENTRIES_DEFAULT 524288
 #define INDEX_PUTS_DEFAULT 64
 
 #define PRUNE_BLOCKS_DEFAULT 64
