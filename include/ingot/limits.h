@@ -49,6 +49,13 @@
 /* What a peer may make the core keep. */
 #define INGOT_PENDING_BYTES_PER_PEER_MAX (8 * 1024 * 1024)
 #define INGOT_ORPHANS_PER_PEER_MAX 8 /* proposals whose parent is on its way */
+#define INGOT_WITNESSED_VIEWS 16     /* in which a member's votes are compared; half of them past */
+
+/* Evidence that a validator voted twice, kept for good: of each, and of as many as a set can have.
+ */
+#define INGOT_EVIDENCE_PER_VALIDATOR_MAX 64
+#define INGOT_EVIDENCE_MAX (INGOT_VALIDATORS_MAX * INGOT_EVIDENCE_PER_VALIDATOR_MAX)
+
 #define INGOT_TREE_BLOCKS_MAX 4096
 #define INGOT_TREE_BYTES_MAX (64 * 1024 * 1024)
 

@@ -134,6 +134,7 @@ enum reject certify_qc(struct core *core, uint32_t peer, struct qc *qc)
         return REJECT_NONE; /* it locks nothing and commits nothing, and every tree began with it */
     }
     own_key_check_qc(core, qc);
+    witness_qc(core, qc);
     struct tree_node *node = tree_find(&core->tree, &qc->block);
     if (node == NULL) {
         return let_wait(core, peer, qc);

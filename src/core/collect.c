@@ -61,16 +61,10 @@ static enum reject keep(struct core *core, const struct vote *vote)
             return REJECT_PAST;
         }
         if (order == 0) {
-            /* Once: whoever signs a hundred choices must not fill the log with them. */
-            if (!vote_same_choice(vote, &slot->vote) && !slot->has_evidence) {
-                slot->has_evidence = true;
-                effect_evidence(core, &slot->vote, vote);
-            }
-            return REJECT_DUPLICATE;
+            return REJECT_DUPLICATE; /* the same vote again, or a second one: witness.c */
         }
     }
     slot->has_vote = true;
-    slot->has_evidence = false;
     slot->vote = *vote;
     return REJECT_NONE;
 }
@@ -110,6 +104,7 @@ void collect_retry(struct core *core)
 
 enum reject collect_vote(struct core *core, uint32_t peer, const struct vote *vote)
 {
+    witness_vote(core, vote);
     struct vote of_this_epoch = *vote;
     of_this_epoch.epoch = core->safety.current.epoch;
     if (MUTANT(OLD_SET_VOTES) && vote->epoch < core->safety.current.epoch &&

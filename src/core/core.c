@@ -313,6 +313,7 @@ struct core *core_new(const struct core_config *config, const struct core_restor
     core->armed_ms = UINT64_MAX;
     take_restored(core, restored);
     core->slots = alloc_zeroed(core_set(core)->count, sizeof *core->slots);
+    witness_begin(core);
     if (!take_blocks(core, restored)) {
         *why = "a stored block does not descend from the last committed one";
         core_free(core);
@@ -322,6 +323,7 @@ struct core *core_new(const struct core_config *config, const struct core_restor
         core_free(core);
         return NULL;
     }
+    witness_qc(core, core->safety.high_qc);
     core->entry = restored_entry(core);
     return core;
 }
@@ -336,6 +338,7 @@ void core_free(struct core *core)
         message_unref(core->slots[i].timeout);
     }
     free(core->slots);
+    free(core->witnessed);
     for (uint32_t i = 0; i < core->peer_count; i++) {
         orphan_forget(&core->peers[i]);
     }

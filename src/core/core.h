@@ -91,8 +91,8 @@ enum core_effect_kind {
     CORE_ANSWER,      /* message to `peer` */
     CORE_ASK_PROPOSE, /* build a block on `block` with `justify` in `position`; answer BUILT */
     CORE_ASK_VALIDATE, /* execute `block`; answer VALIDATED */
-    CORE_EVIDENCE,     /* two different votes of one validator in one position */
-    CORE_ARM,          /* tick at deadline_ms; replaces the earlier one */
+    CORE_EVIDENCE, /* two different votes of one validator in one position, the first seen first */
+    CORE_ARM,      /* tick at deadline_ms; replaces the earlier one */
     CORE_STOP_SIGNING, /* somebody else signs with our key: never sign again; alarm */
     CORE_HALT          /* safety is broken (conflicting commit): stop the process; `reason` */
 };
@@ -179,13 +179,18 @@ struct validator_set *core_find_set(const struct core *core, uint64_t epoch);
 struct block *core_find_block(const struct core *core, const struct ingot_hash *hash);
 /* Would a vote of this position still be of use? A cheap test before its signature is checked. */
 bool core_wants_vote(const struct core *core, struct position position);
+/*
+ * Has its voter been seen to vote otherwise in this position, and not been reported for it? For a
+ * vote as it was decoded: if its signature is good, it is evidence, of use or not.
+ */
+bool core_is_contradicted(const struct core *core, const struct vote *vote);
 /* Would a Propose or Timeout of this position itself be used, beyond its certificates? */
 bool core_is_past(const struct core *core, struct position position);
 
 /*
  * Is this Propose or Timeout of no use to us, however well it is signed: its view has ended, its
- * vote would be dropped, and no certificate in it is above ours? For messages as they were decoded,
- * before anything is verified.
+ * vote would be dropped and contradicts none, and no certificate in it is above ours? For messages
+ * as they were decoded, before anything is verified.
  */
 bool core_is_leftover(const struct core *core, const struct message *message);
 

@@ -1,7 +1,7 @@
 /*
  * Entering an epoch: what a set-changing block's Commit QC does, and nothing else. The block is
  * committed by then, in the same durable step; with the old set go all votes and timeouts that
- * were collected from it.
+ * were collected from it, and what it was seen to vote for.
  */
 #include <stdlib.h>
 
@@ -30,6 +30,7 @@ void epoch_enter(struct core *core, struct qc *commit_qc)
     free(core->slots);
     view_enter(core, first, ENTRY_EPOCH);
     core->slots = alloc_zeroed(core_set(core)->count, sizeof *core->slots);
+    witness_begin(core);
     struct message *message = message_new(MESSAGE_CERTIFICATE);
     message->certificate.qc = qc_ref(commit_qc);
     effect_broadcast(core, message);

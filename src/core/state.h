@@ -16,9 +16,15 @@ enum entry { ENTRY_FIRST, ENTRY_QC, ENTRY_TC, ENTRY_EPOCH };
 /* The highest vote, and the highest timeout, of one member of the current set. */
 struct slot {
     bool has_vote;
-    bool has_evidence; /* another vote of the same position has been reported */
     struct vote vote;
     struct message *timeout; /* owned, or NULL */
+};
+
+/* A vote that a member has cast (witness.c). */
+struct witnessed {
+    bool is_there;
+    bool is_reported; /* with another one of the same position */
+    struct vote vote;
 };
 
 /* What one channel made us keep, and when it was answered last. */
@@ -71,7 +77,8 @@ struct core {
     bool has_payload;
     bool has_stopped_signing;
 
-    struct slot *slots; /* one for each member of the current set */
+    struct slot *slots;          /* one for each member of the current set */
+    struct witnessed *witnessed; /* for each, INGOT_WITNESSED_VIEWS by view; witness.c */
     struct peer_state *peers;
     uint32_t peer_count;
 
@@ -148,6 +155,13 @@ enum reject vote_on_candidate(struct core *core, struct block *block);
 enum reject collect_vote(struct core *core, uint32_t peer, const struct vote *vote);
 /* Certificates that only waited for their block. */
 void collect_retry(struct core *core);
+
+/* witness.c: votes that contradict each other. */
+/* Forgets what it has, for a set that votes anew. */
+void witness_begin(struct core *core);
+/* Verified votes; what they prove leaves as an effect. */
+void witness_vote(struct core *core, const struct vote *vote);
+void witness_qc(struct core *core, const struct qc *qc);
 
 /* own_key.c: true where somebody else signs with our key, and we sign no more. */
 bool own_key_check_vote(struct core *core, const struct vote *vote);

@@ -83,11 +83,14 @@ bool core_is_leftover(const struct core *core, const struct message *message)
                (timeout->tc == NULL || !tc_is_of_use(core, timeout->tc));
     }
     if (message->kind == MESSAGE_PROPOSE) {
-        return is_certified_past(core, block_position(message->propose.block), message->propose.tc);
+        const struct propose *propose = &message->propose;
+        return is_certified_past(core, block_position(propose->block), propose->tc) &&
+               !core_is_contradicted(core, &propose->vote);
     }
     if (message->kind == MESSAGE_NUDGE) {
         const struct nudge *nudge = &message->nudge;
-        return is_certified_past(core, (struct position){nudge->epoch, nudge->view}, nudge->tc);
+        return is_certified_past(core, (struct position){nudge->epoch, nudge->view}, nudge->tc) &&
+               !core_is_contradicted(core, &nudge->vote);
     }
     return false;
 }

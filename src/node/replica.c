@@ -286,6 +286,7 @@ static enum reject filter(struct replica *replica, uint32_t peer, const struct m
     switch (message->kind) {
     case MESSAGE_VOTE:
         return core_wants_vote(replica->core, vote_position(&message->vote)) ||
+                       core_is_contradicted(replica->core, &message->vote) ||
                        claims_our_key(replica, message->vote.epoch, message->vote.voter)
                    ? REJECT_NONE
                    : REJECT_PAST;
