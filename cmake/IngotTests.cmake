@@ -15,6 +15,7 @@ set(INGOT_TEST_MODULES_attest attest config wire core proto base)
 set(INGOT_TEST_WITHOUT_LIB base config)
 
 pkg_check_modules(CMOCKA REQUIRED IMPORTED_TARGET cmocka)
+find_program(INGOT_PYTHON python3)
 
 # What a program of the tests needs, whatever it links.
 function(ingot_test_program target)
@@ -122,37 +123,61 @@ if(sim_sources)
         ${CMAKE_SOURCE_DIR}/tests/checks/sim_seeds.sh $<TARGET_FILE:ingot_sim> 1 2000 changes)
 endif()
 
-# tests/mutants: the simulator, and the stories, over a core with deliberate mistakes. The sources
-# that have some are part of the programs, so that those in the archives are not taken; no check of
-# the core's invariants may come before the checkers.
-file(GLOB mutant_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/core/*.c
-     ${CMAKE_SOURCE_DIR}/src/broadcast/*.c)
-list(APPEND mutant_sources ${CMAKE_SOURCE_DIR}/src/node/ledger.c
-     ${CMAKE_SOURCE_DIR}/src/wire/verify.c ${CMAKE_SOURCE_DIR}/src/wire/verify_message.c)
-if(sim_sources)
-    add_library(ingot_mutant_core OBJECT ${mutant_sources})
-    ingot_test_program(ingot_mutant_core)
-    target_compile_definitions(ingot_mutant_core PRIVATE INGOT_MUTANTS=1)
-    target_compile_options(ingot_mutant_core PRIVATE -UINGOT_DEBUG_CHECKS)
-    function(ingot_mutant_program name)
-        add_executable(${name} ${ARGN} $<TARGET_OBJECTS:ingot_mutant_core>)
-        ingot_test_program(${name})
-        target_compile_definitions(${name} PRIVATE INGOT_MUTANTS=1)
-        ingot_test_link(${name} mutants)
-    endfunction()
-    set(swarm_sources ${sim_sources})
-    list(FILTER swarm_sources EXCLUDE REGEX "/main\\.c$")
-    ingot_mutant_program(mutants_test ${CMAKE_SOURCE_DIR}/tests/mutants/mutants_test.c
-        ${swarm_sources})
-    ingot_add_test(mutants_test scenario 600 mutants_test)
-    foreach(story locks phases two_sets_apart view_gaps broadcast_everyday broadcast_attacks
-            broadcast_flood broadcast_repair broadcast_vetoes broadcast_exhaustive
-            broadcast_schedules)
-        ingot_mutant_program(mutants_${story} ${CMAKE_SOURCE_DIR}/tests/mutants/chosen.c
-            ${CMAKE_SOURCE_DIR}/tests/scenario/${story}_test.c)
+# tests/mutants: the library once more, with deliberate faults of which each program takes the one
+# that its environment names, and tests over it. No check of the core's invariants may come before
+# the tests, and sanitizers say nothing about a fault that is there on purpose.
+#
+# The everyday tests need the killers of tests/mutants/killers.txt alone; `mutants_all` is all unit
+# and scenario tests, for tests/mutants/search.py.
+if(sim_sources AND INGOT_PYTHON AND NOT INGOT_SANITIZE AND NOT INGOT_COVERAGE)
+    set(mutants_folder ${CMAKE_SOURCE_DIR}/tests/mutants)
+    set(mutated_sources "")
+    foreach(module IN LISTS INGOT_ALL)
+        if(TARGET ingot_${module} AND NOT module STREQUAL "proto")
+            get_target_property(sources ingot_${module} SOURCES)
+            list(APPEND mutated_sources ${sources})
+        endif()
     endforeach()
-    ingot_add_test(mutants_stories_test scenario 600
-        bash ${CMAKE_SOURCE_DIR}/tests/mutants/stories_test.sh)
+    add_library(ingot_mutants STATIC ${mutated_sources})
+    ingot_test_program(ingot_mutants)
+    target_compile_definitions(ingot_mutants PRIVATE INGOT_MUTANTS=1)
+    target_compile_options(ingot_mutants PRIVATE -UINGOT_DEBUG_CHECKS)
+    target_link_libraries(ingot_mutants PUBLIC ingot_proto PkgConfig::LMDB PkgConfig::PROTOBUF_C
+        PkgConfig::SODIUM PkgConfig::EVENT PkgConfig::OPENSSL PkgConfig::INIH PkgConfig::JANSSON)
+    add_custom_target(mutants_all)
+    # ingot_mutant_program(name is_excluded source ...): is_excluded: only built if asked for.
+    function(ingot_mutant_program name is_excluded)
+        add_executable(mutants_${name} ${ARGN} ${mutants_folder}/chosen.c)
+        set_target_properties(mutants_${name} PROPERTIES OUTPUT_NAME ${name}
+            RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/mutants EXCLUDE_FROM_ALL ${is_excluded})
+        ingot_test_program(mutants_${name})
+        target_compile_definitions(mutants_${name} PRIVATE INGOT_MUTANTS=1)
+        target_link_libraries(mutants_${name} PRIVATE ingot_test_lib ingot_mutants)
+        add_dependencies(mutants_all mutants_${name})
+    endfunction()
+    set(table ${mutants_folder}/killers.txt)
+    set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${table})
+    file(STRINGS ${table} killers REGEX "^ .*_test:")
+    foreach(label unit scenario)
+        file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/${label}/*_test.c)
+        foreach(source IN LISTS sources)
+            get_filename_component(name ${source} NAME_WE)
+            if(NOT name MATCHES "^cli_")
+                set(excluded ON)
+                if("${killers}" MATCHES " ${name}:")
+                    set(excluded OFF)
+                endif()
+                ingot_mutant_program(${name} ${excluded} ${source})
+            endif()
+        endforeach()
+    endforeach()
+    ingot_mutant_program(ingot_sim OFF ${sim_sources})
+    foreach(kind tests sim)
+        ingot_add_test(mutants_${kind}_test mutants 900 ${INGOT_PYTHON}
+            ${mutants_folder}/everyday.py ${CMAKE_BINARY_DIR} ${kind})
+    endforeach()
+    ingot_add_test(mutants_document_test mutants 60 ${INGOT_PYTHON}
+        ${mutants_folder}/document.py --check)
 endif()
 
 # tests/process: whole programs from the outside. Files named *_test are tests, in C, shell, Python
@@ -162,7 +187,6 @@ file(GLOB process_files CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/process/*.c
     ${CMAKE_SOURCE_DIR}/tests/process/*_test.sh ${CMAKE_SOURCE_DIR}/tests/process/*_test.py
     ${CMAKE_SOURCE_DIR}/tests/process/*_test.mjs)
 find_program(INGOT_NODEJS node)
-find_program(INGOT_PYTHON python3)
 foreach(file IN LISTS process_files)
     get_filename_component(name ${file} NAME_WE)
     if(file MATCHES "\\.c$")
