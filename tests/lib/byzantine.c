@@ -1,23 +1,50 @@
 /*
- * A member that lies. See byzantine.h.
+ * A member that lies: what it remembers, and which of its habits has its turn. See byzantine.h.
  */
 #include "lib/byzantine.h"
 
 #include <string.h>
 
-#include "base/alloc.h"
 #include "base/assert.h"
+#include "lib/byzantine_state.h"
 #include "wire/wire.h"
 
-#define MILLION 1000000u
+const char *byzantine_text(enum byzantine_habit habit)
+{
+#define BYZANTINE_TEXT(name, text) [BYZANTINE_##name] = (text),
+    static const char *const texts[BYZANTINE_HABITS] = {BYZANTINE_LIST(BYZANTINE_TEXT)};
+#undef BYZANTINE_TEXT
+    INGOT_ASSERT(habit < BYZANTINE_HABITS);
+    return texts[habit];
+}
+
+uint64_t byzantine_draw(struct prng *prng, bool changes)
+{
+    const uint64_t count = changes ? BYZANTINE_HABITS : BYZANTINE_CHANGES_FIRST;
+    if (prng_chance(prng, MILLION / 16)) {
+        return (UINT64_C(1) << count) - 1;
+    }
+    uint64_t habits = 0;
+    const uint64_t draws = prng_between(prng, 1, 10);
+    for (uint64_t i = 0; i < draws; i++) {
+        habits |= UINT64_C(1) << prng_below(prng, count);
+    }
+    return habits;
+}
 
 void byzantine_deinit(struct byzantine *byzantine)
 {
     qc_unref(byzantine->old_qc);
+    block_unref(byzantine->repeat);
     message_unref(byzantine->twin);
     message_unref(byzantine->seen[0]);
     message_unref(byzantine->seen[1]);
+    message_unref(byzantine->proposal);
     qc_unref(byzantine->phased);
+    for (uint32_t i = 0; i < BYZANTINE_CERTIFICATES; i++) {
+        qc_unref(byzantine->qcs[i]);
+        tc_unref(byzantine->tcs[i]);
+    }
     for (uint32_t i = 0; i < BYZANTINE_OLD_FRAMES; i++) {
         ingot_buffer_deinit(&byzantine->old[i]);
     }
@@ -26,12 +53,7 @@ void byzantine_deinit(struct byzantine *byzantine)
     }
 }
 
-static bool does(struct byzantine *byzantine, enum byzantine_habit habit,
-                 uint32_t parts_per_million)
-{
-    return (byzantine->habits & (uint32_t)habit) != 0 &&
-           prng_chance(&byzantine->prng, parts_per_million);
-}
+/* --- What it remembers. --- */
 
 static void remember_frame(struct byzantine *byzantine, struct ingot_slice frame)
 {
@@ -39,24 +61,6 @@ static void remember_frame(struct byzantine *byzantine, struct ingot_slice frame
     byzantine->memory_next = (byzantine->memory_next + 1) % BYZANTINE_MEMORY;
     ingot_buffer_clear(slot);
     ingot_buffer_append_slice(slot, frame);
-}
-
-static struct validator_set *set_of(const struct byzantine *byzantine, uint64_t epoch)
-{
-    return checks_set(byzantine->checks, epoch);
-}
-
-/* False where it is no member. */
-static bool sign_vote(struct byzantine *byzantine, struct vote *vote)
-{
-    struct validator_set *set = set_of(byzantine, vote->epoch);
-    return set != NULL && wire_sign_vote(byzantine->signer, set, vote);
-}
-
-static bool sign_timeout(struct byzantine *byzantine, struct timeout *timeout)
-{
-    struct validator_set *set = set_of(byzantine, timeout->epoch);
-    return set != NULL && wire_sign_timeout(byzantine->signer, set, timeout);
 }
 
 /* Two different blocks of one view are what a second vote needs. */
@@ -74,7 +78,7 @@ static void remember_propose(struct byzantine *byzantine, struct message *messag
     seen[1] = NULL;
 }
 
-static void remember_block(struct byzantine *byzantine, const struct block *block)
+static void remember_block(struct byzantine *byzantine, struct block *block)
 {
     if (prng_chance(&byzantine->prng, MILLION / 10)) {
         qc_unref(byzantine->old_qc);
@@ -84,6 +88,43 @@ static void remember_block(struct byzantine *byzantine, const struct block *bloc
     if (block->transaction_count == 0) {
         byzantine->has_empty = true;
         byzantine->empty = block->updates_hash;
+    } else if (!block_changes_set(block) &&
+               (byzantine->repeat == NULL || prng_chance(&byzantine->prng, MILLION / 10))) {
+        block_unref(byzantine->repeat);
+        byzantine->repeat = block_ref(block);
+    }
+}
+
+static void remember_qc(struct byzantine *byzantine, struct qc *qc)
+{
+    if (qc != NULL && !qc_is_genesis(qc)) {
+        struct qc **slot = &byzantine->qcs[byzantine->qc_next];
+        byzantine->qc_next = (byzantine->qc_next + 1) % BYZANTINE_CERTIFICATES;
+        qc_unref(*slot);
+        *slot = qc_ref(qc);
+    }
+}
+
+static void remember_tc(struct byzantine *byzantine, struct tc *tc)
+{
+    if (tc != NULL) {
+        struct tc **slot = &byzantine->tcs[byzantine->tc_next];
+        byzantine->tc_next = (byzantine->tc_next + 1) % BYZANTINE_CERTIFICATES;
+        tc_unref(*slot);
+        *slot = tc_ref(tc);
+    }
+}
+
+static void remember_certificates(struct byzantine *byzantine, const struct message *message)
+{
+    if (message->kind == MESSAGE_PROPOSE) {
+        remember_qc(byzantine, message->propose.block->justify);
+        remember_tc(byzantine, message->propose.tc);
+    } else if (message->kind == MESSAGE_CERTIFICATE) {
+        remember_qc(byzantine, message->certificate.qc);
+        remember_tc(byzantine, message->certificate.tc);
+    } else if (message->kind == MESSAGE_NUDGE) {
+        remember_qc(byzantine, message->nudge.justify);
     }
 }
 
@@ -116,417 +157,225 @@ void byzantine_hear(struct byzantine *byzantine, struct ingot_slice frame)
         remember_propose(byzantine, message);
         remember_block(byzantine, message->propose.block);
     }
+    remember_certificates(byzantine, message);
     remember_old(byzantine, message, frame);
     message_unref(message);
 }
 
-static void emit_message(struct message *message, uint32_t to, byzantine_emit *emit, void *context)
+/* Its own Propose, as its replica made it. */
+static void remember_own(struct byzantine *byzantine, struct message *message)
+{
+    remember_certificates(byzantine, message);
+    if (message->kind == MESSAGE_PROPOSE && message != byzantine->proposal) {
+        message_unref(byzantine->proposal);
+        byzantine->proposal = message_ref(message);
+    }
+}
+
+/* --- What its files share. --- */
+
+void byzantine_say(struct message *message, const struct outlet *outlet)
 {
     struct ingot_buffer frame = {0};
     wire_encode(message, &frame);
-    emit(context, to, message, ingot_buffer_slice(&frame));
+    outlet->emit(outlet->context, outlet->to, message, ingot_buffer_slice(&frame));
     ingot_buffer_deinit(&frame);
 }
 
-/* --- Blocks. --- */
-
-static enum phase first_phase(const struct block *block)
+bool byzantine_sign_vote(struct byzantine *byzantine, struct vote *vote)
 {
-    return block_changes_set(block) ? PHASE_PREPARE : PHASE_GENERIC;
+    struct validator_set *set = checks_set(byzantine->checks, vote->epoch);
+    return set != NULL && wire_sign_vote(byzantine->signer, set, vote);
 }
 
-/* NULL where it is no member of the block's set. Takes over the block. */
-static struct message *sign_propose(struct byzantine *byzantine, struct block *block, struct tc *tc)
+bool byzantine_sign_timeout(struct byzantine *byzantine, struct timeout *timeout)
 {
-    wire_seal_block(block);
-    struct message *message = message_new(MESSAGE_PROPOSE);
-    message->propose.block = block;
-    message->propose.tc = tc == NULL ? NULL : tc_ref(tc);
-    message->propose.vote = (struct vote){.epoch = block_epoch(block),
-                                          .view = block->view,
-                                          .block = block->hash,
-                                          .phase = first_phase(block)};
-    if (!sign_vote(byzantine, &message->propose.vote)) {
-        message_unref(message);
-        return NULL;
-    }
-    return message;
+    struct validator_set *set = checks_set(byzantine->checks, timeout->epoch);
+    return set != NULL && wire_sign_timeout(byzantine->signer, set, timeout);
 }
 
-static struct block *copy_block(const struct block *block)
-{
-    struct block *copy = block_new();
-    const uint32_t references = copy->references;
-    *copy = *block;
-    copy->references = references;
-    copy->payload = (struct ingot_buffer){0};
-    ingot_buffer_append_slice(&copy->payload, ingot_buffer_slice(&block->payload));
-    qc_ref(copy->justify);
-    return copy;
-}
-
-/* The same block at another time of day. */
-static struct message *make_twin(struct byzantine *byzantine, const struct propose *propose)
-{
-    struct block *block = copy_block(propose->block);
-    block->time_ms += 1 + prng_below(&byzantine->prng, 1000);
-    return sign_propose(byzantine, block, propose->tc);
-}
-
-static struct qc *oldest_qc(const struct byzantine *byzantine)
+struct qc *byzantine_oldest_qc(const struct byzantine *byzantine)
 {
     return byzantine->old_qc != NULL ? qc_ref(byzantine->old_qc)
                                      : wire_genesis_qc(&byzantine->genesis->hash);
 }
 
-/* An empty block on an old QC, right in every other way: nobody honest may vote for it. */
-static struct message *make_low(struct byzantine *byzantine, const struct propose *propose)
+struct qc *byzantine_any_qc(struct byzantine *byzantine)
 {
-    struct block *block = copy_block(propose->block);
-    qc_unref(block->justify);
-    block->justify = oldest_qc(byzantine);
-    block->parent = block->justify->block;
-    block->height = byzantine->old_height + 1;
-    block->updates_hash = byzantine->empty;
-    block->next_validators_hash = block->validators_hash;
-    block->transaction_count = 0;
-    ingot_buffer_clear(&block->payload);
-    return sign_propose(byzantine, block, propose->tc);
+    return byzantine->qcs[prng_below(&byzantine->prng, BYZANTINE_CERTIFICATES)];
 }
 
-static void send_propose(struct byzantine *byzantine, uint32_t to, struct message *message,
-                         struct ingot_slice frame, byzantine_emit *emit, void *context)
+struct tc *byzantine_any_tc(struct byzantine *byzantine)
 {
-    const struct block *block = message->propose.block;
-    if (memcmp(byzantine->twin_of.bytes, block->hash.bytes, INGOT_HASH_BYTES) != 0) {
-        byzantine->twin_of = block->hash;
-        message_unref(byzantine->twin);
-        byzantine->twin = NULL;
-        if (does(byzantine, BYZANTINE_EQUIVOCATES, 700000)) {
-            byzantine->twin = make_twin(byzantine, &message->propose);
-        } else if (byzantine->has_empty && does(byzantine, BYZANTINE_BUILDS_LOW, 300000)) {
-            byzantine->twin = make_low(byzantine, &message->propose);
-        }
-        remember_propose(byzantine, message);
-        if (byzantine->twin != NULL) {
-            remember_propose(byzantine, byzantine->twin);
-        }
-    }
-    const bool is_twin = byzantine->twin != NULL && prng_chance(&byzantine->prng, MILLION / 2);
-    if (is_twin) {
-        emit_message(byzantine->twin, to, emit, context);
-    }
-    if (!is_twin || prng_chance(&byzantine->prng, MILLION / 4)) {
-        emit(context, to, message, frame);
-    }
+    return byzantine->tcs[prng_below(&byzantine->prng, BYZANTINE_CERTIFICATES)];
 }
 
-/* --- Votes, timeouts, forgeries. --- */
-
-static void vote_again(struct byzantine *byzantine, uint32_t to, byzantine_emit *emit,
-                       void *context)
+uint64_t byzantine_epoch(const struct byzantine *byzantine)
 {
-    for (uint32_t i = 0; i < 2; i++) {
-        if (byzantine->seen[i] == NULL) {
-            continue;
-        }
-        const struct block *block = byzantine->seen[i]->propose.block;
-        struct message *message = message_new(MESSAGE_VOTE);
-        message->vote = (struct vote){.epoch = block_epoch(block),
-                                      .view = block->view,
-                                      .block = block->hash,
-                                      .phase = first_phase(block)};
-        if (sign_vote(byzantine, &message->vote)) {
-            emit_message(message, to, emit, context);
-        }
-        message_unref(message);
-    }
+    return byzantine->checks->set_count - 1;
 }
 
-static void claim_little(struct byzantine *byzantine, uint32_t to, const struct timeout *timeout,
-                         byzantine_emit *emit, void *context)
+enum phase byzantine_first_phase(const struct block *block)
 {
-    struct message *message = message_new(MESSAGE_TIMEOUT);
-    message->timeout = *timeout;
-    message->timeout.high_qc = oldest_qc(byzantine);
-    if (message->timeout.tc != NULL) {
-        tc_ref(message->timeout.tc);
-    }
-    if (sign_timeout(byzantine, &message->timeout)) {
-        emit_message(message, to, emit, context);
-    }
-    message_unref(message);
+    return block_changes_set(block) ? PHASE_PREPARE : PHASE_GENERIC;
 }
 
-/* A QC of its own signature, as often as it takes. */
-static void forge_qc(struct byzantine *byzantine, uint32_t to, byzantine_emit *emit, void *context)
-{
-    if (byzantine->seen[0] == NULL) {
-        return;
-    }
-    const struct block *block = byzantine->seen[0]->propose.block;
-    struct vote vote = {.epoch = block_epoch(block),
-                        .view = block->view,
-                        .block = block->hash,
-                        .phase = first_phase(block)};
-    if (!sign_vote(byzantine, &vote)) {
-        return;
-    }
-    struct message *message = message_new(MESSAGE_CERTIFICATE);
-    const struct validator_set *set = set_of(byzantine, vote.epoch);
-    struct qc *qc = qc_new(set->count);
-    qc->epoch = vote.epoch;
-    qc->view = vote.view;
-    qc->block_view = vote.view;
-    qc->block = vote.block;
-    qc->phase = vote.phase;
-    qc->validator_count = set->count;
-    for (uint32_t i = 0; i < set->count; i++) {
-        signers_add(&qc->signers, i);
-        qc->signatures[i] = vote.signature;
-    }
-    message->certificate.qc = qc;
-    emit_message(message, to, emit, context);
-    message_unref(message);
-}
+/* --- Frames as they are. --- */
 
-/* Signed and well-formed, but of a view that nobody has entered. */
-static void jump_ahead(struct byzantine *byzantine, uint32_t to, byzantine_emit *emit,
-                       void *context)
-{
-    const uint64_t epoch = byzantine->checks->set_count - 1;
-    struct message *message = message_new(MESSAGE_TIMEOUT);
-    message->timeout.epoch = epoch;
-    message->timeout.view = prng_between(&byzantine->prng, 1, UINT64_C(1) << 40);
-    message->timeout.high_qc = oldest_qc(byzantine);
-    if (sign_timeout(byzantine, &message->timeout)) {
-        emit_message(message, to, emit, context);
-    }
-    message_unref(message);
-    message = message_new(MESSAGE_VOTE);
-    message->vote.epoch = epoch;
-    message->vote.view = prng_between(&byzantine->prng, 1, UINT64_C(1) << 40);
-    message->vote.block = byzantine->genesis->hash;
-    if (sign_vote(byzantine, &message->vote)) {
-        emit_message(message, to, emit, context);
-    }
-    message_unref(message);
-}
-
-static void replay(struct byzantine *byzantine, uint32_t to, byzantine_emit *emit, void *context)
+static void replay(struct byzantine *byzantine, const struct outlet *outlet)
 {
     const struct ingot_buffer *old =
         &byzantine->memory[prng_below(&byzantine->prng, BYZANTINE_MEMORY)];
     if (old->size > 0) {
-        emit(context, to, NULL, ingot_buffer_slice(old));
+        outlet->emit(outlet->context, outlet->to, NULL, ingot_buffer_slice(old));
+        byzantine_mark(byzantine, BYZANTINE_REPLAYS);
     }
 }
 
-static void mangle(struct byzantine *byzantine, uint32_t to, struct ingot_slice frame,
-                   byzantine_emit *emit, void *context)
+static void mangle(struct byzantine *byzantine, const struct outlet *outlet,
+                   struct ingot_slice frame)
 {
     struct ingot_buffer mangled = {0};
     ingot_buffer_append_slice(&mangled, frame);
     const uint64_t at = prng_below(&byzantine->prng, mangled.size);
     const uint64_t bit = prng_below(&byzantine->prng, 8);
     mangled.data[at] = (uint8_t)(mangled.data[at] ^ 1U << bit);
-    emit(context, to, NULL, ingot_buffer_slice(&mangled));
+    outlet->emit(outlet->context, outlet->to, NULL, ingot_buffer_slice(&mangled));
     ingot_buffer_deinit(&mangled);
+    byzantine_mark(byzantine, BYZANTINE_MANGLES);
 }
 
-/* --- Where sets change. --- */
+/* --- Silence. --- */
 
-static void revive(struct byzantine *byzantine, uint32_t to, byzantine_emit *emit, void *context)
+/* For long, for a moment, or towards all but one. */
+static bool says_nothing(struct byzantine *byzantine, uint32_t to, const struct message *message)
 {
-    const struct ingot_buffer *old =
-        &byzantine->old[prng_below(&byzantine->prng, BYZANTINE_OLD_FRAMES)];
-    if (old->size > 0) {
-        emit(context, to, NULL, ingot_buffer_slice(old));
+    struct prng *prng = &byzantine->prng;
+    if (byzantine->quiet_sends > 0) {
+        byzantine->quiet_sends--;
+        byzantine_mark(byzantine, BYZANTINE_SILENT);
+        return true;
     }
+    if (byzantine_does(byzantine, BYZANTINE_SILENT, 3000)) {
+        byzantine->quiet_sends = (uint32_t)prng_between(prng, 20, 600);
+    }
+    if (byzantine_does(byzantine, BYZANTINE_WITHHOLDS, 300000)) {
+        byzantine_mark(byzantine, BYZANTINE_WITHHOLDS);
+        return true;
+    }
+    if (byzantine->only_sends == 0 && byzantine_does(byzantine, BYZANTINE_SHOWS_TO_ONE, 100000)) {
+        byzantine->only_sends = (uint32_t)prng_between(prng, 1, 40);
+        byzantine->only_to = (uint32_t)prng_below(prng, byzantine->checks->keys->count);
+    }
+    if (byzantine->only_sends > 0) {
+        byzantine->only_sends--;
+        if (to != byzantine->only_to && message->kind != MESSAGE_TRANSACTIONS) {
+            byzantine_mark(byzantine, BYZANTINE_SHOWS_TO_ONE);
+            return true;
+        }
+    }
+    return false;
 }
 
-/* Another phase of the same block, or the same on a certificate that is not the last. */
-static void nudge_wrongly(struct byzantine *byzantine, uint32_t to, const struct nudge *nudge,
-                          byzantine_emit *emit, void *context)
-{
-    struct message *message = message_new(MESSAGE_NUDGE);
-    message->nudge = *nudge;
-    const bool is_stale = byzantine->phased != NULL && prng_chance(&byzantine->prng, MILLION / 2);
-    message->nudge.justify = qc_ref(is_stale ? byzantine->phased : nudge->justify);
-    message->nudge.tc = nudge->tc == NULL ? NULL : tc_ref(nudge->tc);
-    message->nudge.vote.block = message->nudge.justify->block;
-    if (!is_stale || prng_chance(&byzantine->prng, MILLION / 2)) {
-        message->nudge.vote.phase = (enum phase)prng_between(&byzantine->prng, 1, 3);
-    }
-    if (sign_vote(byzantine, &message->nudge.vote)) {
-        emit_message(message, to, emit, context);
-    }
-    message_unref(message);
-}
+/* --- Old or invented claims. --- */
 
-/* The same choice, by a member of the set before: under its own epoch, and under the new one. */
-static void vote_as_old(struct byzantine *byzantine, uint32_t to, const struct vote *vote,
-                        byzantine_emit *emit, void *context)
+/* True if it has said something else instead. */
+static bool shows_old(struct byzantine *byzantine, const struct outlet *outlet,
+                      const struct message *message)
 {
-    if (vote->epoch == 0) {
-        return;
-    }
-    struct message *message = message_new(MESSAGE_VOTE);
-    message->vote = *vote;
-    message->vote.epoch = vote->epoch - 1;
-    if (sign_vote(byzantine, &message->vote)) {
-        emit_message(message, to, emit, context);
-        message->vote.epoch = vote->epoch;
-        emit_message(message, to, emit, context);
-    }
-    message_unref(message);
-}
-
-static bool is_commit_qc(const struct qc *qc)
-{
-    return qc != NULL && qc->phase == PHASE_COMMIT;
-}
-
-/* Keeps a Commit QC from all but one. */
-static bool hides(struct byzantine *byzantine, uint32_t to, const struct message *message)
-{
-    const bool shows =
-        (message->kind == MESSAGE_CERTIFICATE && is_commit_qc(message->certificate.qc)) ||
-        (message->kind == MESSAGE_ADVERTISE && is_commit_qc(message->advertise.high_qc));
-    if (!shows || (byzantine->habits & BYZANTINE_HIDES_COMMIT) == 0) {
+    struct qc *old = byzantine_any_qc(byzantine);
+    if (old == NULL || !byzantine_does(byzantine, BYZANTINE_SHOWS_OLD, 500000)) {
         return false;
     }
-    const struct qc *qc =
-        message->kind == MESSAGE_CERTIFICATE ? message->certificate.qc : message->advertise.high_qc;
-    if (memcmp(byzantine->shown.bytes, qc->block.bytes, INGOT_HASH_BYTES) != 0) {
-        byzantine->shown = qc->block;
-        byzantine->shown_to =
-            (uint32_t)prng_below(&byzantine->prng, byzantine->checks->keys->count);
+    struct message *lie = message_new(message->kind);
+    if (message->kind == MESSAGE_ADVERTISE) {
+        lie->advertise = message->advertise;
+        lie->advertise.high_qc = qc_ref(old);
+    } else {
+        lie->certificate.qc = qc_ref(old);
     }
-    return byzantine->shown_to != to;
+    byzantine_say(lie, outlet);
+    message_unref(lie);
+    byzantine_mark(byzantine, BYZANTINE_SHOWS_OLD);
+    return true;
 }
 
-/* A made-up block on top of the last, and a certificate of it that bears our name alone. */
-static void invent_tip(struct byzantine *byzantine, struct sync_response *lie)
+static bool claims_height(struct byzantine *byzantine, const struct outlet *outlet,
+                          const struct advertise *advertise)
 {
-    struct block *last = lie->blocks[lie->block_count - 1];
-    struct qc *tail = lie->tail_qc;
-    if (tail == NULL || tail->phase != PHASE_GENERIC) {
-        return;
+    if (!byzantine_does(byzantine, BYZANTINE_CLAIMS_HEIGHT, 500000)) {
+        return false;
     }
-    struct block *block = copy_block(last);
-    qc_unref(block->justify);
-    block->justify = tail;
-    block->parent = last->hash;
-    block->height++;
-    block->view = tail->view + 1;
-    wire_seal_block(block);
-    struct vote vote = {.epoch = tail->epoch, .view = block->view, .block = block->hash};
-    struct qc *forged = qc_new(tail->signature_count);
-    const struct validator_set *set = set_of(byzantine, tail->epoch);
-    forged->epoch = tail->epoch;
-    forged->view = block->view;
-    forged->block_view = block->view;
-    forged->block = block->hash;
-    forged->validator_count = tail->validator_count;
-    forged->signers = tail->signers;
-    if (set != NULL && sign_vote(byzantine, &vote)) {
-        for (uint32_t i = 0; i < forged->signature_count; i++) {
-            forged->signatures[i] = vote.signature;
-        }
-    }
-    lie->blocks[lie->block_count++] = block;
-    lie->tail_qc = forged;
+    struct message *lie = message_new(MESSAGE_ADVERTISE);
+    lie->advertise = *advertise;
+    lie->advertise.high_qc = qc_ref(advertise->high_qc);
+    lie->advertise.committed_height += prng_between(
+        &byzantine->prng, 1, prng_chance(&byzantine->prng, MILLION / 2) ? 30 : UINT64_C(1) << 40);
+    byzantine_say(lie, outlet);
+    message_unref(lie);
+    byzantine_mark(byzantine, BYZANTINE_CLAIMS_HEIGHT);
+    return true;
 }
 
-/* What it makes of an answer to one that is behind. The blocks are borrowed from the true one. */
-static void lie_in_sync(struct byzantine *byzantine, uint32_t to,
-                        const struct sync_response *response, byzantine_emit *emit, void *context)
+/* --- Everything that it sends passes here. --- */
+
+/* Beside what its replica says. */
+static void add_noise(struct byzantine *byzantine, const struct outlet *outlet,
+                      const struct message *message, struct ingot_slice frame)
 {
-    struct message *message = message_new(MESSAGE_SYNC_RESPONSE);
-    struct sync_response *lie = &message->sync_response;
-    const uint64_t kind = prng_below(&byzantine->prng, 5);
-    *lie = *response;
-    lie->blocks = alloc_zeroed((size_t)response->block_count + 2, sizeof(struct block *));
-    lie->block_count = 0;
-    const uint64_t at = prng_below(&byzantine->prng, response->block_count + UINT64_C(1));
-    for (uint32_t i = 0; i < response->block_count; i++) {
-        struct block *block = response->blocks[i];
-        if (kind == 0 && i == at) { /* a wrong block */
-            block = copy_block(block);
-            block->time_ms++;
-            wire_seal_block(block);
-        } else if (kind == 1 && i >= at) { /* the tail is missing */
-            break;
-        } else {
-            block_ref(block);
-        }
-        lie->blocks[lie->block_count++] = block;
+    const uint64_t forgeries = (BYZANTINE_BIT(BYZANTINE_FORGERY_LAST + 1) - 1) &
+                               ~(BYZANTINE_BIT(BYZANTINE_FORGERY_FIRST) - 1);
+    if ((byzantine->habits & forgeries) != 0 && prng_chance(&byzantine->prng, 80000)) {
+        byzantine_forge(byzantine, outlet);
     }
-    if (kind == 2) {
-        lie->committed_height += prng_between(&byzantine->prng, 1, UINT64_C(1) << 40);
+    if (byzantine_does(byzantine, BYZANTINE_REPLAYS, 200000)) {
+        replay(byzantine, outlet);
     }
-    const bool has_tail = response->tail_qc != NULL && kind != 3;
-    lie->tail_qc = has_tail ? qc_ref(response->tail_qc) : NULL;
-    if (kind == 4 && lie->block_count > 0) {
-        invent_tip(byzantine, lie);
+    /* A mangled transaction may be another valid one that no client made. */
+    if (message->kind != MESSAGE_TRANSACTIONS &&
+        byzantine_does(byzantine, BYZANTINE_MANGLES, 50000)) {
+        mangle(byzantine, outlet, frame);
     }
-    emit_message(message, to, emit, context);
-    message_unref(message);
 }
 
 /* True if it has said something else instead. */
-static bool lies_about_changes(struct byzantine *byzantine, uint32_t to,
-                               const struct message *message, byzantine_emit *emit, void *context)
+static bool says_something_else(struct byzantine *byzantine, const struct outlet *outlet,
+                                const struct message *message)
 {
-    if (does(byzantine, BYZANTINE_REVIVES, 200000)) {
-        revive(byzantine, to, emit, context);
+    switch (message->kind) {
+    case MESSAGE_VOTE:
+        return byzantine_vote(byzantine, outlet, &message->vote);
+    case MESSAGE_TIMEOUT:
+        return byzantine_timeout(byzantine, outlet, &message->timeout);
+    case MESSAGE_CERTIFICATE:
+        return shows_old(byzantine, outlet, message);
+    case MESSAGE_ADVERTISE:
+        return shows_old(byzantine, outlet, message) ||
+               claims_height(byzantine, outlet, &message->advertise);
+    case MESSAGE_SYNC_RESPONSE:
+        return byzantine_answer(byzantine, outlet, &message->sync_response);
+    case MESSAGE_PROPOSE:
+    case MESSAGE_NUDGE:
+    case MESSAGE_SYNC_REQUEST:
+    case MESSAGE_TRANSACTIONS:
+        break;
     }
-    if (message->kind == MESSAGE_VOTE && does(byzantine, BYZANTINE_VOTES_AS_OLD, 500000)) {
-        vote_as_old(byzantine, to, &message->vote, emit, context);
-    }
-    if (message->kind == MESSAGE_NUDGE && does(byzantine, BYZANTINE_NUDGES_WRONGLY, 500000)) {
-        nudge_wrongly(byzantine, to, &message->nudge, emit, context);
-        return prng_chance(&byzantine->prng, MILLION / 2);
-    }
-    if (message->kind == MESSAGE_SYNC_RESPONSE && does(byzantine, BYZANTINE_LIES_IN_SYNC, 800000)) {
-        if (!prng_chance(&byzantine->prng, MILLION / 5)) {
-            lie_in_sync(byzantine, to, &message->sync_response, emit, context);
-        }
-        return true;
-    }
-    return hides(byzantine, to, message);
+    return false;
 }
 
 void byzantine_send(struct byzantine *byzantine, uint32_t to, struct message *message,
                     struct ingot_slice frame, byzantine_emit *emit, void *context)
 {
+    const struct outlet outlet = {.to = to, .emit = emit, .context = context};
     remember_frame(byzantine, frame);
-    if (does(byzantine, BYZANTINE_FORGES, 50000)) {
-        forge_qc(byzantine, to, emit, context);
-        jump_ahead(byzantine, to, emit, context);
-    }
-    if (does(byzantine, BYZANTINE_REPLAYS, 200000)) {
-        replay(byzantine, to, emit, context);
-    }
-    /* A mangled transaction may be another valid one that no client made. */
-    if (message->kind != MESSAGE_TRANSACTIONS && does(byzantine, BYZANTINE_MANGLES, 50000)) {
-        mangle(byzantine, to, frame, emit, context);
-    }
-    if (does(byzantine, BYZANTINE_WITHHOLDS, 300000) ||
-        lies_about_changes(byzantine, to, message, emit, context)) {
+    remember_own(byzantine, message);
+    add_noise(byzantine, &outlet, message, frame);
+    if (says_nothing(byzantine, to, message) || byzantine_change(byzantine, &outlet, message)) {
         return;
     }
     if (message->kind == MESSAGE_PROPOSE) {
-        send_propose(byzantine, to, message, frame, emit, context);
-        return;
+        byzantine_propose(byzantine, &outlet, message, frame);
+    } else if (!says_something_else(byzantine, &outlet, message)) {
+        emit(context, to, message, frame);
     }
-    if (message->kind == MESSAGE_VOTE && does(byzantine, BYZANTINE_VOTES_TWICE, 700000)) {
-        vote_again(byzantine, to, emit, context);
-    }
-    if (message->kind == MESSAGE_TIMEOUT && does(byzantine, BYZANTINE_CLAIMS_LITTLE, 700000)) {
-        claim_little(byzantine, to, &message->timeout, emit, context);
-        return;
-    }
-    emit(context, to, message, frame);
 }

@@ -40,12 +40,20 @@ void checks_add_block(struct checks *checks, struct block *block, const struct t
     if (known == NULL) {
         known = alloc_zeroed(1, sizeof *known);
         known->block = block_ref(block);
-        if (block->height > checks->highest_block) {
+        const struct checks_block *parent = checks_find_block(checks, &block->parent);
+        if (parent != NULL && block->height == parent->block->height + 1 &&
+            block->height > checks->highest_block) {
             checks->highest_block = block->height;
         }
         table_add(&checks->blocks, table_key_of_hash(&block->hash), known);
     }
     checks_note_entry(checks, checks_epoch(block), tc, &known->entry);
+}
+
+void checks_forbid(struct checks *checks, struct block *block)
+{
+    checks_add_block(checks, block, NULL);
+    checks_find_block(checks, &block->hash)->is_forbidden = true;
 }
 
 void checks_note_entry(const struct checks *checks, uint64_t epoch, const struct tc *tc,

@@ -143,6 +143,7 @@ struct checks_block {
     struct checks_entry entry;
     bool has_sound_justify;
     bool is_final;
+    bool is_forbidden; /* its maker knows that no honest replica may vote for it */
 };
 
 /* A nudge that somebody has sent, or wrote down and did not live to send. */
@@ -156,6 +157,8 @@ struct checks_nudge {
 
 struct checks_block *checks_find_block(const struct checks *checks, const struct ingot_hash *hash);
 void checks_add_block(struct checks *checks, struct block *block, const struct tc *tc);
+/* A liar has made it wrong on purpose: a vote for it is against the rule, whatever else is seen. */
+void checks_forbid(struct checks *checks, struct block *block);
 /* Notes a sound TC of this epoch that came with a block or a nudge. */
 void checks_note_entry(const struct checks *checks, uint64_t epoch, const struct tc *tc,
                        struct checks_entry *entry);

@@ -199,13 +199,21 @@ static struct checks_certificate *record(struct checks *checks, uint32_t node, c
     return known;
 }
 
+/* Signed by a quorum, and what nobody signs is right as well. */
+static bool may_be_real(const struct checks *checks, const struct qc *qc)
+{
+    const struct checks_block *block = checks_find_block(checks, &qc->block);
+    return !qc_is_genesis(qc) && block != NULL && judge_binding(qc, block->block) == NULL &&
+           checks_qc_is_sound(checks, qc);
+}
+
 void checks_qc(struct checks *checks, uint32_t node, const struct qc *qc)
 {
     if (checks->violated != CHECK_NONE) {
         return;
     }
     /* What a liar forges is nothing to us; what it shows may be real, and all will build on it. */
-    if (!checks->nodes[node].is_honest && (qc_is_genesis(qc) || !checks_qc_is_sound(checks, qc))) {
+    if (!checks->nodes[node].is_honest && !may_be_real(checks, qc)) {
         return;
     }
     if (qc_is_genesis(qc)) {

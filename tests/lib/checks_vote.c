@@ -139,6 +139,9 @@ static const char *judge_block(struct checks *checks, struct checks_block *known
     const struct block *block = known->block;
     const struct checks_block *parent = checks_find_block(checks, &block->parent);
     const struct position position = {checks_epoch(block), block->view};
+    if (known->is_forbidden) {
+        return "its leader made it wrong on purpose";
+    }
     if (parent == NULL) {
         return "its parent was never proposed";
     }

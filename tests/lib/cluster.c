@@ -147,16 +147,33 @@ void cluster_start_all(struct cluster *cluster)
     }
 }
 
-void cluster_set_byzantine(struct cluster *cluster, uint32_t node, uint32_t habits)
+static struct wire_signer *signer_of(void *context, uint32_t node)
+{
+    return cluster_signer(context, node);
+}
+
+void cluster_set_byzantine(struct cluster *cluster, uint32_t node, uint64_t habits)
 {
     struct cluster_node *liar = node_at(cluster, node);
     liar->byzantine.habits = habits;
+    liar->byzantine.index = node;
     liar->byzantine.signer = &liar->signer;
+    liar->byzantine.signer_of = signer_of;
+    liar->byzantine.signer_context = cluster;
     liar->byzantine.checks = cluster->checks;
     liar->byzantine.genesis = cluster->genesis;
     prng_init(&liar->byzantine.prng, cluster->options.seed, 1000 + node);
     cluster->checks->nodes[node].is_honest = habits == 0;
     cluster->has_liars = true;
+}
+
+void cluster_add_habits(const struct cluster *cluster, uint64_t done[BYZANTINE_HABITS])
+{
+    for (uint32_t i = 0; i < cluster->keys.count; i++) {
+        for (uint32_t habit = 0; habit < BYZANTINE_HABITS; habit++) {
+            done[habit] += cluster->nodes[i].byzantine.done[habit];
+        }
+    }
 }
 
 bool cluster_is_honest(const struct cluster *cluster, uint32_t node)

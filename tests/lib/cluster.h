@@ -65,8 +65,10 @@ void cluster_free(struct cluster *cluster);
  */
 void cluster_start(struct cluster *cluster, uint32_t node);
 void cluster_start_all(struct cluster *cluster);
-/* Before its first start: a node with these habits is not honest (enum byzantine_habit). */
-void cluster_set_byzantine(struct cluster *cluster, uint32_t node, uint32_t habits);
+/* Before its first start: a node with these habits (BYZANTINE_BIT) is not honest. */
+void cluster_set_byzantine(struct cluster *cluster, uint32_t node, uint64_t habits);
+/* Adds how often each habit was really done, by whomever. */
+void cluster_add_habits(const struct cluster *cluster, uint64_t done[BYZANTINE_HABITS]);
 bool cluster_is_honest(const struct cluster *cluster, uint32_t node);
 /* What is not durable is gone. */
 void cluster_crash(struct cluster *cluster, uint32_t node);

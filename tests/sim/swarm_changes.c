@@ -28,7 +28,7 @@ static bool is_faulty(const struct swarm *swarm, uint32_t node)
 static void draw_faulty_observers(struct swarm *swarm)
 {
     struct plan *plan = &swarm->plan;
-    uint32_t habits = 0;
+    uint64_t habits = 0;
     for (uint32_t i = 0; i < plan->cluster.validators; i++) {
         habits |= plan->habits[i];
     }

@@ -41,9 +41,7 @@ static void draw_byzantine(struct swarm *swarm)
 {
     struct plan *plan = &swarm->plan;
     struct prng *prng = &swarm->prng;
-    const uint32_t habits =
-        swarm->options->changes ? BYZANTINE_HABITS_ALL : (uint32_t)BYZANTINE_HABITS;
-    const uint32_t habits_seen = draw(prng, 1, (1U << habits) - 1);
+    const uint64_t habits_seen = byzantine_draw(prng, swarm->options->changes);
     const bool has_any = prng_chance(prng, MILLION / 3);
     if (swarm->options->no_faults || swarm->options->no_byzantine || !has_any ||
         swarm->options->dead != SWARM_DEAD_DRAWN) {

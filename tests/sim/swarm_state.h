@@ -18,7 +18,7 @@ struct plan {
     bool is_dead[CHECKS_NODES_MAX]; /* for good: from the start or from the healing on */
     uint32_t dead_count;
     bool dies_at_start;
-    uint32_t habits[CHECKS_NODES_MAX]; /* not 0: Byzantine */
+    uint64_t habits[CHECKS_NODES_MAX]; /* bits; not 0: Byzantine */
     uint32_t byzantine_count;
     struct cluster_link link;
     uint32_t fault_interval_ms; /* 0: none */
