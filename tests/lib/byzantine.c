@@ -29,6 +29,10 @@ uint64_t byzantine_draw(struct prng *prng, bool changes)
     for (uint64_t i = 0; i < draws; i++) {
         habits |= UINT64_C(1) << prng_below(prng, count);
     }
+    /* These have their turn only when somebody is behind, or asks for much. */
+    if (prng_chance(prng, MILLION / 3)) {
+        habits |= BYZANTINE_BIT(BYZANTINE_LIES_IN_SYNC) | BYZANTINE_BIT(BYZANTINE_CLAIMS_HEIGHT);
+    }
     return habits;
 }
 
