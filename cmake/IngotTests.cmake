@@ -220,26 +220,28 @@ foreach(source IN LISTS bench_sources)
     ingot_test_link(bench_${name} bench)
 endforeach()
 
-# Fuzz targets: tests/fuzz/*_fuzz.c defines LLVMFuzzerTestOneInput; inputs that once broke
-# something are in tests/fuzz/corpus/<name>/. As a test each runs those and a few thousand more.
+# Fuzz targets: each of tests/fuzz/targets.txt is tests/fuzz/NAME.c, which defines
+# LLVMFuzzerTestOneInput; inputs to begin with are in tests/fuzz/corpus/NAME/. As a test each runs
+# those and as many more as the table says, the same ones every time.
 if(INGOT_FUZZ_TARGETS)
-    file(GLOB fuzz_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/fuzz/*_fuzz.c)
-    foreach(source IN LISTS fuzz_sources)
-        get_filename_component(name ${source} NAME_WE)
-        add_executable(${name} ${source})
+    file(STRINGS ${CMAKE_SOURCE_DIR}/tests/fuzz/targets.txt fuzz_targets REGEX "^[a-z]")
+    set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS
+        ${CMAKE_SOURCE_DIR}/tests/fuzz/targets.txt)
+    # What several targets share.
+    file(GLOB fuzz_lib_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/fuzz/*.c)
+    list(FILTER fuzz_lib_sources EXCLUDE REGEX "_fuzz\\.c$")
+    foreach(line IN LISTS fuzz_targets)
+        string(REGEX MATCH "^([a-z0-9_]+) +([0-9]+)" matched "${line}")
+        set(name ${CMAKE_MATCH_1})
+        set(runs ${CMAKE_MATCH_2})
+        add_executable(${name} ${CMAKE_SOURCE_DIR}/tests/fuzz/${name}.c ${fuzz_lib_sources})
         ingot_test_program(${name})
         ingot_test_link(${name} ${name})
         target_compile_options(${name} PRIVATE -fsanitize=fuzzer-no-link
             -Wno-missing-prototypes)
         target_link_options(${name} PRIVATE -fsanitize=fuzzer)
-        set(corpus "")
-        if(IS_DIRECTORY ${CMAKE_SOURCE_DIR}/tests/fuzz/corpus/${name})
-            set(corpus ${CMAKE_SOURCE_DIR}/tests/fuzz/corpus/${name})
-        endif()
-        # New inputs go to the first folder named, which is in the build folder.
-        file(MAKE_DIRECTORY ${CMAKE_BINARY_DIR}/fuzz/${name})
-        ingot_add_test(${name} fuzz 300 ${name} -runs=5000 -seed=1 -max_len=4096
-            ${CMAKE_BINARY_DIR}/fuzz/${name} ${corpus})
+        ingot_add_test(${name} fuzz 300 bash ${CMAKE_SOURCE_DIR}/tests/fuzz/run.sh
+            -seed=1 -runs=${runs} -- $<TARGET_FILE:${name}> none)
     endforeach()
 endif()
 
@@ -261,6 +263,9 @@ if(NOT INGOT_SANITIZE AND NOT INGOT_COVERAGE)
     ingot_add_check(style)
     ingot_add_check(format)
     ingot_add_check(scripts)
+    ingot_add_check(fuzz_targets)
+elseif(INGOT_SANITIZE MATCHES "address")
+    ingot_add_check(fuzz_targets ${CMAKE_BINARY_DIR})
 endif()
 if(INGOT_HARDENING AND TARGET ingot)
     ingot_add_check(hardening $<TARGET_FILE:ingot> $<TARGET_FILE:ingot_shared>

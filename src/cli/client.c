@@ -14,6 +14,7 @@
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/hex.h"
+#include "config/base64.h"
 
 bool client_init(struct client *client, const struct endpoint *endpoint)
 {
@@ -218,13 +219,6 @@ bool client_bytes(const json_t *object, const char *path, struct ingot_buffer *b
         return true;
     if (!json_is_string(value))
         return false;
-    size_t length = json_string_length(value);
-    size_t size = 0;
-    ingot_buffer_reserve(bytes, length);
-    if (length > 0 && sodium_base642bin(bytes->data + bytes->size, bytes->capacity - bytes->size,
-                                        json_string_value(value), length, NULL, &size, NULL,
-                                        sodium_base64_VARIANT_ORIGINAL) != 0)
-        return false;
-    bytes->size += size;
-    return true;
+    return base64_decode(ingot_slice_of(json_string_value(value), json_string_length(value)),
+                         bytes);
 }

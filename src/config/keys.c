@@ -149,26 +149,30 @@ static bool read_tail(struct key_reader *reader, bool *is_test_key)
     return true;
 }
 
-static enum ingot_error key_parse(struct key_reader *reader, struct key_pair *pair)
+enum ingot_error key_file_parse(struct ingot_slice text, const char *name, enum key_kind kind,
+                                struct key_pair *pair, struct report *report)
 {
+    struct key_reader reader = {.path = name, .kind = kind, .rest = text, .report = report};
     struct ingot_public_key written;
     uint8_t seed[KEY_SEED_BYTES];
     bool is_test_key = false;
     enum ingot_error error = INGOT_ERROR_INVALID;
-    if (read_header(reader) && take_hex_line(reader, "public", written.bytes) &&
-        take_hex_line(reader, "secret", seed) && read_tail(reader, &is_test_key)) {
-        key_pair_from_seed(reader->kind, seed, pair);
+    if (read_header(&reader) && take_hex_line(&reader, "public", written.bytes) &&
+        take_hex_line(&reader, "secret", seed) && read_tail(&reader, &is_test_key)) {
+        key_pair_from_seed(kind, seed, pair);
         pair->is_test_key = is_test_key;
         if (crypto_key_equal(&written, &pair->public_key)) {
             error = INGOT_OK;
         } else {
-            report_add(reader->report,
+            report_add(report,
                        "%s:2: expected the public key that belongs to the secret on line 3: the "
                        "file is damaged",
-                       reader->path);
+                       name);
         }
     }
     crypto_wipe(seed, sizeof seed);
+    if (error != INGOT_OK)
+        key_pair_deinit(pair);
     return error;
 }
 
@@ -196,11 +200,8 @@ enum ingot_error key_file_load(const char *path, enum key_kind kind, struct key_
     struct ingot_buffer content = {0};
     *pair = (struct key_pair){.kind = kind};
     enum ingot_error error = file_read(path, KEY_FILE_BYTES_MAX, &content, report);
-    if (error == INGOT_OK) {
-        struct key_reader reader = {
-            .path = path, .kind = kind, .rest = ingot_buffer_slice(&content), .report = report};
-        error = key_parse(&reader, pair);
-    }
+    if (error == INGOT_OK)
+        error = key_file_parse(ingot_buffer_slice(&content), path, kind, pair, report);
     if (error == INGOT_OK)
         error = check_mode(path, pair, report);
     if (error != INGOT_OK)

@@ -40,6 +40,13 @@ void key_pair_deinit(struct key_pair *pair);
 const char *key_kind_text(enum key_kind kind);
 
 /*
+ * Reads a key from the text of its file; `name` is how complaints call it. INGOT_OK, or
+ * INGOT_ERROR_INVALID and `pair` is wiped.
+ */
+INGOT_MUST_USE enum ingot_error key_file_parse(struct ingot_slice text, const char *name,
+                                               enum key_kind kind, struct key_pair *pair,
+                                               struct report *report);
+/*
  * Reads a key file. The report names the file, the line and what was expected; for a file that
  * group or others may read, the chmod to type. `pair` is wiped on failure.
  *

@@ -3,10 +3,10 @@
  */
 #include "config/public_key.h"
 
-#include <sodium.h>
 #include <string.h>
 
 #include "base/hex.h"
+#include "config/base64.h"
 #include "wire/crypto.h"
 
 #define BASE64_CHARACTERS 44
@@ -20,10 +20,12 @@ bool public_key_parse(struct ingot_slice text, struct ingot_public_key *key)
 {
     struct ingot_public_key parsed;
     if (text.size == BASE64_CHARACTERS) {
-        size_t size = 0;
-        if (sodium_base642bin(parsed.bytes, sizeof parsed.bytes, (const char *)text.data, text.size,
-                              NULL, &size, NULL, sodium_base64_VARIANT_ORIGINAL) != 0 ||
-            size != sizeof parsed.bytes)
+        struct ingot_buffer bytes = {0};
+        const bool is_whole = base64_decode(text, &bytes) && bytes.size == sizeof parsed.bytes;
+        if (is_whole)
+            memcpy(parsed.bytes, bytes.data, sizeof parsed.bytes);
+        ingot_buffer_deinit(&bytes);
+        if (!is_whole)
             return false;
     } else if (!hex_decode(text, parsed.bytes, sizeof parsed.bytes)) {
         return false;

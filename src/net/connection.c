@@ -271,34 +271,25 @@ static void receive_frame(struct connection *connection, struct ingot_slice body
     transport->events.receive(transport->events.context, peer->number, body);
 }
 
-/*
- * Takes one frame from the input if it is there in full. What is declared is judged before
- * anything is kept: input grows by what really arrives, one TLS record at a time, up to the cap.
- */
+/* Takes one frame from the input if it is there in full: input grows by what really arrives, one
+ * TLS record at a time, up to the cap. */
 static bool take_frame(struct connection *connection, struct evbuffer *input)
 {
     bool ready = connection->state == CONNECTION_READY;
-    uint8_t header[FRAME_HEADER_BYTES];
-    size_t arrived = evbuffer_get_length(input);
-    if (arrived < sizeof header || evbuffer_copyout(input, header, sizeof header) < 0) {
-        return false;
-    }
-    uint32_t size = net_frame_body_size(header);
     uint32_t size_max = ready ? connection->transport->settings.frame_bytes_max : HELLO_BYTES;
-    if (size == 0) {
+    struct ingot_slice body = {0};
+    switch (net_frame_look(input, size_max, &body)) {
+    case FRAME_INCOMPLETE:
+        return false;
+    case FRAME_EMPTY:
         net_connection_close(connection, INGOT_CLOSE_FRAME_EMPTY);
         return false;
-    }
-    if (size > size_max) {
+    case FRAME_TOO_LARGE:
         net_connection_close(connection, INGOT_CLOSE_FRAME_TOO_LARGE);
         return false;
+    case FRAME_COMPLETE:
+        break;
     }
-    if (arrived - sizeof header < size) {
-        return false;
-    }
-    const uint8_t *bytes = evbuffer_pullup(input, (ev_ssize_t)(sizeof header + size));
-    INGOT_ASSERT(bytes != NULL);
-    struct ingot_slice body = {bytes + sizeof header, size};
     if (ready) {
         receive_frame(connection, body);
     } else {
@@ -307,7 +298,7 @@ static bool take_frame(struct connection *connection, struct evbuffer *input)
     if (connection->state == CONNECTION_CLOSED || connection->state == CONNECTION_PARTING) {
         return false;
     }
-    evbuffer_drain(input, sizeof header + size);
+    evbuffer_drain(input, FRAME_HEADER_BYTES + body.size);
     return true;
 }
 

@@ -1,6 +1,6 @@
 /*
- * Encoding of frames and of the hello. It knows nothing of sockets; the caps on what a peer may
- * declare are in connection.c.
+ * Frames and the hello, as bytes. It knows nothing of sockets; the caps on what a peer may declare
+ * are connection.c's.
  */
 #include "net/frame.h"
 
@@ -27,6 +27,29 @@ uint32_t net_frame_body_size(const uint8_t *header)
 {
     return (uint32_t)header[0] | (uint32_t)header[1] << 8 | (uint32_t)header[2] << 16 |
            (uint32_t)header[3] << 24;
+}
+
+enum frame_look net_frame_look(struct evbuffer *input, uint32_t size_max, struct ingot_slice *body)
+{
+    uint8_t header[FRAME_HEADER_BYTES];
+    const size_t arrived = evbuffer_get_length(input);
+    if (arrived < sizeof header || evbuffer_copyout(input, header, sizeof header) < 0) {
+        return FRAME_INCOMPLETE;
+    }
+    const uint32_t size = net_frame_body_size(header);
+    if (size == 0) {
+        return FRAME_EMPTY;
+    }
+    if (size > size_max) {
+        return FRAME_TOO_LARGE;
+    }
+    if (arrived - sizeof header < size) {
+        return FRAME_INCOMPLETE;
+    }
+    const uint8_t *bytes = evbuffer_pullup(input, (ev_ssize_t)(sizeof header + size));
+    INGOT_ASSERT(bytes != NULL);
+    *body = ingot_slice_of(bytes + sizeof header, size);
+    return FRAME_COMPLETE;
 }
 
 struct frame *net_frame_new(struct ingot_slice body)

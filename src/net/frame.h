@@ -38,6 +38,15 @@ void net_frame_append_shared(struct evbuffer *output, struct frame *frame);
 /* Reads a header of FRAME_HEADER_BYTES. */
 uint32_t net_frame_body_size(const uint8_t *header);
 
+enum frame_look { FRAME_INCOMPLETE, FRAME_COMPLETE, FRAME_EMPTY, FRAME_TOO_LARGE };
+
+/*
+ * Looks at the frame that `input` begins with. What is declared is judged before anything is kept:
+ * a size of 0 or above size_max is refused as soon as the header is there. If it is complete,
+ * `*body` is borrowed until FRAME_HEADER_BYTES and the body are drained from the input.
+ */
+enum frame_look net_frame_look(struct evbuffer *input, uint32_t size_max, struct ingot_slice *body);
+
 /*
  * `instance` is a random number of the process, by which the other side tells a restart from a
  * second connection.

@@ -97,6 +97,15 @@ static void make_socket_method(void)
     (void)BIO_meth_set_ctrl(socket_method, socket_control);
 }
 
+bool net_tls_key_of(const X509 *certificate, struct ingot_public_key *key)
+{
+    size_t size = sizeof key->bytes;
+    EVP_PKEY *public_key = X509_get0_pubkey(certificate);
+    return public_key != NULL && EVP_PKEY_get_base_id(public_key) == EVP_PKEY_ED25519 &&
+           EVP_PKEY_get_raw_public_key(public_key, key->bytes, &size) == 1 &&
+           size == sizeof key->bytes;
+}
+
 /* Asks the owner about the key of the certificate, and about nothing else in it. */
 static int verify_certificate(X509_STORE_CTX *store, void *argument)
 {
@@ -104,17 +113,10 @@ static int verify_certificate(X509_STORE_CTX *store, void *argument)
     const SSL *session = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
     const X509 *certificate = X509_STORE_CTX_get0_cert(store);
     struct ingot_public_key key;
-    size_t size = sizeof key.bytes;
-    EVP_PKEY *public_key = certificate != NULL ? X509_get0_pubkey(certificate) : NULL;
 
     X509_STORE_CTX_set_error(store, X509_V_ERR_CERT_UNTRUSTED);
-    if (session == NULL || public_key == NULL ||
-        EVP_PKEY_get_base_id(public_key) != EVP_PKEY_ED25519 ||
-        EVP_PKEY_get_raw_public_key(public_key, key.bytes, &size) != 1 ||
-        size != sizeof key.bytes) {
-        return 0;
-    }
-    if (!tls->accept_key(SSL_get_app_data(session), &key)) {
+    if (session == NULL || certificate == NULL || !net_tls_key_of(certificate, &key) ||
+        !tls->accept_key(SSL_get_app_data(session), &key)) {
         return 0;
     }
     X509_STORE_CTX_set_error(store, X509_V_OK);

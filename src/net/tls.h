@@ -30,6 +30,9 @@ void net_tls_deinit(struct tls *tls);
 /* A session over a connected socket; the caller owns both. `connection` goes to accept_key. */
 SSL *net_tls_session_new(struct tls *tls, evutil_socket_t fd, void *connection);
 
+/* The key that a certificate is about; false: none of ours. */
+bool net_tls_key_of(const X509 *certificate, struct ingot_public_key *key);
+
 /* What an OpenSSL error code of a failed handshake says about the other side. */
 enum tls_failure { TLS_FAILURE_OTHER, TLS_FAILURE_PROTOCOL, TLS_FAILURE_NO_KEY, TLS_FAILURE_ALERT };
 enum tls_failure net_tls_failure_of(unsigned long code);

@@ -3,23 +3,14 @@
  * must, written out and read again, be the same; what is refused must come with a reason, and
  * judging it must be safe whatever it says.
  */
-#include <stdlib.h>
 #include <string.h>
 
+#include "fuzz/fuzz.h"
 #include "lib/attest_world.h"
-
-int LLVMFuzzerInitialize(int *argc, char ***argv);
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* That of tests/process/make_attestation.c, so that the seeds get through to the end. */
 static struct attest_world world;
 static char why[1024];
-
-static void require(bool condition)
-{
-    if (!condition)
-        abort();
-}
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {

@@ -2,23 +2,14 @@
  * The reader of checkpoints on arbitrary records: the target adds the end, with a checksum that is
  * right, so that it is not the checksum that stops them. What is imported must open and load.
  */
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/log.h"
+#include "fuzz/fuzz.h"
 #include "lib/fast_crypto.h"
 #include "lib/wire_samples.h"
 #include "node/checkpoint.h"
 #include "wire/preimage.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void require(bool condition)
-{
-    if (!condition) {
-        abort();
-    }
-}
 
 static enum ingot_error give(void *context, uint8_t *bytes, size_t size, size_t *got)
 {

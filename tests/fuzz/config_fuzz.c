@@ -3,20 +3,11 @@
  * What is accepted must, written out and read again, say the same; what is refused must come with a
  * complaint.
  */
-#include <stdlib.h>
 #include <string.h>
 
 #include "config/peers.h"
 #include "config/settings.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void require(bool condition)
-{
-    if (!condition) {
-        abort();
-    }
-}
+#include "fuzz/fuzz.h"
 
 static void read_settings(struct ingot_slice text, struct report *report)
 {

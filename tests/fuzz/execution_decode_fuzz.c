@@ -2,19 +2,10 @@
  * The decoder of stored executions on arbitrary bytes. What is accepted is accepted whole, and its
  * parts, put together anew, give the same bytes and the same hash.
  */
-#include <stdlib.h>
 #include <string.h>
 
+#include "fuzz/fuzz.h"
 #include "node/execution.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void require(bool condition)
-{
-    if (!condition) {
-        abort();
-    }
-}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

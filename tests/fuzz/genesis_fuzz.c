@@ -2,19 +2,10 @@
  * The reader of genesis.json on arbitrary bytes. What is accepted must, written out and read again,
  * be the same chain; what is refused must come with a complaint.
  */
-#include <stdlib.h>
 #include <string.h>
 
 #include "config/genesis.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void require(bool condition)
-{
-    if (!condition) {
-        abort();
-    }
-}
+#include "fuzz/fuzz.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

@@ -2,19 +2,10 @@
  * Transactions and range queries of the key-value App on arbitrary bytes. What is accepted keeps
  * the limits, and the same operation made anew is accepted as the same.
  */
-#include <stdlib.h>
 #include <string.h>
 
 #include "app/kv_transaction.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void require(bool condition)
-{
-    if (!condition) {
-        abort();
-    }
-}
+#include "fuzz/fuzz.h"
 
 /* Makes a transaction of a parsed one's parts, without its nonce. */
 static void make(const struct kv_transaction *from, struct ingot_buffer *bytes)

@@ -2,23 +2,14 @@
  * The HTTP request parser and the argument readers on arbitrary bytes. The first byte says in what
  * pieces the rest arrives; how it arrives must make no difference.
  */
-#include <stdlib.h>
 
+#include "fuzz/fuzz.h"
 #include "node/rpc_arguments.h"
 #include "node/rpc_http.h"
 #include "node/rpc_json.h"
 
 #define HEAD_MAX 1024
 #define BODY_MAX 1024
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void require(bool condition)
-{
-    if (!condition) {
-        abort();
-    }
-}
 
 static const struct rpc_argument_rule rules[RPC_ARGUMENTS_MAX] = {
     {"a", RPC_ARGUMENT_BASE64, false},

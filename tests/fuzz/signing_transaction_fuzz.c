@@ -2,18 +2,9 @@
  * Transactions of the signing App on arbitrary bytes. What is accepted keeps the limits, and making
  * it anew of its parts gives the same bytes.
  */
-#include <stdlib.h>
 
 #include "app/signing_transaction.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void require(bool condition)
-{
-    if (!condition) {
-        abort();
-    }
-}
+#include "fuzz/fuzz.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

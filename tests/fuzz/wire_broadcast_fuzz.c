@@ -3,22 +3,13 @@
  * as if its signature had been verified. The first byte says how many bytes the first frame has,
  * and so on. What is accepted must encode to the very same bytes again.
  */
-#include <stdlib.h>
 
 #include "broadcast/gossip.h"
 #include "broadcast/quorum_broadcast.h"
+#include "fuzz/fuzz.h"
 #include "wire/broadcast.h"
 
 #define MEMBERS 4
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void require(bool condition)
-{
-    if (!condition) {
-        abort();
-    }
-}
 
 static struct broadcast_message *decode(struct ingot_slice frame)
 {

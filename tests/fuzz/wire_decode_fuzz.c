@@ -2,18 +2,10 @@
  * The decoders of messages and of stored objects on arbitrary bytes. The first byte says which;
  * what is accepted must encode to the very same bytes again.
  */
-#include <stdlib.h>
 
+#include "fuzz/fuzz.h"
+#include "wire/sync_frame.h"
 #include "wire/wire.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void require(bool condition)
-{
-    if (!condition) {
-        abort();
-    }
-}
 
 static void decode_message(struct ingot_slice bytes, struct ingot_buffer *again)
 {
@@ -21,6 +13,7 @@ static void decode_message(struct ingot_slice bytes, struct ingot_buffer *again)
     const enum reject reject = wire_decode(bytes, &message);
     require((reject == REJECT_NONE) == (message != NULL));
     if (message != NULL) {
+        require(wire_is_sync_response(bytes) == (message->kind == MESSAGE_SYNC_RESPONSE));
         wire_encode(message, again);
         message_unref(message);
     }
@@ -29,8 +22,26 @@ static void decode_message(struct ingot_slice bytes, struct ingot_buffer *again)
 static void decode_block(struct ingot_slice bytes, struct ingot_buffer *again)
 {
     struct block *block = NULL;
+    struct ingot_slice justify;
+    const bool has_justify = wire_block_justify(bytes, &justify);
     if (wire_decode_block(bytes, &block) == REJECT_NONE) {
+        require(has_justify == (block->justify != NULL));
+        if (has_justify) {
+            struct ingot_buffer qc = {0};
+            wire_encode_qc(block->justify, &qc);
+            require(ingot_slice_equal(ingot_buffer_slice(&qc), justify));
+            ingot_buffer_deinit(&qc);
+        }
         wire_encode_block(block, again);
+        block_unref(block);
+    }
+}
+
+static void decode_header(struct ingot_slice bytes, struct ingot_buffer *again)
+{
+    struct block *block = NULL;
+    if (wire_decode_header(bytes, &block) == REJECT_NONE) {
+        wire_encode_header(block, again);
         block_unref(block);
     }
 }
@@ -73,7 +84,7 @@ static void decode_set(struct ingot_slice bytes, struct ingot_buffer *again)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static void (*const decoders[])(struct ingot_slice, struct ingot_buffer *) = {
-        decode_message, decode_block, decode_qc, decode_tc, decode_vote, decode_set};
+        decode_message, decode_block, decode_qc, decode_tc, decode_vote, decode_set, decode_header};
     struct ingot_buffer again = {0};
     if (size == 0) {
         return 0;
