@@ -59,6 +59,7 @@ struct kv {
     struct kv_transaction transaction;    /* the one at work; its slices are the parser's */
     struct administrator_verdict verdict; /* on a change of validators; its log is the result's */
     struct outcome outcome;               /* of the last transaction that was executed */
+    uint64_t evidence_count; /* that the node has handed over; each node's own, so no state */
 };
 
 static void fail(struct outcome *outcome, enum ingot_kv_code code)
@@ -181,12 +182,16 @@ static const struct steps steps = {execute, apply};
 static enum ingot_error propose_block(void *context, const struct ingot_propose_request *request,
                                       struct ingot_execution *execution)
 {
+    struct kv *kv = context;
+    kv->evidence_count += request->evidence_count;
     return steps_propose(&steps, context, request, execution);
 }
 
 static enum ingot_error validate_block(void *context, const struct ingot_validate_request *request,
                                        struct ingot_execution *execution)
 {
+    struct kv *kv = context;
+    kv->evidence_count += request->evidence_count;
     return steps_validate(&steps, context, request, execution);
 }
 
@@ -296,6 +301,13 @@ static void query_range(struct kv *kv, const struct ingot_query_request *request
     ingot_buffer_format(&response->log, "%u items", visit.count);
 }
 
+/* For whoever watches one node; another has seen other things. */
+static void query_evidence(const struct kv *kv, struct ingot_query_response *response)
+{
+    ingot_buffer_format(&response->value, "%llu", (unsigned long long)kv->evidence_count);
+    answer(response, INGOT_KV_OK, "handed to this App since the node's start");
+}
+
 static bool is_path(struct ingot_slice path, const char *text)
 {
     return ingot_slice_equal(path, ingot_slice_of_text(text));
@@ -312,9 +324,12 @@ static void query(void *context, const struct ingot_query_request *request,
         query_range(kv, request, response);
     else if (is_path(request->path, ADMINISTRATOR_QUERY_PATH))
         administrator_query(&kv->options, request->snapshot, INGOT_KV_STORE_FAILED, response);
+    else if (is_path(request->path, "/evidence"))
+        query_evidence(kv, response);
     else
         answer(response, INGOT_KV_UNKNOWN_PATH,
-               "unknown path; known are /store, /key, /range and /validators/next_sequence");
+               "unknown path; known are /store, /key, /range, /evidence and "
+               "/validators/next_sequence");
 }
 
 static void free_kv(void *context)

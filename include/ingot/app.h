@@ -138,11 +138,53 @@ INGOT_API INGOT_MUST_USE enum ingot_error
 ingot_execution_set_validators(struct ingot_execution *execution,
                                const struct ingot_validator *changes, uint32_t change_count);
 
+/** What the two votes of evidence are about. */
+enum ingot_phase {
+    INGOT_PHASE_GENERIC = 0,
+    INGOT_PHASE_PREPARE = 1, /* this and the next two: blocks that change the validator set */
+    INGOT_PHASE_PRECOMMIT = 2,
+    INGOT_PHASE_COMMIT = 3
+};
+
+/** One vote: a block and a phase, with the validator's signature (docs/wire.md, "Vote"). */
+struct ingot_evidence_vote {
+    uint32_t phase; /* of enum ingot_phase */
+    struct ingot_hash block;
+    struct ingot_signature signature;
+};
+
+/**
+ * Proof that a validator is Byzantine: it has signed two different votes in one view. With the
+ * chain's genesis hash it has all that its signatures cover, so anybody can verify it.
+ */
+struct ingot_evidence {
+    struct ingot_public_key validator;
+    uint64_t power; /* in the set of that epoch */
+    uint64_t epoch;
+    uint64_t view;
+    struct ingot_hash validators_hash; /* names the set of that epoch */
+    bool is_leader;  /* it led the view, and so has proposed two things: its votes are those */
+    uint64_t height; /* that was committed here when it was recorded */
+    struct ingot_evidence_vote votes[2]; /* the one that was seen first, first */
+};
+
 struct ingot_propose_request {
     const struct ingot_block_info *block; /* the block to be; its hash is zero */
     struct ingot_snapshot *snapshot;
     const struct ingot_slice *candidates; /* candidate_count transactions, oldest first */
     uint32_t candidate_count;
+    /**
+     * What this node has found since the last request, of propose or validate, whichever came
+     * first: evidence_count items, usually none. Everything is handed over once it is durable, at
+     * least once: again if the node stopped before it had noted that it did.
+     *
+     * Other nodes have found other things, or the same at other times. So it may decide which
+     * candidates an App proposes, and what it does beside the chain, but never what executing a
+     * block does, here or in validate_block. Who wants the chain to act on it, such as by lowering
+     * a power, submits a transaction with the evidence in it, which every validator can verify.
+     */
+    const struct ingot_evidence *evidence;
+    uint32_t evidence_count;
 };
 
 struct ingot_validate_request {
@@ -150,6 +192,8 @@ struct ingot_validate_request {
     struct ingot_snapshot *snapshot;
     const struct ingot_slice *transactions; /* transaction_count, in order */
     uint32_t transaction_count;
+    const struct ingot_evidence *evidence; /* as in ingot_propose_request; decides nothing here */
+    uint32_t evidence_count;
 };
 
 struct ingot_query_request {

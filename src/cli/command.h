@@ -23,6 +23,7 @@ extern const struct command command_backup;
 extern const struct command command_bench;
 extern const struct command command_broadcast;
 extern const struct command command_checkpoint;
+extern const struct command command_evidence;
 extern const struct command command_init;
 extern const struct command command_keygen;
 extern const struct command command_kv;

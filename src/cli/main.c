@@ -12,9 +12,10 @@
 #include "wire/crypto.h"
 
 static const struct command *const commands[] = {
-    &command_testnet, &command_init,      &command_node,       &command_local,     &command_sign,
-    &command_verify,  &command_broadcast, &command_kv,         &command_validator, &command_status,
-    &command_bench,   &command_backup,    &command_checkpoint, &command_keygen,    &command_version,
+    &command_testnet,   &command_init,       &command_node,      &command_local,
+    &command_sign,      &command_verify,     &command_broadcast, &command_kv,
+    &command_validator, &command_status,     &command_evidence,  &command_bench,
+    &command_backup,    &command_checkpoint, &command_keygen,    &command_version,
 };
 
 static void print_help(FILE *stream)

@@ -8,6 +8,7 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "node/executor_internal.h"
+#include "node/ledger_evidence.h"
 #include "wire/preimage.h"
 
 struct ingot_block_info executor_block_info(const struct block *block)
@@ -96,13 +97,19 @@ static enum ingot_error propose(struct build *build, const struct executed *pare
     struct ingot_snapshot snapshot = snapshot_of_parent(executor, build->branch, parent);
     struct ingot_block_info info = executor_block_info(build->block);
     memset(&info.hash, 0, sizeof info.hash);
+    uint32_t evidence_count = 0;
+    const struct ingot_evidence *evidence =
+        ledger_fresh_evidence(executor->options.ledger, &evidence_count);
     const struct ingot_propose_request request = {
         .block = &info,
         .snapshot = &snapshot,
         .candidates = executor->transactions,
         .candidate_count = build->candidate_count,
+        .evidence = evidence,
+        .evidence_count = evidence_count,
     };
     const enum ingot_error error = app->propose_block(app->context, &request, &executor->builder);
+    ledger_show_evidence(executor->options.ledger, evidence_count);
     return snapshot.error != INGOT_OK ? snapshot.error : error;
 }
 
@@ -237,13 +244,19 @@ static enum ingot_error run_validation(struct executor *executor, const struct b
     builder_begin(&executor->builder, executor->set, block->transaction_count, NULL, NULL);
     struct ingot_snapshot snapshot = snapshot_of_parent(executor, branch, parent);
     const struct ingot_block_info info = executor_block_info(block);
+    uint32_t evidence_count = 0;
+    const struct ingot_evidence *evidence =
+        ledger_fresh_evidence(executor->options.ledger, &evidence_count);
     const struct ingot_validate_request request = {
         .block = &info,
         .snapshot = &snapshot,
         .transactions = executor->transactions,
         .transaction_count = block->transaction_count,
+        .evidence = evidence,
+        .evidence_count = evidence_count,
     };
     const enum ingot_error error = app->validate_block(app->context, &request, &executor->builder);
+    ledger_show_evidence(executor->options.ledger, evidence_count);
     if (snapshot.error != INGOT_OK)
         return snapshot.error;
     if (error == INGOT_ERROR_REJECTED)

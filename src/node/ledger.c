@@ -32,10 +32,11 @@
 #define SCHEMA_MARK "ingot ledger"
 
 const char *const ledger_tables[LEDGER_TABLE_COUNT] = {
-    [LEDGER_META] = "meta",     [LEDGER_BLOCKS] = "blocks",
-    [LEDGER_CHAIN] = "chain",   [LEDGER_STATE] = "state",
-    [LEDGER_SETS] = "sets",     [LEDGER_TRANSACTIONS] = "transactions",
-    [LEDGER_ATTEST] = "attest", [LEDGER_UNINDEXED] = "unindexed",
+    [LEDGER_META] = "meta",         [LEDGER_BLOCKS] = "blocks",
+    [LEDGER_CHAIN] = "chain",       [LEDGER_STATE] = "state",
+    [LEDGER_SETS] = "sets",         [LEDGER_TRANSACTIONS] = "transactions",
+    [LEDGER_ATTEST] = "attest",     [LEDGER_UNINDEXED] = "unindexed",
+    [LEDGER_EVIDENCE] = "evidence",
 };
 const uint32_t ledger_table_count = LEDGER_TABLE_COUNT;
 
@@ -194,6 +195,7 @@ enum ingot_error ledger_sync(struct ledger *ledger)
     ledger_unapplied_move(&ledger->unapplied, &ledger->batch_unapplied);
     ledger_unapplied_drop(&ledger->unapplied, heights.applied);
     ledger_index_synced(ledger);
+    ledger_evidence_synced(ledger);
     return INGOT_OK;
 }
 
@@ -233,6 +235,7 @@ static enum ingot_error create(struct ledger *ledger, const struct ledger_option
     ledger_store_meta(ledger, LEDGER_KEY_CHAIN, &content);
     ledger_store_heights(ledger, &(struct ledger_heights){0});
     ledger_store_index_place(ledger);
+    ledger_store_evidence_place(ledger);
     ledger_store_entry(ledger, options->genesis, NULL);
     ledger_store_chain(ledger, options->genesis);
 
@@ -352,6 +355,8 @@ static enum ingot_error resume(struct ledger *ledger, struct ledger_why why)
                            ingot_error_text(error));
     ledger->has_index = ledger->index_transactions || had_index;
     error = ledger_index_read(ledger, why);
+    if (error == INGOT_OK)
+        error = ledger_read_evidence(ledger, why);
     return error == INGOT_OK ? ledger_read_unapplied(ledger, why) : error;
 }
 
@@ -410,6 +415,7 @@ void ledger_free(struct ledger *ledger)
     ledger_drain_deinit(&ledger->drain);
     ledger_index_deinit(&ledger->index);
     ledger_prune_deinit(&ledger->prune);
+    free(ledger->evidence.items);
     ledger_unapplied_drop(&ledger->unapplied, UINT64_MAX);
     ledger_unapplied_drop(&ledger->batch_unapplied, UINT64_MAX);
     free(ledger->unapplied.items);

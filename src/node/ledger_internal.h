@@ -5,6 +5,7 @@
 #define INGOT_NODE_LEDGER_INTERNAL_H
 
 #include "node/ledger.h"
+#include "node/ledger_evidence.h"
 #include "node/ledger_runs.h"
 #include "node/ledger_transfer.h"
 #include "node/seal.h"
@@ -18,16 +19,18 @@ enum ledger_table {
     LEDGER_SETS,         /* epoch -> sealed validator set */
     LEDGER_TRANSACTIONS, /* SHA-256 -> height and index; what is in LEDGER_UNINDEXED may miss */
     LEDGER_UNINDEXED,    /* height -> SHA-256 of the block's transactions, one after the other */
-    LEDGER_ATTEST        /* the attestor's keys -> sealed records */
+    LEDGER_ATTEST,       /* the attestor's keys -> sealed records */
+    LEDGER_EVIDENCE      /* epoch, view, validator -> sealed evidence */
 };
-#define LEDGER_TABLE_COUNT 8
+#define LEDGER_TABLE_COUNT 9
 
-#define LEDGER_SCHEMA_VERSION 3
+#define LEDGER_SCHEMA_VERSION 4
 #define LEDGER_KEY_SCHEMA "schema"
 #define LEDGER_KEY_CHAIN "chain"
 #define LEDGER_KEY_HEIGHTS "heights"
 #define LEDGER_KEY_SAFETY "safety"
 #define LEDGER_KEY_INDEX "index"
+#define LEDGER_KEY_EVIDENCE "evidence" /* ledger_evidence.c */
 #define LEDGER_KEY_WITHHELD "withheld" /* ledger_watermark.c */
 
 /* Where an error is explained. */
@@ -95,6 +98,15 @@ struct ledger_prune {
     bool has_failed; /* an old block does not read back: nothing leaves until the next start */
 };
 
+/* All that is kept, in the order in which it was recorded; see ledger_evidence.c. */
+struct ledger_evidence {
+    struct ingot_evidence *items;
+    uint32_t count;
+    uint32_t capacity;
+    uint32_t durable_count;
+    uint32_t shown_count; /* to the App; of the durable ones */
+};
+
 struct ledger_heights {
     uint64_t committed;
     uint64_t applied;
@@ -118,6 +130,7 @@ struct ledger {
     struct ledger_drain drain;
     struct ledger_index index;
     struct ledger_prune prune;
+    struct ledger_evidence evidence;
     struct ledger_heights heights;          /* durable */
     struct ledger_unapplied_list unapplied; /* durable */
 
@@ -221,6 +234,14 @@ INGOT_MUST_USE enum ingot_error ledger_index_read(struct ledger *ledger, struct 
  */
 bool ledger_index_forget(struct ledger *ledger, const uint8_t sha256[32], uint64_t height);
 void ledger_index_deinit(struct ledger_index *index);
+
+/* --- ledger_evidence.c --- */
+
+/* How much the App has been shown: a record, into the open batch. */
+void ledger_store_evidence_place(struct ledger *ledger);
+/* The open batch is durable. */
+void ledger_evidence_synced(struct ledger *ledger);
+INGOT_MUST_USE enum ingot_error ledger_read_evidence(struct ledger *ledger, struct ledger_why why);
 
 /* --- ledger_prune.c: old blocks on their way out. --- */
 

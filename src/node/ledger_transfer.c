@@ -289,6 +289,7 @@ enum ingot_error ledger_import_finish(struct ledger_import *import, uint64_t com
         ledger,
         &(struct ledger_heights){.committed = committed, .applied = committed, .lowest = lowest});
     ledger_store_index_place(ledger);
+    ledger_store_evidence_place(ledger);
     ingot_buffer_clear(&content);
     ledger_encode_safety(safety, &content);
     ledger_store_meta(ledger, LEDGER_KEY_SAFETY, &content);

@@ -149,6 +149,8 @@ static void render_chain(const struct metrics *metrics, struct ingot_buffer *tex
             metrics->committed_transactions);
     counter(text, "ingot_evidence_total", "Validators caught with two votes in one view.",
             metrics->evidence);
+    gauge(text, "ingot_evidence_kept", "Proofs of two votes in one view that the store keeps.",
+          metrics->evidence_kept);
     counter(text, "ingot_signatures_total", "Signatures made.", metrics->signatures);
     counter(text, "ingot_verifications_total", "Signatures verified.", metrics->verifications);
     render_histogram(text, "ingot_commit_latency_seconds",

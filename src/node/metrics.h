@@ -58,6 +58,7 @@ struct metrics {
     uint64_t mempool_bytes;
     uint64_t uncommitted_blocks;
     uint64_t pending_bytes; /* messages held for later */
+    uint64_t evidence_kept; /* in the store, of earlier processes too */
 
     /* Counters, since the start of the process. */
     uint64_t timeouts;

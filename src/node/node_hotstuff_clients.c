@@ -2,6 +2,7 @@
  * What the listener for clients (rpc.h) sees of the replicated log. It reads, and submits; it
  * decides nothing.
  */
+#include "node/ledger_evidence.h"
 #include "node/node_attest.h"
 
 static void get_status(void *context, struct rpc_status *status)
@@ -39,6 +40,7 @@ static void get_status(void *context, struct rpc_status *status)
         .mempool_transactions = metrics->mempool_transactions,
         .mempool_bytes = metrics->mempool_bytes,
         .timeouts = core.timeouts,
+        .evidence = metrics->evidence_kept,
     };
     status->has_watermark = replica_watermark(hotstuff->replica, &status->watermark);
     node_attest_fill_status(hotstuff, status);
@@ -92,6 +94,12 @@ static const struct validator_set *get_validators(void *context, uint64_t epoch)
     return core_find_set(replica_core(node_hotstuff_of(node->driver)->replica), epoch);
 }
 
+static const struct ingot_evidence *get_evidence(void *context, uint32_t *count)
+{
+    struct ingot_node *node = context;
+    return ledger_evidence(replica_ledger(node_hotstuff_of(node->driver)->replica), count);
+}
+
 static const struct metrics *get_metrics(void *context)
 {
     struct ingot_node *node = context;
@@ -116,6 +124,7 @@ void node_hotstuff_describe(struct node_driver *driver, struct rpc_identity *ide
     backend->find_transaction = find_transaction;
     backend->query = query;
     backend->validators = get_validators;
+    backend->evidence = get_evidence;
     backend->metrics = get_metrics;
     node_attest_describe(node_hotstuff_of(driver), backend);
 }

@@ -10,6 +10,7 @@
 
 #include "base/alloc.h"
 #include "base/log.h"
+#include "node/ledger_evidence.h"
 #include "node/replica_state.h"
 
 uint64_t replica_now_ms(const struct replica *replica)
@@ -432,6 +433,9 @@ struct metrics *replica_metrics(struct replica *replica)
     metrics->mempool_transactions = mempool_count(replica->mempool);
     metrics->mempool_bytes = mempool_bytes(replica->mempool);
     metrics->uncommitted_blocks = status.tree_blocks;
+    uint32_t evidence_kept = 0;
+    (void)ledger_evidence(replica->ledger, &evidence_kept);
+    metrics->evidence_kept = evidence_kept;
     metrics->pending_bytes = status.pending_bytes;
     metrics->timeouts = status.timeouts;
     metrics->views_entered = status.views_entered;

@@ -9,6 +9,8 @@
 #include "base/alloc.h"
 #include "base/hex.h"
 #include "base/log.h"
+#include "node/evidence.h"
+#include "node/ledger_evidence.h"
 #include "node/replica_state.h"
 
 /* A lone validator certifies its own blocks; the event loop must get its turn all the same. */
@@ -87,15 +89,36 @@ static void ask_propose(struct replica *replica, const struct core_effect *effec
     block_unref(block);
 }
 
+/*
+ * The proof is checked here again, whatever the core has been told: an accusation is for ever, and
+ * stands on its own bytes. What is beyond what is kept is counted; it comes at will, so the log has
+ * no line for it.
+ */
 static void take_evidence(struct replica *replica, const struct core_effect *effect)
 {
+    const struct vote *votes = effect->evidence;
+    const struct validator_set *set = core_find_set(replica->core, votes[0].epoch);
+    struct ingot_evidence evidence;
+    if (set == NULL || !evidence_make(&replica->options.genesis->hash, set, replica->options.scheme,
+                                      replica->options.leader_tenure, votes, &evidence)) {
+        LOG(LOG_ERROR, "what should be two votes in one view does not prove it",
+            log_u64("epoch", votes[0].epoch), log_u64("view", votes[0].view),
+            log_u64("voter", votes[0].voter));
+        return;
+    }
     replica->metrics.evidence++;
-    LOG(LOG_WARN, "a validator voted twice in one view", log_u64("view", effect->evidence[0].view),
-        log_u64("voter", effect->evidence[0].voter),
-        log_hex("first", effect->evidence[0].block.bytes, INGOT_HASH_BYTES),
-        log_hex("first_signature", effect->evidence[0].signature.bytes, INGOT_SIGNATURE_BYTES),
-        log_hex("second", effect->evidence[1].block.bytes, INGOT_HASH_BYTES),
-        log_hex("second_signature", effect->evidence[1].signature.bytes, INGOT_SIGNATURE_BYTES));
+    evidence.height = ledger_committed_height(replica->ledger);
+    if (ledger_put_evidence(replica->ledger, &evidence) != LEDGER_EVIDENCE_NEW) {
+        return;
+    }
+    LOG(LOG_WARN, "a validator voted twice in one view",
+        log_hex("validator", evidence.validator.bytes, INGOT_PUBLIC_KEY_BYTES),
+        log_text("as", evidence.is_leader ? "leader" : "voter"), log_u64("epoch", evidence.epoch),
+        log_u64("view", evidence.view),
+        log_hex("first", evidence.votes[0].block.bytes, INGOT_HASH_BYTES),
+        log_hex("first_signature", evidence.votes[0].signature.bytes, INGOT_SIGNATURE_BYTES),
+        log_hex("second", evidence.votes[1].block.bytes, INGOT_HASH_BYTES),
+        log_hex("second_signature", evidence.votes[1].signature.bytes, INGOT_SIGNATURE_BYTES));
 }
 
 /* Where our execution differs from what a quorum has certified, operators compare the two. */

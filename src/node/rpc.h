@@ -67,6 +67,7 @@ struct rpc_status {
     uint64_t mempool_transactions;
     uint64_t mempool_bytes;
     uint64_t timeouts; /* views that ended by our own deadline, since the start */
+    uint64_t evidence; /* how much of it is kept */
     uint64_t attested; /* statements with an attestation */
     uint64_t attest_pending;
     /* Of a node that broadcasts payloads without a chain: */
@@ -148,6 +149,10 @@ struct rpc_backend {
     enum attest_state (*find_attestation)(void *context, uint64_t height,
                                           const struct ingot_hash *digest,
                                           struct ingot_buffer *json);
+
+    /* All evidence that is kept, the first recorded first. Borrowed until control returns to the
+     * loop. */
+    const struct ingot_evidence *(*evidence)(void *context, uint32_t *count);
 
     /* The set of an epoch, or NULL when there is none or it is not known any more. Borrowed until
      * control returns to the loop. */

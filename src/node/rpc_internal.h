@@ -10,6 +10,7 @@
  *   rpc_commit.c      methods that wait for a commit, and for an attestation
  *   rpc_node.c        methods about the node: status, net_info, genesis, validators
  *   rpc_block.c       method block
+ *   rpc_evidence.c    method evidence
  *   rpc_broadcast.c   methods about payloads that are broadcast without a chain
  *   rpc_waiters.c     calls that wait, by what they wait for
  *   rpc_json.c        how values are written
@@ -203,6 +204,15 @@ void rpc_method_status(struct rpc_call *call, const struct rpc_argument *argumen
 void rpc_method_net_info(struct rpc_call *call, const struct rpc_argument *arguments);
 void rpc_method_genesis(struct rpc_call *call, const struct rpc_argument *arguments);
 void rpc_method_validators(struct rpc_call *call, const struct rpc_argument *arguments);
+
+/* The items [*first, *end) of a page, as `validators` counts them. False: the call has ended with an
+ * error, as there is no such page. */
+bool rpc_call_page(struct rpc_call *call, const struct rpc_argument *page,
+                   const struct rpc_argument *per_page, uint32_t total, uint32_t *first,
+                   uint32_t *end);
+
+/* rpc_evidence.c */
+void rpc_method_evidence(struct rpc_call *call, const struct rpc_argument *arguments);
 
 /* rpc_block.c */
 void rpc_method_block(struct rpc_call *call, const struct rpc_argument *arguments);

@@ -129,6 +129,7 @@ static void set_log_info(json_t *info, const struct rpc *rpc, const struct rpc_s
     rpc_json_set(info, "mempool_txs", rpc_json_u64(status->mempool_transactions));
     rpc_json_set(info, "mempool_bytes", rpc_json_u64(status->mempool_bytes));
     rpc_json_set(info, "timeouts", rpc_json_u64(status->timeouts));
+    rpc_json_set(info, "evidence", rpc_json_u64(status->evidence));
     if (rpc->backend.find_attestation != NULL) {
         rpc_json_set(info, "attested", rpc_json_u64(status->attested));
         rpc_json_set(info, "attest_pending", rpc_json_u64(status->attest_pending));
@@ -344,6 +345,24 @@ static uint32_t page_size(const struct rpc_argument *argument)
     return argument->integer > PER_PAGE_MAX ? PER_PAGE_MAX : (uint32_t)argument->integer;
 }
 
+bool rpc_call_page(struct rpc_call *call, const struct rpc_argument *page,
+                   const struct rpc_argument *per_page, uint32_t total, uint32_t *first,
+                   uint32_t *end)
+{
+    const uint32_t size = page_size(per_page);
+    const uint32_t pages = total == 0 ? 1 : (total - 1) / size + 1;
+    const int64_t wanted = page->is_given ? page->integer : 1;
+    if (wanted < 1 || wanted > pages) {
+        rpc_call_error_format(call, RPC_ERROR_INTERNAL,
+                              "page should be within [1, %" PRIu32 "] range, given %" PRId64, pages,
+                              wanted);
+        return false;
+    }
+    *first = (uint32_t)(wanted - 1) * size;
+    *end = total - *first < size ? total : *first + size;
+    return true;
+}
+
 /*
  * The epoch of the block at a height, up to the one after `latest`: what certified a block is read
  * off its justify, and a block that changes the set opens the next epoch for its child.
@@ -412,17 +431,12 @@ void rpc_method_validators(struct rpc_call *call, const struct rpc_argument *arg
                               "could not find validator set for height #%" PRIu64, height);
         return;
     }
-    uint32_t per_page = page_size(&arguments[VALIDATORS_PER_PAGE]);
-    uint32_t pages = (set->count - 1) / per_page + 1;
-    int64_t page = arguments[VALIDATORS_PAGE].is_given ? arguments[VALIDATORS_PAGE].integer : 1;
-    if (page < 1 || page > pages) {
-        rpc_call_error_format(call, RPC_ERROR_INTERNAL,
-                              "page should be within [1, %" PRIu32 "] range, given %" PRId64, pages,
-                              page);
+    uint32_t first = 0;
+    uint32_t end = 0;
+    if (!rpc_call_page(call, &arguments[VALIDATORS_PAGE], &arguments[VALIDATORS_PER_PAGE],
+                       set->count, &first, &end)) {
         return;
     }
-    uint32_t first = (uint32_t)(page - 1) * per_page;
-    uint32_t end = set->count - first < per_page ? set->count : first + per_page;
     json_t *result = rpc_json(json_object());
     rpc_json_set(result, "block_height", rpc_json_u64(height));
     rpc_json_set(result, "validators", validators_page(set, first, end));

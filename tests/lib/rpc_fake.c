@@ -175,6 +175,13 @@ static const struct validator_set *get_validators(void *context, uint64_t epoch)
     return epoch < RPC_FAKE_EPOCHS_MAX ? fake->sets[epoch] : NULL;
 }
 
+static const struct ingot_evidence *get_evidence(void *context, uint32_t *count)
+{
+    struct rpc_fake *fake = context;
+    *count = fake->evidence_count;
+    return fake->evidence;
+}
+
 static uint32_t get_peers(void *context, struct rpc_peer *peers, uint32_t peers_max)
 {
     struct rpc_fake *fake = context;
@@ -322,6 +329,28 @@ void rpc_fake_submit(struct rpc_fake *fake, const char *transaction)
     ingot_buffer_deinit(&response.log);
 }
 
+void rpc_fake_add_evidence(struct rpc_fake *fake)
+{
+    const uint32_t number = fake->evidence_count++;
+    const struct validator_set *set = fake->sets[0];
+    const struct ingot_validator *member = &set->validators[number % set->count];
+    struct ingot_evidence *evidence = &fake->evidence[number];
+    assert_in_range(number, 0, RPC_FAKE_EVIDENCE_MAX - 1);
+    *evidence = (struct ingot_evidence){.validator = member->key,
+                                        .power = member->power,
+                                        .view = number + 7,
+                                        .validators_hash = set->hash,
+                                        .is_leader = number % 2 == 0,
+                                        .height = number + 3};
+    for (uint32_t i = 0; i < 2; i++) {
+        evidence->votes[i].phase = number % PHASE_COUNT;
+        hash_text("vote", 2 * number + i, &evidence->votes[i].block);
+        memset(evidence->votes[i].signature.bytes, (int)(2 * number + i + 1),
+               sizeof evidence->votes[i].signature.bytes);
+    }
+    fake->status.evidence = fake->evidence_count;
+}
+
 static void init_genesis(struct rpc_fake *fake)
 {
     struct ingot_validator members[RPC_FAKE_VALIDATORS];
@@ -404,6 +433,7 @@ void rpc_fake_listen(struct rpc_fake *fake)
                                         .query = query,
                                         .find_attestation = fake->attests ? find_attestation : NULL,
                                         .validators = get_validators,
+                                        .evidence = get_evidence,
                                         .peers = get_peers,
                                         .metrics = get_metrics};
     fake->rpc = rpc_new(fake->base, &fake->options, &fake->identity, &backend, why, sizeof why);
@@ -421,6 +451,8 @@ void rpc_fake_init_with_blocks(struct rpc_fake *fake)
         rpc_fake_submit(fake, transaction);
         rpc_fake_commit(fake);
     }
+    rpc_fake_add_evidence(fake);
+    rpc_fake_add_evidence(fake);
 }
 
 void rpc_fake_deinit(struct rpc_fake *fake)

@@ -16,6 +16,7 @@
 #define RPC_FAKE_VALIDATORS 4
 #define RPC_FAKE_BLOCKS_MAX 4096
 #define RPC_FAKE_EPOCHS_MAX 4
+#define RPC_FAKE_EVIDENCE_MAX 250
 
 struct rpc_fake {
     struct event_base *base;
@@ -36,6 +37,8 @@ struct rpc_fake {
     bool commits_at_once;          /* a block for each transaction, within `submit` */
     enum ingot_error read_error;
     uint32_t peer_count;
+    struct ingot_evidence evidence[RPC_FAKE_EVIDENCE_MAX];
+    uint32_t evidence_count;        /* 0; not above the maximum */
     bool attests;                   /* the App asks for attestations; before rpc_fake_listen */
     enum attest_state attest_state; /* of every statement, at its commit */
 };
@@ -43,7 +46,8 @@ struct rpc_fake {
 /* All but the listener. `fake->options` may be changed before rpc_fake_listen. */
 void rpc_fake_init(struct rpc_fake *fake);
 void rpc_fake_listen(struct rpc_fake *fake);
-/* It listens, and has three blocks of one transaction each, `block=0` to `block=2`. */
+/* It listens, and has three blocks of one transaction each, `block=0` to `block=2`, and evidence of
+ * two validators. */
 void rpc_fake_init_with_blocks(struct rpc_fake *fake);
 void rpc_fake_deinit(struct rpc_fake *fake);
 
@@ -53,6 +57,9 @@ void rpc_fake_commit(struct rpc_fake *fake);
  */
 void rpc_fake_commit_set_change(struct rpc_fake *fake, uint32_t count, uint64_t power);
 void rpc_fake_submit(struct rpc_fake *fake, const char *transaction);
+
+/* Of validator 0 as leader, 1 as voter and so on, each in a view of its own. */
+void rpc_fake_add_evidence(struct rpc_fake *fake);
 
 /* A connection of a client, non-blocking, or -1. */
 int rpc_fake_connect(struct rpc_fake *fake);

@@ -43,7 +43,7 @@ expect 0 'usage: ingot COMMAND' help
 expect 0 'usage: ingot testnet' help testnet
 expect 2 "unknown command 'nod'" nod
 expect 0 'ingot 0.' --version
-for command in testnet init node local sign kv validator status backup checkpoint keygen verify version; do
+for command in testnet init node local sign kv validator status evidence backup checkpoint keygen verify version; do
     expect 0 "usage: ingot $command" "$command" --help
     expect 0 "usage: ingot $command" "$command" -h
     expect 2 "unrecognized option '--no-such-flag'" "$command" --no-such-flag
@@ -225,6 +225,8 @@ expect 1 "127.0.0.1:$free_port: cannot be reached: Connection refused" kv put k 
 expect 1 "127.0.0.1:$free_port: cannot be reached: Connection refused" kv get k --node "$url"
 expect 1 "127.0.0.1:$free_port: cannot be reached: Connection refused" kv delete k --node "$url/"
 expect 2 "unexpected argument 'x'" status x
+expect 1 "127.0.0.1:$free_port: cannot be reached: Connection refused" evidence --node "$url"
+expect 2 "unexpected argument 'x'" evidence x
 # sign
 printf 'a document\n' >document
 head -c 65537 /dev/zero >large

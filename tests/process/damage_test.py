@@ -75,7 +75,7 @@ def a_damaged_record_stops_the_start_and_is_named():
             prepared.spoil("meta", key, "remove")
             expect(node, 3, node.data, f"'{key}'", "missing")
         prepared.spoil("meta", "schema", "-4")
-        expect(node, 3, node.data, "version 252", "version 3")
+        expect(node, 3, node.data, "version 251", "version 4")
         prepared.spoil("meta", "schema", "0")
         expect(node, 3, node.data)
         prepared.spoil("sets", "first", "-1")

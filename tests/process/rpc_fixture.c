@@ -40,6 +40,8 @@ int main(int argc, char **argv)
         rpc_fake_submit(&fake, transaction);
         rpc_fake_commit(&fake);
     }
+    rpc_fake_add_evidence(&fake);
+    rpc_fake_add_evidence(&fake);
     struct timeval interval = {.tv_usec = 50000};
     struct event *timer = event_new(fake.base, -1, EV_PERSIST, on_timer, &fake);
     (void)event_add(timer, &interval);

@@ -421,14 +421,37 @@ static void a_key_is_queried_by_any_of_its_paths(void **state)
     static const char *const paths[] = {"", "/store", "/key"};
     for (size_t i = 0; i < 3; i++)
         expect_query(fixture, paths[i], text("name"), 0, text("satoshi"), "exists");
-    expect_query(fixture, "/nowhere", text("name"), INGOT_KV_UNKNOWN_PATH, text(""),
-                 "unknown path; known are /store, /key, /range and /validators/next_sequence");
+    expect_query(
+        fixture, "/nowhere", text("name"), INGOT_KV_UNKNOWN_PATH, text(""),
+        "unknown path; known are /store, /key, /range, /evidence and /validators/next_sequence");
     expect_query(fixture, "", text("other"), 0, text(""), "does not exist");
     expect_query(fixture, "", text(""), 0, text(""), "does not exist");
     char longer[INGOT_KV_KEY_BYTES_MAX + 2];
     memset(longer, 'n', sizeof longer);
     longer[sizeof longer - 1] = '\0';
     expect_query(fixture, "", text(longer), 0, text(""), "does not exist");
+}
+
+static void evidence_is_counted_and_changes_nothing_that_a_block_does(void **state)
+{
+    struct fixture *fixture = *state;
+    const char *log = "handed to this App since the node's start";
+    expect_query(fixture, "/evidence", text(""), 0, text("0"), log);
+    const struct ingot_evidence evidence[2] = {{.view = 7}, {.view = 8}};
+    const struct ingot_block_info info = {.height = 8};
+    fixture->execution.count = 0;
+    const struct ingot_validate_request validate = {
+        .block = &info, .snapshot = &fixture->state, .evidence = evidence, .evidence_count = 2};
+    assert_int_equal(
+        fixture->app.validate_block(fixture->app.context, &validate, &fixture->execution),
+        INGOT_OK);
+    const struct ingot_propose_request propose = {
+        .block = &info, .snapshot = &fixture->state, .evidence = evidence, .evidence_count = 1};
+    assert_int_equal(
+        fixture->app.propose_block(fixture->app.context, &propose, &fixture->execution), INGOT_OK);
+    assert_int_equal(fixture->state.count, 0);
+    assert_int_equal(fixture->execution.count, 0);
+    expect_query(fixture, "/evidence", text(""), 0, text("3"), log);
 }
 
 static Ingot__Kv__RangeAnswer *query_range(struct fixture *fixture, const char *first,
@@ -550,6 +573,7 @@ int main(void)
         TEST(a_proposal_takes_failing_transactions_and_ends_when_there_is_no_room),
         TEST(the_stores_errors_are_passed_on),
         TEST(a_key_is_queried_by_any_of_its_paths),
+        TEST(evidence_is_counted_and_changes_nothing_that_a_block_does),
         TEST(a_range_is_ordered_bounded_and_says_whether_there_is_more),
         TEST(a_long_range_comes_in_several_answers),
     };

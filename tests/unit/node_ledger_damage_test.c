@@ -289,7 +289,7 @@ static void an_unknown_schema_version_is_refused_by_number(void **state)
     write_record(world, LEDGER_META, text("schema"), ingot_buffer_slice(&record));
     assert_int_equal(world_try_open(world), INGOT_ERROR_VERSION);
     assert_says(world, "schema version 9");
-    assert_says(world, "knows version 3");
+    assert_says(world, "knows version 4");
     record.data[0] = 'X';
     write_record(world, LEDGER_META, text("schema"), ingot_buffer_slice(&record));
     assert_damaged(world, "not one of a chain's");

@@ -98,6 +98,8 @@ static void methods_answer_the_same_to_get_and_to_post(void **state)
         {"/block", "block", "{}", "[]"},
         {"/block?height=2", "block", "{\"height\":\"2\"}", "[2]"},
         {"/block?height=\"2\"", "block", "{\"height\":2}", "[\"2\"]"},
+        {"/evidence?per_page=1&page=2", "evidence", "{\"per_page\":\"1\",\"page\":2}",
+         "[\"2\",\"1\"]"},
         {"/genesis", "genesis", "{}", "[]"},
         {"/net_info", "net_info", "{}", "[]"},
         {"/num_unconfirmed_txs", "num_unconfirmed_txs", "{}", "[]"},
