@@ -180,6 +180,24 @@ if(sim_sources AND INGOT_PYTHON AND NOT INGOT_SANITIZE AND NOT INGOT_COVERAGE)
         ${mutants_folder}/document.py --check)
 endif()
 
+# tests/power: what a disk may hold after the power has gone. One program; its functions come before
+# the C library's, so that LMDB's writes go through it.
+file(GLOB power_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/power/*.c)
+if(power_sources)
+    add_executable(power_loss ${power_sources})
+    ingot_test_program(power_loss)
+    ingot_test_link(power_loss power)
+    target_link_libraries(power_loss PRIVATE ${CMAKE_DL_LIBS})
+    set(power_images 2000)
+    if(INGOT_SANITIZE)
+        set(power_images 600)
+    endif()
+    ingot_add_test(power_loss_test power 300 power_loss --images ${power_images})
+    ingot_add_test(power_loss_faults_test power 300
+        bash ${CMAKE_SOURCE_DIR}/tests/power/faults_test.sh $<TARGET_FILE:power_loss>)
+    ingot_add_test(power_loss_long_test power 3600 power_loss --images 20000 --jobs 2)
+endif()
+
 # tests/process: whole programs from the outside. Files named *_test are tests, in C, shell, Python
 # or JavaScript; other C files are programs that those use. They measure time, so each has the
 # machine for itself.

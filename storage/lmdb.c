@@ -60,6 +60,15 @@ static const struct ingot_store_operations operations = {
     .close = close_store,
 };
 
+enum ingot_error lmdb_error_of(int code)
+{
+    if (code == ENOSPC || code == EDQUOT || code == MDB_MAP_FULL)
+        return INGOT_ERROR_NO_SPACE;
+    if (code == EACCES || code == EPERM || code == EROFS)
+        return INGOT_ERROR_PERMISSION;
+    return INGOT_ERROR_IO;
+}
+
 static enum ingot_error explain(const struct lmdb_store *store, int code, struct store_why why)
 {
     const char *path = store->folder.path;
@@ -75,11 +84,7 @@ static enum ingot_error explain(const struct lmdb_store *store, int code, struct
         return INGOT_ERROR_NOT_FOUND;
     }
     store_why_set(why, "%s/data.mdb: cannot be opened: %s", path, mdb_strerror(code));
-    if (code == ENOSPC || code == EDQUOT || code == MDB_MAP_FULL)
-        return INGOT_ERROR_NO_SPACE;
-    if (code == EACCES || code == EPERM || code == EROFS)
-        return INGOT_ERROR_PERMISSION;
-    return INGOT_ERROR_IO;
+    return lmdb_error_of(code);
 }
 
 /*
@@ -194,6 +199,20 @@ static int open_tables_in(struct lmdb_store *store, const struct ingot_store_lmd
     return mdb_txn_commit(txn);
 }
 
+/*
+ * A process that died in the middle of a commit may have left its pages in the system's memory
+ * alone. What is read is believed and told to others, so it is made durable first.
+ */
+static enum ingot_error sync_what_is_there(const struct lmdb_store *store, struct store_why why)
+{
+    const int rc = mdb_env_sync(store->env, 1);
+    if (rc == 0)
+        return INGOT_OK;
+    store_why_set(why, "%s/data.mdb: what an earlier process wrote cannot be synced: %s",
+                  store->folder.path, mdb_strerror(rc));
+    return INGOT_ERROR_IO;
+}
+
 /* Tables that are there cost a read; only a new store, or a new table, costs a synced write. */
 static enum ingot_error open_tables(struct lmdb_store *store,
                                     const struct ingot_store_lmdb_options *options,
@@ -246,10 +265,14 @@ static enum ingot_error open_in_folder(struct lmdb_store *store,
         error = explain(store, ENOENT, why);
     if (error == INGOT_OK && store->read_only)
         error = check_readers_table(store, why);
+    if (error == INGOT_OK && !store->read_only && file_bytes == 0)
+        error = lmdb_make(store, why);
     if (error == INGOT_OK)
         error = open_map(store, map_bytes, file_bytes, why);
     if (error == INGOT_OK)
         error = check_length(store, why);
+    if (error == INGOT_OK && !store->read_only)
+        error = sync_what_is_there(store, why);
     if (error == INGOT_OK && !store->read_only) {
         int dead = 0;
         if (mdb_reader_check(store->env, &dead) == 0)

@@ -58,6 +58,12 @@ struct lmdb_store {
     uint64_t reader_age_max_ms;
 };
 
+/* lmdb.c: of a code of LMDB's, or of errno, that says nothing of damage. */
+enum ingot_error lmdb_error_of(int code);
+
+/* lmdb_make.c: gives the folder, which has none, a durable data.mdb with nothing in it. */
+enum ingot_error lmdb_make(const struct lmdb_store *store, struct store_why why);
+
 /* lmdb_space.c */
 enum ingot_error store_space_open(struct lmdb_store *store, uint64_t initial_bytes,
                                   struct store_why why);

@@ -140,6 +140,22 @@ static void a_file_that_is_not_a_store_is_refused_by_name(void **state)
     lmdb_assert_refused(&options, INGOT_ERROR_CORRUPT, "data.mdb: damaged");
 }
 
+/* The power went while the file was made: nothing that anybody was told of is in it. */
+static void what_a_first_start_did_not_live_to_name_is_made_anew(void **state)
+{
+    (void)state;
+    char garbage[5000];
+    char path[96];
+    memset(garbage, 'x', sizeof garbage);
+    assert_int_equal(mkdir(lmdb_folder, 0700), 0);
+    write_file("data.mdb.new", garbage, sizeof garbage);
+    struct ingot_store *store = lmdb_open();
+    assert_missing(store, 0, "key");
+    ingot_store_close(store);
+    snprintf(path, sizeof path, "%s/data.mdb.new", lmdb_folder);
+    assert_int_equal(access(path, F_OK), -1);
+}
+
 static void an_empty_file_is_not_taken_for_a_new_store(void **state)
 {
     (void)state;
@@ -187,6 +203,7 @@ int main(void)
         TEST(the_folder_and_its_files_are_for_the_owner_alone),
         TEST(a_missing_parent_folder_is_named),
         TEST(a_file_that_is_not_a_store_is_refused_by_name),
+        TEST(what_a_first_start_did_not_live_to_name_is_made_anew),
         TEST(an_empty_file_is_not_taken_for_a_new_store),
         TEST(a_file_that_was_cut_is_refused_rather_than_read_past_its_end),
         TEST(zeroed_first_pages_are_refused),

@@ -1,0 +1,31 @@
+#!/usr/bin/env bash
+# Stores that skip their syncs, and nodes that speak too early, must be found out: each of these
+# mistakes on purpose must make power_loss fail, and say how to see that again.
+set -euo pipefail
+
+program=$1
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+
+for fault in no-sync no-meta-sync data-unsynced folder-unsynced sent-early; do
+    status=0
+    "$program" --images 400 --workload chain --fault "$fault" --keep "$folder/kept" \
+        >"$folder/output" || status=$?
+    if [ "$status" -ne 1 ] || ! grep -q '^VIOLATED' "$folder/output"; then
+        echo "the fault '$fault' was not found (status $status):"
+        cat "$folder/output"
+        exit 1
+    fi
+    # The command that it prints shows the same again.
+    again=$(sed -n 's/^to see it again: power_loss //p' "$folder/output" | head -1)
+    status=0
+    # shellcheck disable=SC2086 # words
+    "$program" $again --keep "$folder/kept" >"$folder/again" || status=$?
+    first=$(grep -m 1 '^VIOLATED' "$folder/output")
+    if [ "$status" -ne 1 ] || ! grep -qF "$first" "$folder/again"; then
+        echo "'$again' does not show '$first' again:"
+        cat "$folder/again"
+        exit 1
+    fi
+    echo "found: $fault: $first"
+done

@@ -1,0 +1,481 @@
+/*
+ * The network and its nodes. See world.h.
+ */
+#include "power/world.h"
+
+#include <ingot/apps.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "base/log.h"
+#include "lib/fast_crypto.h"
+#include "wire/wire.h"
+
+#define NEVER UINT64_MAX
+#define ACT_EVERY_US 20000
+#define LIMIT_US (UINT64_C(400) * 1000000)
+#define WALL_MS UINT64_C(1780000000000)
+#define GENESIS_MEMBERS 4
+
+/* --- What a replica sees of the world. --- */
+
+static void show(const struct power_node *node, struct shown *shown)
+{
+    struct core_status status;
+    replica_get_status(node->replica, &status);
+    *shown = (struct shown){.current = status.current,
+                            .last_voted = status.last_voted,
+                            .locked = status.locked,
+                            .high = status.high};
+}
+
+static void transmit(struct power_node *node, uint32_t to, struct ingot_slice bytes)
+{
+    struct power_world *world = node->world;
+    if (prng_chance(&world->prng, world->workload->loss)) {
+        return;
+    }
+    if (world->frame_count == world->frame_capacity) {
+        world->frame_capacity = world->frame_capacity == 0 ? 256 : world->frame_capacity * 2;
+        world->frames = alloc_resize(world->frames, world->frame_capacity, sizeof *world->frames);
+    }
+    struct world_frame *frame = &world->frames[world->frame_count++];
+    *frame = (struct world_frame){.at_us = world->now_us + prng_between(&world->prng, 500, 2000),
+                                  .from = node->index,
+                                  .to = to};
+    ingot_buffer_append_slice(&frame->bytes, bytes);
+}
+
+static void mark_sent(struct power_node *node, struct ingot_slice bytes)
+{
+    struct op *op = record_mark(&node->record, OP_SENT);
+    ingot_buffer_append_slice(&op->bytes, bytes);
+    show(node, &op->shown);
+}
+
+static void send(void *context, uint32_t peer, enum ingot_frame_class frame_class,
+                 struct ingot_slice frame)
+{
+    struct power_node *node = context;
+    (void)frame_class;
+    if (!node->record.is_dead) {
+        mark_sent(node, frame);
+        transmit(node, peer, frame);
+    }
+}
+
+static void broadcast(void *context, enum ingot_frame_class frame_class, struct ingot_slice frame)
+{
+    struct power_node *node = context;
+    (void)frame_class;
+    if (node->record.is_dead) {
+        return;
+    }
+    mark_sent(node, frame);
+    for (uint32_t i = 0; i < node->world->node_count; i++) {
+        if (i != node->index) {
+            transmit(node, i, frame);
+        }
+    }
+}
+
+static void arm(void *context, uint64_t deadline_ms)
+{
+    struct power_node *node = context;
+    const uint64_t at_us = deadline_ms * 1000;
+    node->tick_at_us = at_us > node->world->now_us ? at_us : node->world->now_us;
+}
+
+static void wake(void *context)
+{
+    struct power_node *node = context;
+    node->is_woken = true;
+}
+
+static void committed(void *context, struct block *block, struct execution *execution)
+{
+    struct power_node *node = context;
+    (void)execution;
+    if (node->record.is_dead) {
+        return;
+    }
+    struct op *op = record_mark(&node->record, OP_REPORTED);
+    op->at = block->height;
+    op->digest = block->hash;
+    show(node, &op->shown);
+    if (block->height > node->world->committed) {
+        node->world->committed = block->height;
+    }
+}
+
+static void stopped(void *context, enum replica_stop stop, const char *why)
+{
+    struct power_node *node = context;
+    node->has_stopped = true;
+    if (stop != REPLICA_STOP_WRITE || !node->record.is_dead) {
+        node->has_failed = true;
+        (void)snprintf(node->why, sizeof node->why, "%s", why);
+    }
+}
+
+static uint64_t monotonic_us(void *context)
+{
+    return ((const struct power_node *)context)->world->now_us;
+}
+
+static uint64_t wall_ms(void *context)
+{
+    return WALL_MS + ((const struct power_node *)context)->world->now_us / 1000;
+}
+
+/* --- The life of a node. --- */
+
+struct replica_options world_replica_options(const struct power_node *node,
+                                             struct ingot_store *store, const struct ingot_app *app,
+                                             const struct replica_output *output)
+{
+    const struct power_world *world = node->world;
+    const struct workload *workload = world->workload;
+    return (struct replica_options){.store = store,
+                                    .app = app,
+                                    .genesis = world->genesis,
+                                    .genesis_set = world->set,
+                                    .output = *output,
+                                    .scheme = &fast_crypto,
+                                    .has_key = true,
+                                    .key = world->keys.of[node->index],
+                                    .secret = node->secret,
+                                    .leader_tenure = INGOT_LEADER_TENURE_DEFAULT,
+                                    .replay_window_blocks =
+                                        workload->replay_window > 0 ? workload->replay_window : 64,
+                                    .block_payload_bytes_max = INGOT_BLOCK_PAYLOAD_BYTES_DEFAULT,
+                                    .transaction_bytes_max = INGOT_TRANSACTION_BYTES_MAX,
+                                    .base_timeout_ms = 300,
+                                    .empty_block_interval_ms = 100,
+                                    .timeout_resend_ms = 200,
+                                    .advertise_interval_ms = 500,
+                                    .fetch_timeout_ms = 200,
+                                    .mempool_bytes_max = 4 << 20,
+                                    .index_transactions = node->index % 2 == 0,
+                                    .retain_blocks = workload->retain_blocks};
+}
+
+enum ingot_error world_open_store(const char *folder, struct ingot_store **store, char *why,
+                                  size_t why_size)
+{
+    const struct ingot_store_lmdb_options options = {.folder = folder,
+                                                     .tables = ledger_tables,
+                                                     .table_count = ledger_table_count,
+                                                     .map_size_initial = 64 << 10,
+                                                     .map_size_max = 64 << 20};
+    return ingot_store_lmdb_open(&options, store, why, why_size);
+}
+
+static void connect_all(struct power_node *node, bool is_up)
+{
+    struct power_world *world = node->world;
+    for (uint32_t i = 0; i < world->node_count; i++) {
+        struct power_node *other = &world->nodes[i];
+        if (other == node || other->replica == NULL) {
+            continue;
+        }
+        replica_set_connected(other->replica, node->index, is_up);
+        if (node->replica != NULL) {
+            replica_set_connected(node->replica, i, is_up);
+        }
+    }
+}
+
+static void close_node(struct power_node *node, uint64_t start_at_us)
+{
+    replica_free(node->replica);
+    node->replica = NULL;
+    ingot_app_deinit(&node->app);
+    ingot_store_close(node->store);
+    node->store = NULL;
+    node->has_stopped = false;
+    node->tick_at_us = NEVER;
+    node->start_at_us = start_at_us;
+    record_reborn(&node->record);
+    connect_all(node, false);
+}
+
+static void flush(struct power_node *node)
+{
+    do {
+        node->is_woken = false;
+        replica_flush(node->replica);
+    } while (node->is_woken && !node->has_stopped && !node->record.is_dead);
+    if (node->has_stopped || node->record.is_dead) {
+        close_node(node, node->world->now_us + prng_between(&node->world->prng, 1000, 400000));
+    }
+}
+
+static void open_node(struct power_node *node)
+{
+    const struct power_world *world = node->world;
+    const struct replica_output output = {node,      send,    broadcast,    arm,    wake,
+                                          committed, stopped, monotonic_us, wall_ms};
+    node->start_at_us = NEVER;
+    record_mark_content(&node->record, OP_BEGUN, "data.mdb");
+    enum ingot_error error =
+        world_open_store(node->folder, &node->store, node->why, sizeof node->why);
+    set_app_init(&node->app, &world->keys);
+    if (error == INGOT_OK) {
+        const struct replica_options options =
+            world_replica_options(node, node->store, &node->app, &output);
+        error = replica_open(&options, &node->replica, node->why, sizeof node->why);
+    }
+    if (error != INGOT_OK) {
+        node->replica = NULL;
+        node->has_failed = true;
+        return;
+    }
+    for (uint32_t i = 0; i < world->node_count; i++) {
+        if (i != node->index) {
+            replica_set_peer(node->replica, i, true, &world->keys.of[i]);
+        }
+    }
+    replica_start(node->replica);
+    connect_all(node, true);
+    flush(node);
+}
+
+/* --- What chance and the clients do. --- */
+
+static void submit(struct power_world *world)
+{
+    struct power_node *node = &world->nodes[prng_below(&world->prng, world->node_count)];
+    if (node->replica == NULL) {
+        return;
+    }
+    const uint64_t size = prng_between(&world->prng, 1, world->workload->transaction_size);
+    struct ingot_buffer transaction = {0};
+    ingot_buffer_format(&transaction, "key%llu=%016llx",
+                        (unsigned long long)prng_below(&world->prng, 200),
+                        (unsigned long long)prng_next(&world->prng));
+    for (uint64_t i = 0; i < size; i++) {
+        ingot_buffer_append_u8(&transaction, (uint8_t)('a' + (i * 7 + size) % 26));
+    }
+    struct ingot_check_response response = {0};
+    const enum ingot_error error =
+        replica_submit(node->replica, ingot_buffer_slice(&transaction), &response);
+    INGOT_ASSERT(error == INGOT_OK || error == INGOT_ERROR_FULL || error == INGOT_ERROR_EXISTS);
+    ingot_buffer_deinit(&transaction);
+    flush(node);
+}
+
+/* One member's power changes, or it leaves or comes; three at least stay. */
+static void submit_change(struct power_world *world)
+{
+    struct power_node *node = &world->nodes[prng_below(&world->prng, GENESIS_MEMBERS)];
+    if (node->replica == NULL) {
+        return;
+    }
+    struct core_status status;
+    struct set_app_powers before = {{0}};
+    replica_get_status(node->replica, &status);
+    for (uint32_t i = 0; i < world->node_count; i++) {
+        const uint32_t place = validator_set_find(status.set, &world->keys.of[i]);
+        before.of[i] = place == VALIDATOR_NONE ? 0 : status.set->validators[place].power;
+    }
+    struct set_app_powers after = before;
+    uint64_t *power = &after.of[prng_below(&world->prng, world->node_count)];
+    *power = *power > 0 && status.set->count > 3 ? 0 : prng_between(&world->prng, 1, 2);
+    struct ingot_buffer transaction = {0};
+    set_app_make(&transaction, &before, &after, world->changes++);
+    struct ingot_check_response response = {0};
+    const enum ingot_error error =
+        replica_submit(node->replica, ingot_buffer_slice(&transaction), &response);
+    INGOT_ASSERT(error == INGOT_OK || error == INGOT_ERROR_FULL);
+    ingot_buffer_deinit(&transaction);
+    flush(node);
+}
+
+static void act(struct power_world *world)
+{
+    const struct workload *workload = world->workload;
+    if (prng_chance(&world->prng, workload->submit)) {
+        submit(world);
+    }
+    if (prng_chance(&world->prng, workload->change)) {
+        submit_change(world);
+    }
+    struct power_node *node = &world->nodes[prng_below(&world->prng, world->node_count)];
+    if (node->replica != NULL && prng_chance(&world->prng, workload->restart)) {
+        close_node(node, world->now_us + prng_between(&world->prng, 1000, 400000));
+    } else if (node->replica != NULL && prng_chance(&world->prng, workload->die)) {
+        record_plan_death(&node->record, (uint32_t)prng_below(&world->prng, 12));
+    }
+    struct power_node *away = &world->nodes[3];
+    if (away->start_at_us == NEVER && away->replica == NULL &&
+        world->committed >= workload->away_until) {
+        away->start_at_us = world->now_us;
+    }
+    for (uint32_t i = GENESIS_MEMBERS; i < world->node_count; i++) {
+        if (world->nodes[i].start_at_us == NEVER && world->nodes[i].replica == NULL &&
+            world->committed >= workload->height / 3) {
+            world->nodes[i].start_at_us = world->now_us;
+        }
+    }
+}
+
+/* --- Time. --- */
+
+static void deliver(struct power_world *world, uint32_t index)
+{
+    struct world_frame frame = world->frames[index];
+    world->frames[index] = world->frames[--world->frame_count];
+    struct power_node *node = &world->nodes[frame.to];
+    if (node->replica != NULL) {
+        struct op *op = record_mark(&node->record, OP_RECEIVED);
+        op->at = frame.from;
+        ingot_buffer_append_slice(&op->bytes, ingot_buffer_slice(&frame.bytes));
+        replica_receive(node->replica, frame.from, ingot_buffer_slice(&frame.bytes));
+        flush(node);
+    }
+    ingot_buffer_deinit(&frame.bytes);
+}
+
+static void step(struct power_world *world)
+{
+    uint64_t at_us = (world->now_us / ACT_EVERY_US + 1) * ACT_EVERY_US;
+    uint32_t frame = UINT32_MAX;
+    struct power_node *node = NULL;
+    for (uint32_t i = 0; i < world->frame_count; i++) {
+        if (world->frames[i].at_us < at_us) {
+            at_us = world->frames[i].at_us;
+            frame = i;
+        }
+    }
+    for (uint32_t i = 0; i < world->node_count; i++) {
+        struct power_node *candidate = &world->nodes[i];
+        const uint64_t due_us =
+            candidate->replica != NULL ? candidate->tick_at_us : candidate->start_at_us;
+        if (due_us < at_us) {
+            at_us = due_us;
+            node = candidate;
+        }
+    }
+    world->now_us = at_us > world->now_us ? at_us : world->now_us;
+    if (node != NULL && node->replica != NULL) {
+        node->tick_at_us = NEVER;
+        replica_tick(node->replica);
+        flush(node);
+    } else if (node != NULL) {
+        open_node(node);
+    } else if (frame != UINT32_MAX) {
+        deliver(world, frame);
+    } else {
+        act(world);
+    }
+}
+
+static bool is_done(const struct power_world *world)
+{
+    for (uint32_t i = 0; i < world->node_count; i++) {
+        const struct power_node *node = &world->nodes[i];
+        if (node->replica == NULL ||
+            ledger_committed_height(replica_ledger(node->replica)) < world->workload->height) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool has_failed(const struct power_world *world, char *why, size_t why_size)
+{
+    for (uint32_t i = 0; i < world->node_count; i++) {
+        if (world->nodes[i].has_failed) {
+            (void)snprintf(why, why_size, "node %u: %s", i, world->nodes[i].why);
+            return true;
+        }
+    }
+    if (world->now_us > LIMIT_US) {
+        (void)snprintf(why, why_size, "the chain stands still at height %llu",
+                       (unsigned long long)world->committed);
+        return true;
+    }
+    return false;
+}
+
+static void make_nodes(struct power_world *world, const char *folder)
+{
+    struct ingot_validator members[WORLD_NODES_MAX] = {0};
+    struct crypto_secret_key secrets[WORLD_NODES_MAX];
+    world->node_count = GENESIS_MEMBERS + world->workload->joiners;
+    world->keys.count = world->node_count;
+    for (uint32_t i = 0; i < world->node_count; i++) {
+        const uint8_t seed[CRYPTO_SEED_BYTES] = {0x77, (uint8_t)(i + 1)};
+        fast_crypto.key_from_seed(seed, &secrets[i], &members[i].key);
+        members[i].power = 1;
+    }
+    const char *why = NULL;
+    world->set = validator_set_new(0, members, GENESIS_MEMBERS, &why);
+    wire_seal_set(world->set);
+    struct ingot_hash chain;
+    memset(chain.bytes, 0x5C, sizeof chain.bytes);
+    world->genesis = wire_genesis_block(&chain, world->set, UINT64_C(1700000000000));
+    for (uint32_t i = 0; i < world->node_count; i++) {
+        const uint32_t number =
+            i < GENESIS_MEMBERS ? validator_set_find(world->set, &members[i].key) : i;
+        struct power_node *node = &world->nodes[number];
+        node->world = world;
+        node->index = number;
+        node->secret = secrets[i];
+        world->keys.of[number] = members[i].key;
+        (void)snprintf(node->parent, sizeof node->parent, "%s/%u", folder, number);
+        (void)snprintf(node->folder, sizeof node->folder, "%s/%u/data", folder, number);
+        const int rc = mkdir(node->parent, 0700);
+        INGOT_ASSERT(rc == 0);
+        record_init(&node->record, node->folder);
+        node->record.cannot_reserve = world->workload->cannot_reserve;
+        node->tick_at_us = NEVER;
+        const bool is_away =
+            number >= GENESIS_MEMBERS || (number == 3 && world->workload->away_until > 0);
+        node->start_at_us = is_away ? NEVER : number * 1000;
+    }
+}
+
+bool world_run(struct power_world *world, const struct workload *workload, uint64_t seed,
+               const char *folder, char *why, size_t why_size)
+{
+    const bool has_crypto = crypto_init();
+    INGOT_ASSERT(has_crypto);
+    log_configure(LOG_PLAIN, LOG_NONE);
+    *world = (struct power_world){.workload = workload, .seed = seed};
+    prng_init(&world->prng, seed, 1);
+    make_nodes(world, folder);
+    while (!is_done(world)) {
+        if (has_failed(world, why, why_size)) {
+            return false;
+        }
+        step(world);
+    }
+    for (uint32_t i = 0; i < world->node_count; i++) {
+        close_node(&world->nodes[i], NEVER);
+        record_apply_fault(&world->nodes[i].record);
+    }
+    return true;
+}
+
+void world_deinit(struct power_world *world)
+{
+    for (uint32_t i = 0; i < world->node_count; i++) {
+        struct power_node *node = &world->nodes[i];
+        if (node->replica != NULL || node->store != NULL) {
+            close_node(node, NEVER);
+        }
+        record_deinit(&node->record);
+    }
+    for (uint32_t i = 0; i < world->frame_count; i++) {
+        ingot_buffer_deinit(&world->frames[i].bytes);
+    }
+    free(world->frames);
+    block_unref(world->genesis);
+    validator_set_unref(world->set);
+}
