@@ -2,7 +2,7 @@
  * The store in memory, for tests: the same contract as the store on disk, with faults on demand.
  *
  * `visible` is what reads see, `durable` what a crash leaves. They differ only after a commit that
- * failed and was applied all the same.
+ * failed and was applied all the same, or once the machine has crashed.
  */
 #include "storage/memory.h"
 
@@ -21,6 +21,8 @@ struct memory_store {
     struct memory_node *durable[INGOT_STORE_TABLES_MAX];
     bool batch_open;
     bool outcome_unknown;
+    bool is_full;
+    bool has_crashed;     /* `durable` stays as it is */
     uint64_t fault_after; /* commits until the fault; 0: none */
     enum store_memory_fault fault;
     struct ingot_store_memory_counters counters;
@@ -115,6 +117,8 @@ static enum ingot_error fail(struct memory_store *store, const struct store_oper
         apply(store->durable, operations);
         break;
     case STORE_MEMORY_FAILED_LOST:
+    case STORE_MEMORY_CRASH_BEFORE:
+    case STORE_MEMORY_CRASH_AFTER:
         break;
     }
     store->outcome_unknown = true;
@@ -126,13 +130,25 @@ static enum ingot_error commit(struct memory_store *store,
 {
     if (store->outcome_unknown)
         return INGOT_ERROR_UNKNOWN_OUTCOME;
-    if (store->fault_after > 0 && --store->fault_after == 0)
+    if (store->is_full)
+        return INGOT_ERROR_NO_SPACE;
+    const bool is_hit = store->fault_after > 0 && --store->fault_after == 0;
+    const bool is_crash = is_hit && (store->fault == STORE_MEMORY_CRASH_BEFORE ||
+                                     store->fault == STORE_MEMORY_CRASH_AFTER);
+    if (is_hit && !is_crash)
         return fail(store, operations);
-    /* Dropped first, so that nothing but a snapshot keeps the old version from changing in place.
-     */
-    drop_roots(store->durable);
-    apply(store->visible, operations);
-    take_roots(store->durable, store->visible);
+    store->has_crashed =
+        store->has_crashed || (is_crash && store->fault == STORE_MEMORY_CRASH_BEFORE);
+    if (store->has_crashed) {
+        apply(store->visible, operations);
+    } else {
+        /* Dropped first, so that nothing but a snapshot keeps the old version from changing in
+         * place. */
+        drop_roots(store->durable);
+        apply(store->visible, operations);
+        take_roots(store->durable, store->visible);
+    }
+    store->has_crashed = store->has_crashed || is_crash;
     store->counters.commits++;
     store->counters.operations += operations->count;
     return INGOT_OK;
@@ -289,6 +305,16 @@ void ingot_store_memory_fail_commit(struct ingot_store *base, uint64_t nth,
     struct memory_store *store = store_of(base);
     store->fault_after = nth;
     store->fault = fault;
+}
+
+void ingot_store_memory_set_full(struct ingot_store *base, bool is_full)
+{
+    store_of(base)->is_full = is_full;
+}
+
+bool ingot_store_memory_has_crashed(const struct ingot_store *base)
+{
+    return ((const struct memory_store *)base)->has_crashed;
 }
 
 struct ingot_store *ingot_store_memory_clone_durable(const struct ingot_store *base)

@@ -10,14 +10,26 @@
 #include <ingot/store.h>
 
 enum store_memory_fault {
-    STORE_MEMORY_NO_SPACE,      /* refused cleanly: nothing changes, later commits may succeed */
-    STORE_MEMORY_FAILED_LOST,   /* unknown outcome; after a restart the batch is not there */
-    STORE_MEMORY_FAILED_APPLIED /* unknown outcome; after a restart the batch is there */
+    STORE_MEMORY_NO_SPACE,       /* refused cleanly: nothing changes, later commits may succeed */
+    STORE_MEMORY_FAILED_LOST,    /* unknown outcome; after a restart the batch is not there */
+    STORE_MEMORY_FAILED_APPLIED, /* unknown outcome; after a restart the batch is there */
+    /*
+     * The machine dies right before the commit, or right after it. Whoever asked sees it succeed,
+     * and all that follow, for there is nobody left to be told; the disk stays as it was then.
+     */
+    STORE_MEMORY_CRASH_BEFORE,
+    STORE_MEMORY_CRASH_AFTER
 };
 
 /* The nth commit from now fails (1: the next one). One fault at a time; 0 takes it back. */
 void ingot_store_memory_fail_commit(struct ingot_store *store, uint64_t nth,
                                     enum store_memory_fault fault);
+
+/* A full disk refuses every commit cleanly, until there is space again. */
+void ingot_store_memory_set_full(struct ingot_store *store, bool is_full);
+
+/* Has it met STORE_MEMORY_CRASH_BEFORE or _AFTER? */
+bool ingot_store_memory_has_crashed(const struct ingot_store *store);
 
 /*
  * What the disk holds, as a store of its own: all commits that succeeded, and one that failed with

@@ -40,6 +40,7 @@
     X(RESULT_OF_REPLAY, "the reply to a transaction is what a replay gives")                       \
     X(CAPS, "every buffer stays within its cap")                                                   \
     X(INVARIANT, "the core's own invariants hold")                                                 \
+    X(DAMAGE, "a damaged record is never used")                                                    \
     X(STOPPED, "no honest replica stops, or is accused")                                           \
     X(LIVENESS, "after healing the network commits")
 

@@ -29,6 +29,10 @@ struct cluster_options cluster_default_options(void)
                                     .mempool_bytes_max = 1 << 20};
 }
 
+#define TEXT(name, text) [FAULT_##name] = (text),
+const char *const cluster_fault_texts[CLUSTER_FAULTS] = {CLUSTER_FAULT_LIST(TEXT)};
+#undef TEXT
+
 static const struct cluster_link quick_link = {.delay_min_us = 500, .delay_max_us = 2000};
 
 /* Keys come from seeds; genesis' members are numbered in the order that their keys give the set. */
@@ -40,7 +44,7 @@ static void make_nodes(struct cluster *cluster)
     cluster->keys.count = count + cluster->options.observers;
     for (uint32_t i = 0; i < cluster->keys.count; i++) {
         const uint8_t seed[CRYPTO_SEED_BYTES] = {0x51, (uint8_t)(i + 1)};
-        fast_crypto.key_from_seed(seed, &secrets[i], &members[i].key);
+        cluster->options.scheme->key_from_seed(seed, &secrets[i], &members[i].key);
         members[i].power =
             cluster->options.powers == NULL || i >= count ? 1 : cluster->options.powers[i];
     }
@@ -55,8 +59,10 @@ static void make_nodes(struct cluster *cluster)
         const uint32_t number = i < count ? validator_set_find(cluster->set, &members[i].key) : i;
         struct cluster_node *node = &cluster->nodes[number];
         node->secret = secrets[i];
-        node->signer = (struct wire_signer){
-            .scheme = &fast_crypto, .secret = &node->secret, .key = members[i].key, .chain = chain};
+        node->signer = (struct wire_signer){.scheme = cluster->options.scheme,
+                                            .secret = &node->secret,
+                                            .key = members[i].key,
+                                            .chain = chain};
         cluster->keys.of[number] = members[i].key;
     }
 }
@@ -70,12 +76,15 @@ struct cluster *cluster_new(const struct cluster_options *options)
     log_configure(LOG_PLAIN, LOG_NONE);
     struct cluster *cluster = alloc_zeroed(1, sizeof *cluster);
     cluster->options = *options;
+    if (options->scheme == NULL) {
+        cluster->options.scheme = &fast_crypto;
+    }
     prng_init(&cluster->network_prng, options->seed, 1);
     prng_init(&cluster->test_prng, options->seed, 2);
     kv_model_init(&cluster->model, options->seed);
     make_nodes(cluster);
     cluster->checks =
-        checks_new(cluster->genesis, cluster->set, &cluster->keys, &fast_crypto,
+        checks_new(cluster->genesis, cluster->set, &cluster->keys, cluster->options.scheme,
                    options->leader_tenure, options->replay_window_blocks, &cluster->model);
     for (uint32_t i = 0; i < cluster->keys.count; i++) {
         node_init(cluster, i);
@@ -193,18 +202,13 @@ void cluster_crash_after_sends(struct cluster *cluster, uint32_t node, uint32_t 
     crashing->sends_before_crash = frames;
 }
 
-void cluster_fail_write(struct cluster *cluster, uint32_t node, uint64_t nth,
-                        enum store_memory_fault fault)
-{
-    INGOT_ASSERT(cluster_is_up(cluster, node));
-    ingot_store_memory_fail_commit(cluster->nodes[node].store, nth, fault);
-}
-
 void cluster_cancel_faults(struct cluster *cluster, uint32_t node)
 {
     node_at(cluster, node)->has_crash_planned = false;
+    cluster->nodes[node].full_until_us = 0;
     if (cluster_is_up(cluster, node)) {
         ingot_store_memory_fail_commit(cluster->nodes[node].store, 0, STORE_MEMORY_NO_SPACE);
+        ingot_store_memory_set_full(cluster->nodes[node].store, false);
     }
 }
 
@@ -219,6 +223,17 @@ void cluster_shift_wall(struct cluster *cluster, uint32_t node, int64_t by_ms)
     struct cluster_node *shifted = node_at(cluster, node);
     INGOT_ASSERT(by_ms >= 0 || shifted->wall_offset_ms >= (uint64_t)-by_ms);
     shifted->wall_offset_ms += (uint64_t)by_ms;
+}
+
+void cluster_set_clock_rate(struct cluster *cluster, uint32_t node, int32_t parts_per_million)
+{
+    struct cluster_node *drifting = node_at(cluster, node);
+    drifting->clock_us = node_clock_us(drifting);
+    drifting->clock_read_us = cluster->now_us;
+    drifting->clock_rate = parts_per_million;
+    if (drifting->tick_at_us != UINT64_MAX) {
+        node_set_timer(drifting);
+    }
 }
 
 void cluster_pause(struct cluster *cluster, uint32_t node, uint64_t duration_ms)
@@ -355,6 +370,7 @@ static void deliver(struct cluster *cluster)
     }
     if (node->replica != NULL) {
         cluster->frames++;
+        network_arrived(cluster, &delivery);
         node_receive(node, &delivery);
     }
     network_unref(delivery.frame);
@@ -421,6 +437,11 @@ bool cluster_run_while_not(struct cluster *cluster, uint64_t limit_ms, cluster_c
 }
 
 /* --- What a test reads. --- */
+
+bool cluster_is_withheld(struct cluster *cluster, uint32_t node)
+{
+    return cluster_is_up(cluster, node) && cluster_status(cluster, node).withholds_signing;
+}
 
 uint64_t cluster_now_us(const struct cluster *cluster)
 {
@@ -525,14 +546,14 @@ uint64_t cluster_frames(const struct cluster *cluster)
     return cluster->frames;
 }
 
-uint64_t cluster_lost(const struct cluster *cluster)
+uint64_t cluster_marked(const struct cluster *cluster, enum cluster_fault fault)
 {
-    return cluster->lost;
+    return cluster->marks[fault];
 }
 
-uint64_t cluster_cut(const struct cluster *cluster)
+void cluster_mark(struct cluster *cluster, enum cluster_fault fault)
 {
-    return cluster->cut;
+    cluster->marks[fault]++;
 }
 
 uint64_t cluster_joined(const struct cluster *cluster)

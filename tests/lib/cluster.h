@@ -14,6 +14,7 @@
 
 #include "lib/byzantine.h"
 #include "lib/checks.h"
+#include "lib/cluster_faults.h"
 #include "lib/prng.h"
 #include "node/replica.h"
 #include "storage/memory.h"
@@ -34,7 +35,8 @@ struct cluster_options {
     uint32_t replay_window_blocks;
     uint32_t block_payload_bytes_max;
     uint32_t mempool_bytes_max;
-    FILE *trace; /* or NULL: what happens, a line each */
+    const struct crypto_scheme *scheme; /* NULL: the fast stand-in */
+    FILE *trace;                        /* or NULL: what happens, a line each */
 };
 
 /* Four validators, tenure 4, base timeout 500 ms, a quick network. */
@@ -48,6 +50,10 @@ struct cluster_link {
     uint32_t duplicate;
     uint32_t late; /* so many arrive up to late_us later, after others that were sent after them */
     uint32_t late_us;
+    uint32_t corrupt;          /* so many arrive changed */
+    uint32_t bytes_per_ms;     /* 0: as many as there are; else frames wait behind one another */
+    uint32_t queue_us_max;     /* what would wait longer is dropped */
+    uint64_t clogged_until_us; /* nothing moves before */
     bool is_cut;
 };
 
@@ -74,18 +80,47 @@ bool cluster_is_honest(const struct cluster *cluster, uint32_t node);
 void cluster_crash(struct cluster *cluster, uint32_t node);
 /* Crashes in the middle of what it sends, after so many more frames. */
 void cluster_crash_after_sends(struct cluster *cluster, uint32_t node, uint32_t frames);
-/* Its nth durable write from now fails, and it stops. */
+/* Its nth durable write from now fails, and it stops; or it crashes there. */
 void cluster_fail_write(struct cluster *cluster, uint32_t node, uint64_t nth,
                         enum store_memory_fault fault);
-/* Takes back the two above. */
+/* No write succeeds until then; it stops at the first, and at the first after each start. */
+void cluster_fill_disk(struct cluster *cluster, uint32_t node, uint64_t duration_ms);
+/* Takes back the three above. */
 void cluster_cancel_faults(struct cluster *cluster, uint32_t node);
 /* Each durable write takes so long. */
 void cluster_set_disk(struct cluster *cluster, uint32_t node, uint32_t min_us, uint32_t max_us);
 
-/* Its calendar jumps, forwards or backwards; its monotonic clock does not. */
+/*
+ * Its calendar jumps, forwards or backwards; its monotonic clock does not. And both clocks run so
+ * many parts of a million faster than they should, or slower.
+ */
 void cluster_shift_wall(struct cluster *cluster, uint32_t node, int64_t by_ms);
+void cluster_set_clock_rate(struct cluster *cluster, uint32_t node, int32_t parts_per_million);
 /* Stands still for so long, as a stopped process does, and then finds all that has come. */
 void cluster_pause(struct cluster *cluster, uint32_t node, uint64_t duration_ms);
+
+/*
+ * Spoils a record that every start reads, while the node is down: the next start must be refused,
+ * with a reason, and if it is not that is a violation. Until then the node counts as down, and
+ * after it one of the two below is due. False: the disk is empty, or was spoilt before.
+ */
+bool cluster_damage(struct cluster *cluster, uint32_t node);
+/* The disk is what it was. */
+void cluster_repair(struct cluster *cluster, uint32_t node);
+/* The disk is gone: the node comes back with an empty one, as an observer, without its key. */
+void cluster_lose_disk(struct cluster *cluster, uint32_t node);
+/* Whoever runs the node copies its disk; the next copy replaces the last. False: nothing there. */
+bool cluster_copy_disk(struct cluster *cluster, uint32_t node);
+/*
+ * Puts the copy in the place of the disk of a node that is down; false if there is none. As it is,
+ * which makes the node Byzantine, or as `ingot backup` does it, with the watermark's record.
+ */
+bool cluster_restore_copy(struct cluster *cluster, uint32_t node);
+bool cluster_restore_backup(struct cluster *cluster, uint32_t node);
+/* It has run before, and its disk is there. */
+bool cluster_has_disk(const struct cluster *cluster, uint32_t node);
+/* It waits for its watermark. */
+bool cluster_is_withheld(struct cluster *cluster, uint32_t node);
 
 struct cluster_link *cluster_link(struct cluster *cluster, uint32_t from, uint32_t to);
 void cluster_set_all_links(struct cluster *cluster, const struct cluster_link *link);
@@ -142,9 +177,9 @@ struct wire_signer *cluster_signer(struct cluster *cluster, uint32_t node);
 /* For what the test draws: another stream than that of the network. */
 struct prng *cluster_prng(struct cluster *cluster);
 uint64_t cluster_frames(const struct cluster *cluster);
-/* Frames that chance has taken, and that links which were cut have. */
-uint64_t cluster_lost(const struct cluster *cluster);
-uint64_t cluster_cut(const struct cluster *cluster);
+/* How often this has hit so far. */
+uint64_t cluster_marked(const struct cluster *cluster, enum cluster_fault fault);
+void cluster_mark(struct cluster *cluster, enum cluster_fault fault);
 /* Nodes that were started with an empty disk when others had committed something. */
 uint64_t cluster_joined(const struct cluster *cluster);
 /* Of all that has happened so far. */

@@ -10,8 +10,6 @@
 
 #include "base/assert.h"
 #include "lib/cluster_state.h"
-#include "lib/fast_crypto.h"
-#include "node/ledger_internal.h"
 #include "wire/wire.h"
 
 #define NEVER UINT64_MAX
@@ -29,7 +27,8 @@ void node_init(struct cluster *cluster, uint32_t index)
     node->index = index;
     node->tick_at_us = NEVER;
     node->flush_at_us = NEVER;
-    node->clock_offset_us = prng_below(&cluster->test_prng, 1000000000);
+    node->clock_start_us = prng_below(&cluster->test_prng, 1000000000);
+    node->clock_us = node->clock_start_us;
     node->wall_offset_ms = WALL_MS_AT_START + prng_below(&cluster->test_prng, 4000);
 }
 
@@ -38,6 +37,8 @@ void node_deinit(struct cluster_node *node)
     replica_free(node->replica);
     ingot_app_deinit(&node->app);
     ingot_store_close(node->store);
+    ingot_store_close(node->pristine);
+    ingot_store_close(node->copy);
     core_safety_deinit(&node->disk);
     byzantine_deinit(&node->byzantine);
 }
@@ -50,86 +51,42 @@ void node_wants_flush(struct cluster_node *node)
     }
 }
 
-/* --- The disk. --- */
-
-/* Reads back what the store holds of the safety record, if there was a write since. */
-static void read_disk(struct cluster_node *node)
-{
-    struct ingot_store_memory_counters counters;
-    ingot_store_memory_get_counters(node->store, &counters);
-    if (node->crashed_store != NULL || counters.commits == node->commits_seen) {
-        return;
-    }
-    node->commits_seen = counters.commits;
-    struct ingot_store_snapshot *snapshot = NULL;
-    if (ingot_store_snapshot_begin(node->store, &snapshot) != INGOT_OK) {
-        return;
-    }
-    struct ingot_slice record = {0};
-    struct ingot_slice content = {0};
-    const struct ingot_slice key = ingot_slice_of_text(LEDGER_KEY_SAFETY);
-    const enum ingot_error error = ingot_store_snapshot_get(snapshot, LEDGER_META, key, &record);
-    INGOT_ASSERT(error == INGOT_OK);
-    core_safety_deinit(&node->disk);
-    const bool is_read =
-        record_unseal(&node->cluster->genesis->hash, LEDGER_META, key, record, &content) &&
-        ledger_decode_safety(content, &node->disk);
-    INGOT_ASSERT(is_read);
-    ingot_store_snapshot_end(snapshot);
-    checks_disk(node->cluster->checks, node->index, &node->disk, replica_core(node->replica));
-    const uint32_t took_us =
-        (uint32_t)prng_between(&node->cluster->network_prng, node->disk_min_us, node->disk_max_us);
-    node->send_at_us += took_us;
-}
-
-/* The block that opens an epoch is committed, so the epoch's set is durable. */
-static void check_stored_set(struct cluster_node *node, uint64_t epoch)
-{
-    struct ingot_store_snapshot *snapshot = NULL;
-    if (ingot_store_snapshot_begin(node->store, &snapshot) != INGOT_OK) {
-        return;
-    }
-    uint8_t key_bytes[LEDGER_HEIGHT_KEY_BYTES];
-    ledger_height_key(epoch, key_bytes);
-    const struct ingot_slice key = ingot_slice_of(key_bytes, sizeof key_bytes);
-    struct ingot_slice record = {0};
-    struct ingot_slice content = {0};
-    struct validator_set *set = NULL;
-    const bool is_read =
-        ingot_store_snapshot_get(snapshot, LEDGER_SETS, key, &record) == INGOT_OK &&
-        record_unseal(&node->cluster->genesis->hash, LEDGER_SETS, key, record, &content) &&
-        wire_decode_validator_set(content, &set) == REJECT_NONE;
-    if (is_read) {
-        checks_same_set(node->cluster->checks, node->index, set);
-    } else {
-        checks_fail(node->cluster->checks, CHECK_SAME_SET,
-                    "replica %u has opened epoch %" PRIu64 " and its disk lacks the set",
-                    node->index, epoch);
-    }
-    validator_set_unref(set);
-    ingot_store_snapshot_end(snapshot);
-}
-
 /* --- What the replica sees of the world. --- */
+
+uint64_t node_clock_us(const struct cluster_node *node)
+{
+    const uint64_t passed_us = node->cluster->now_us - node->clock_read_us;
+    const uint64_t rate = (uint64_t)(INT64_C(1000000) + node->clock_rate);
+    return node->clock_us + (node->clock_rate == 0 ? passed_us : passed_us * rate / 1000000);
+}
 
 static uint64_t monotonic_us(void *context)
 {
-    const struct cluster_node *node = context;
-    return node->cluster->now_us + node->clock_offset_us;
+    return node_clock_us(context);
 }
 
 static uint64_t wall_ms(void *context)
 {
     const struct cluster_node *node = context;
-    return node->wall_offset_ms + node->cluster->now_us / 1000;
+    return node->wall_offset_ms + (node_clock_us(node) - node->clock_start_us) / 1000;
+}
+
+void node_set_timer(struct cluster_node *node)
+{
+    const uint64_t clock_us = node_clock_us(node);
+    uint64_t wait_us = node->deadline_us > clock_us ? node->deadline_us - clock_us : 0;
+    if (node->clock_rate != 0) {
+        /* Rounded up, or the timer would run out before its time. */
+        wait_us = wait_us * 1000000 / (uint64_t)(INT64_C(1000000) + node->clock_rate) + 1;
+    }
+    node->tick_at_us = node->cluster->now_us + wait_us;
 }
 
 static void arm(void *context, uint64_t deadline_ms)
 {
     struct cluster_node *node = context;
-    const uint64_t now_us = monotonic_us(node);
-    const uint64_t deadline_us = deadline_ms * 1000;
-    node->tick_at_us = node->cluster->now_us + (deadline_us > now_us ? deadline_us - now_us : 0);
+    node->deadline_us = deadline_ms * 1000;
+    node_set_timer(node);
 }
 
 static void wake(void *context)
@@ -138,14 +95,24 @@ static void wake(void *context)
     node->wants_wake = true;
 }
 
+bool node_is_gone(struct cluster_node *node)
+{
+    if (node->crashed_store == NULL && ingot_store_memory_has_crashed(node->store)) {
+        node->crashed_store = ingot_store_memory_clone_durable(node->store);
+        disk_mark_failure(node);
+    }
+    return node->crashed_store != NULL;
+}
+
 /* Counts down to a planned crash; true if this frame no longer leaves. */
 static bool has_crashed(struct cluster_node *node)
 {
-    if (node->crashed_store != NULL) {
+    if (node_is_gone(node)) {
         return true;
     }
     if (node->has_crash_planned && node->sends_before_crash-- == 0) {
         node->crashed_store = ingot_store_memory_clone_durable(node->store);
+        cluster_mark(node->cluster, FAULT_CRASH_IN_SEND);
         return true;
     }
     return false;
@@ -188,7 +155,7 @@ static struct message *look_at(struct cluster_node *node, struct ingot_slice byt
                     reject_text(reject));
         return NULL;
     }
-    read_disk(node);
+    disk_read(node);
     checks_send(node->cluster->checks, node->index, message, &node->disk);
     cluster_trace(node->cluster, message_kind_text(message->kind), node->index, bytes.size,
                   view_of(message));
@@ -251,8 +218,8 @@ static void broadcast(void *context, enum ingot_frame_class frame_class, struct 
 {
     (void)frame_class;
     struct cluster_node *node = context;
-    if (node->crashed_store != NULL || (node->has_crash_planned && node->sends_before_crash == 0)) {
-        (void)has_crashed(node);
+    const bool is_next = node->has_crash_planned && node->sends_before_crash == 0;
+    if (node_is_gone(node) || (is_next && has_crashed(node))) {
         return;
     }
     struct message *message = look_at(node, bytes);
@@ -269,14 +236,14 @@ static void broadcast(void *context, enum ingot_frame_class frame_class, struct 
 static void committed(void *context, struct block *block, struct execution *execution)
 {
     struct cluster_node *node = context;
-    if (node->crashed_store != NULL) {
+    if (node_is_gone(node)) {
         return;
     }
-    read_disk(node);
+    disk_read(node);
     checks_qc(node->cluster->checks, node->index, node->disk.high_qc);
     checks_commit(node->cluster->checks, node->index, block, execution);
     if (block_changes_set(block)) {
-        check_stored_set(node, checks_epoch(block) + 1);
+        disk_check_set(node, checks_epoch(block) + 1);
     }
     cluster_trace(node->cluster, "commit", node->index, block->height, block->view);
     cluster_trace_bytes(node->cluster, block->hash.bytes, INGOT_HASH_BYTES);
@@ -285,8 +252,13 @@ static void committed(void *context, struct block *block, struct execution *exec
 static void stopped(void *context, enum replica_stop stop, const char *why)
 {
     struct cluster_node *node = context;
+    if (node_is_gone(node)) {
+        return;
+    }
     node->has_stopped = true;
-    if (stop != REPLICA_STOP_WRITE) {
+    if (stop == REPLICA_STOP_WRITE) {
+        disk_mark_failure(node);
+    } else {
         checks_fail(node->cluster->checks, CHECK_STOPPED, "replica %u has stopped: %s", node->index,
                     why);
     }
@@ -311,8 +283,8 @@ static struct replica_options options_of(struct cluster_node *node)
                                                .stopped = stopped,
                                                .monotonic_us = monotonic_us,
                                                .wall_ms = wall_ms},
-                                    .scheme = &fast_crypto,
-                                    .has_key = true,
+                                    .scheme = options->scheme,
+                                    .has_key = !node->has_lost_key,
                                     .key = cluster->keys.of[node->index],
                                     .secret = node->secret,
                                     .leader_tenure = options->leader_tenure,
@@ -345,6 +317,30 @@ static void connect_to_others(struct cluster_node *node, bool is_up)
     }
 }
 
+/* False: it stays down, as it must, or that is a violation. */
+static bool open_replica(struct cluster_node *node)
+{
+    struct checks *checks = node->cluster->checks;
+    const struct replica_options options = options_of(node);
+    char why[256] = "";
+    const enum ingot_error error = replica_open(&options, &node->replica, why, sizeof why);
+    if (error == INGOT_OK) {
+        if (node->pristine != NULL) {
+            checks_fail(checks, CHECK_DAMAGE, "replica %u starts on a disk with a damaged record",
+                        node->index);
+        }
+        return true;
+    }
+    node->replica = NULL;
+    ingot_app_deinit(&node->app);
+    if (!disk_explains_refusal(node, error, why)) {
+        checks_fail(checks, CHECK_COMMITTED_STAYS, "replica %u does not start: %s", node->index,
+                    why);
+    }
+    cluster_trace(node->cluster, "refused", node->index, 0, 0);
+    return false;
+}
+
 void node_open(struct cluster_node *node)
 {
     struct cluster *cluster = node->cluster;
@@ -358,16 +354,12 @@ void node_open(struct cluster_node *node)
     node->commits_seen = NEVER;
     node->has_stopped = false;
     node->has_crash_planned = false;
-    const struct replica_options options = options_of(node);
-    char why[256] = "";
-    const enum ingot_error error = replica_open(&options, &node->replica, why, sizeof why);
-    if (error != INGOT_OK) {
-        node->replica = NULL;
-        checks_fail(cluster->checks, CHECK_COMMITTED_STAYS, "replica %u does not start: %s",
-                    node->index, why);
+    node->corrupt_received = 0;
+    disk_settle(node);
+    if (!open_replica(node)) {
         return;
     }
-    read_disk(node);
+    disk_read(node);
     for (uint32_t i = 0; i < cluster_count(cluster); i++) {
         if (i != node->index) {
             replica_set_peer(node->replica, i, true, &cluster->keys.of[i]);
@@ -409,7 +401,10 @@ void node_crash(struct cluster_node *node)
     }
 }
 
-/* Where nobody lies, nothing is ever refused for these reasons, and nobody is accused. */
+/*
+ * Where nobody lies, nothing is ever refused for these reasons, and nobody is accused. A frame that
+ * was changed on its way is refused, and that is all that comes of it.
+ */
 static void check_rejects(struct cluster_node *node)
 {
     static const enum reject never[] = {REJECT_OVERSIZE,        REJECT_MALFORMED,
@@ -425,14 +420,16 @@ static void check_rejects(struct cluster_node *node)
                                         REJECT_INVALID_BLOCK};
     struct checks *checks = node->cluster->checks;
     const struct metrics *metrics = replica_metrics(node->replica);
+    uint64_t refused = 0;
     for (size_t i = 0; i < sizeof never / sizeof never[0]; i++) {
-        if (metrics->rejects[never[i]] > 0) {
+        refused += metrics->rejects[never[i]];
+        if (refused > node->corrupt_received) {
             checks_fail(checks, CHECK_STOPPED, "replica %u has refused what an honest one sent: %s",
                         node->index, reject_text(never[i]));
         }
     }
     /* Where sets change, some are in an epoch before others. */
-    if (checks->set_count == 1 && metrics->rejects[REJECT_UNKNOWN_EPOCH] > 0) {
+    if (checks->set_count == 1 && metrics->rejects[REJECT_UNKNOWN_EPOCH] > node->corrupt_received) {
         checks_fail(checks, CHECK_STOPPED, "replica %u knows of no set in a chain that has one",
                     node->index);
     }
@@ -444,7 +441,7 @@ static void check_rejects(struct cluster_node *node)
 static void look_after(struct cluster_node *node)
 {
     struct cluster *cluster = node->cluster;
-    if (node->crashed_store != NULL) {
+    if (node_is_gone(node)) {
         bury(node, node->crashed_store);
         return;
     }
@@ -474,10 +471,11 @@ static void look_after(struct cluster_node *node)
 
 void node_flush(struct cluster_node *node)
 {
+    disk_settle(node);
     node->flush_at_us = NEVER;
     node->send_at_us = node->cluster->now_us + FLUSH_US;
     replica_flush(node->replica);
-    read_disk(node);
+    disk_read(node);
     look_after(node);
 }
 
@@ -485,23 +483,57 @@ void node_tick(struct cluster_node *node)
 {
     node->tick_at_us = NEVER;
     cluster_trace(node->cluster, "tick", node->index, 0, 0);
+    if (node->clock_rate != 0) {
+        cluster_mark(node->cluster, FAULT_CLOCK_DRIFT);
+    }
     replica_tick(node->replica);
     node_wants_flush(node);
+}
+
+static uint64_t count_rejects(const struct cluster_node *node)
+{
+    const struct metrics *metrics = replica_metrics(node->replica);
+    uint64_t count = 0;
+    for (size_t i = 0; i < REJECT_COUNT; i++) {
+        count += metrics->rejects[i];
+    }
+    return count;
+}
+
+/*
+ * Another transaction that no client made would be as good as one of theirs; of all else, what is
+ * not refused is what any peer may say.
+ */
+static bool is_another_transaction(struct ingot_slice bytes)
+{
+    struct message *message = NULL;
+    const bool is_one =
+        wire_decode(bytes, &message) == REJECT_NONE && message->kind == MESSAGE_TRANSACTIONS;
+    message_unref(message);
+    return is_one;
 }
 
 void node_receive(struct cluster_node *node, const struct delivery *delivery)
 {
     struct cluster *cluster = node->cluster;
-    const struct frame *frame = delivery->frame;
-    cluster_trace(cluster, "deliver", node->index, delivery->from, frame->size);
-    cluster_trace_bytes(cluster, frame->bytes, frame->size);
+    const struct ingot_slice bytes = ingot_slice_of(delivery->frame->bytes, delivery->frame->size);
+    if (delivery->is_corrupt && is_another_transaction(bytes)) {
+        return;
+    }
+    cluster_trace(cluster, "deliver", node->index, delivery->from, bytes.size);
+    cluster_trace_bytes(cluster, bytes.data, bytes.size);
     if (node->byzantine.habits != 0) {
-        byzantine_hear(&node->byzantine, ingot_slice_of(frame->bytes, frame->size));
+        byzantine_hear(&node->byzantine, bytes);
     }
     /* Answers to sync requests are sent at once. */
     node->send_at_us = cluster->now_us;
-    replica_receive(node->replica, delivery->from, ingot_slice_of(frame->bytes, frame->size));
-    if (node->crashed_store != NULL || node->has_stopped) {
+    const uint64_t refused_before = delivery->is_corrupt ? count_rejects(node) : 0;
+    node->corrupt_received += delivery->is_corrupt;
+    replica_receive(node->replica, delivery->from, bytes);
+    if (delivery->is_corrupt && count_rejects(node) > refused_before) {
+        cluster_mark(cluster, FAULT_CORRUPTION);
+    }
+    if (node_is_gone(node) || node->has_stopped) {
         look_after(node);
         return;
     }

@@ -49,8 +49,8 @@ struct share {
     uint64_t transactions;
     uint64_t crashes;
     uint64_t views_after_healing_max;
-    uint64_t lost;
-    uint64_t cut;
+    uint64_t marks[CLUSTER_FAULTS];
+    uint64_t marked_seeds[CLUSTER_FAULTS];
     uint64_t joined;
     uint64_t changes[SWARM_CHANGES];
     uint64_t interrupted[SWARM_STEPS];
@@ -120,8 +120,10 @@ static void add_result(struct share *share, const struct swarm_result *result)
     share->blocks += result->height;
     share->transactions += result->transactions;
     share->crashes += result->crashes;
-    share->lost += result->lost;
-    share->cut += result->cut;
+    for (uint32_t i = 0; i < CLUSTER_FAULTS; i++) {
+        share->marks[i] += result->marks[i];
+        share->marked_seeds[i] += result->marks[i] > 0;
+    }
     share->joined += result->joined;
     for (uint32_t i = 0; i < SWARM_CHANGES; i++) {
         share->changes[i] += result->changes[i];
@@ -164,8 +166,10 @@ static void add_share(struct share *sum, const struct share *share)
     sum->blocks += share->blocks;
     sum->transactions += share->transactions;
     sum->crashes += share->crashes;
-    sum->lost += share->lost;
-    sum->cut += share->cut;
+    for (uint32_t i = 0; i < CLUSTER_FAULTS; i++) {
+        sum->marks[i] += share->marks[i];
+        sum->marked_seeds[i] += share->marked_seeds[i];
+    }
     sum->joined += share->joined;
     for (uint32_t i = 0; i < SWARM_CHANGES; i++) {
         sum->changes[i] += share->changes[i];
@@ -241,9 +245,7 @@ static void print_changes(const struct share *sum)
     for (uint32_t i = 0; i < SWARM_CHANGES; i++) {
         printf("%s %s %" PRIu64, i == 0 ? "" : ",", swarm_change_texts[i], sum->changes[i]);
     }
-    printf("\n%" PRIu64 " nodes joined with empty disks; %" PRIu64 " frames lost, %" PRIu64
-           " on cut links; interrupted at:",
-           sum->joined, sum->lost, sum->cut);
+    printf("\n%" PRIu64 " nodes joined with empty disks; interrupted at:", sum->joined);
     for (uint32_t i = 0; i < SWARM_STEPS; i++) {
         printf("%s %s %" PRIu64, i == 0 ? "" : ",", swarm_step_texts[i], sum->interrupted[i]);
     }
@@ -258,6 +260,12 @@ static void print_sum(const struct arguments *arguments, const struct share *sum
            sum->seeds, sum->members_min, sum->members_max, sum->failures, sum->views, sum->blocks,
            sum->transactions, sum->crashes, sum->views_after_healing_max, took,
            (double)sum->views / took);
+    printf("by fault class:");
+    for (uint32_t i = 0; i < CLUSTER_FAULTS; i++) {
+        printf("%s %s %" PRIu64 " (%" PRIu64 ")", i == 0 ? "" : ",", cluster_fault_texts[i],
+               sum->marks[i], sum->marked_seeds[i]);
+    }
+    printf("\n");
     if (arguments->swarm.changes) {
         print_changes(sum);
     }

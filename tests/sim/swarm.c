@@ -75,50 +75,129 @@ static void crash_all(struct swarm *swarm)
     for (uint32_t i = 0; i < cluster_count(swarm->cluster); i++) {
         cluster_crash(swarm->cluster, i);
     }
+    cluster_mark(swarm->cluster, FAULT_CRASH_ALL);
 }
 
 /* To some time of the first two days. */
 static void jump_in_time(struct swarm *swarm, uint32_t node)
 {
     const int64_t wall_ms = (int64_t)prng_below(&swarm->prng, UINT64_C(2) * 86400000);
+    if (wall_ms != swarm->wall_ms[node] && cluster_is_up(swarm->cluster, node)) {
+        cluster_mark(swarm->cluster, FAULT_CLOCK_JUMP);
+    }
     cluster_shift_wall(swarm->cluster, node, wall_ms - swarm->wall_ms[node]);
     swarm->wall_ms[node] = wall_ms;
 }
 
-static void fault(struct swarm *swarm)
+static int32_t draw_drift(struct swarm *swarm, uint32_t rate_max)
 {
-    const struct plan *plan = &swarm->plan;
+    const int32_t rate = (int32_t)draw(&swarm->prng, 0, 2 * (uint64_t)rate_max);
+    return rate - (int32_t)rate_max;
+}
+
+#define QUEUE_US_MAX 2000000
+
+/* Some links carry little, or nothing for a while. */
+static void slow_some(struct swarm *swarm, bool is_clogged)
+{
     struct prng *prng = &swarm->prng;
-    struct cluster *cluster = swarm->cluster;
-    const uint32_t node = draw(prng, 0, cluster_count(cluster) - 1);
-    if (prng_chance(prng, plan->partition)) {
+    const uint32_t count = cluster_count(swarm->cluster);
+    const uint32_t share = draw(prng, 50000, MILLION);
+    const uint64_t until_us =
+        cluster_now_us(swarm->cluster) + 1000 * prng_between(prng, 10, 2 * QUEUE_US_MAX / 1000);
+    const uint32_t bytes_per_ms = draw(prng, 2, 100);
+    for (uint32_t from = 0; from < count; from++) {
+        for (uint32_t to = 0; to < count; to++) {
+            struct cluster_link *link = cluster_link(swarm->cluster, from, to);
+            if (prng_chance(prng, share)) {
+                link->queue_us_max = QUEUE_US_MAX;
+                link->clogged_until_us = is_clogged ? until_us : link->clogged_until_us;
+                link->bytes_per_ms = is_clogged ? link->bytes_per_ms : bytes_per_ms;
+            }
+        }
+    }
+    plan_heal(swarm);
+}
+
+bool swarm_draws(struct swarm *swarm, enum cluster_fault fault)
+{
+    return prng_chance(&swarm->prng, swarm->plan.chance[fault]);
+}
+
+static void fault_of_network(struct swarm *swarm)
+{
+    if (swarm_draws(swarm, FAULT_PARTITION)) {
         partition(swarm);
     }
-    if (prng_chance(prng, plan->asymmetric)) {
+    if (swarm_draws(swarm, FAULT_ONE_WAY_CUT)) {
         cut_some(swarm);
     }
-    if (prng_chance(prng, plan->crash)) {
-        cluster_crash(cluster, node);
+    if (swarm_draws(swarm, FAULT_SLOW_LINK)) {
+        slow_some(swarm, false);
     }
-    if (prng_chance(prng, plan->crash_in_send)) {
+    if (swarm_draws(swarm, FAULT_CLOGGED_LINK)) {
+        slow_some(swarm, true);
+    }
+}
+
+/* One write that fails, or that the node does not survive. */
+static void fail_write(struct swarm *swarm, uint32_t node)
+{
+    static const struct {
+        enum cluster_fault class;
+        enum store_memory_fault fault;
+    } ways[] = {{FAULT_REFUSED_WRITE, STORE_MEMORY_NO_SPACE},
+                {FAULT_LOST_WRITE, STORE_MEMORY_FAILED_LOST},
+                {FAULT_APPLIED_WRITE, STORE_MEMORY_FAILED_APPLIED},
+                {FAULT_CRASH_BEFORE_WRITE, STORE_MEMORY_CRASH_BEFORE},
+                {FAULT_CRASH_AFTER_WRITE, STORE_MEMORY_CRASH_AFTER}};
+    for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++) {
+        const uint64_t nth = prng_between(&swarm->prng, 1, 8);
+        if (swarm_draws(swarm, ways[i].class) && cluster_is_up(swarm->cluster, node)) {
+            cluster_fail_write(swarm->cluster, node, nth, ways[i].fault);
+        }
+    }
+}
+
+static void fault_of_node(struct swarm *swarm, uint32_t node)
+{
+    struct prng *prng = &swarm->prng;
+    struct cluster *cluster = swarm->cluster;
+    const struct plan *plan = &swarm->plan;
+    if (swarm_draws(swarm, FAULT_CRASH) && cluster_is_up(cluster, node)) {
+        cluster_crash(cluster, node);
+        cluster_mark(cluster, FAULT_CRASH);
+    }
+    if (swarm_draws(swarm, FAULT_CRASH_IN_SEND)) {
         cluster_crash_after_sends(cluster, node, draw(prng, 0, 6));
     }
-    if (prng_chance(prng, plan->crash_all)) {
+    if (swarm_draws(swarm, FAULT_CRASH_ALL)) {
         crash_all(swarm);
     }
-    if (prng_chance(prng, plan->fail_write) && cluster_is_up(cluster, node)) {
-        const uint64_t nth = prng_between(prng, 1, 8);
-        cluster_fail_write(cluster, node, nth, (enum store_memory_fault)prng_below(prng, 3));
+    fail_write(swarm, node);
+    if (swarm_draws(swarm, FAULT_FULL_DISK)) {
+        cluster_fill_disk(cluster, node, draw(prng, 1, 2 * (uint64_t)plan->down_ms_max));
     }
-    if (prng_chance(prng, plan->slow_disk)) {
+    if (swarm_draws(swarm, FAULT_SLOW_DISK)) {
         cluster_set_disk(cluster, node, plan->disk_us, plan->disk_us + draw(prng, 0, 60000));
     }
-    if (prng_chance(prng, plan->pause) && cluster_is_up(cluster, node)) {
+    if (swarm_draws(swarm, FAULT_PAUSE) && cluster_is_up(cluster, node)) {
         cluster_pause(cluster, node, draw(prng, 1, plan->down_ms_max));
+        cluster_mark(cluster, FAULT_PAUSE);
     }
-    if (prng_chance(prng, plan->wall_jump)) {
+    if (swarm_draws(swarm, FAULT_CLOCK_JUMP)) {
         jump_in_time(swarm, node);
     }
+    if (swarm_draws(swarm, FAULT_CLOCK_DRIFT)) {
+        cluster_set_clock_rate(cluster, node, draw_drift(swarm, 300000));
+    }
+    disks_fault(swarm, node);
+}
+
+static void fault(struct swarm *swarm)
+{
+    fault_of_network(swarm);
+    fault_of_node(swarm, draw(&swarm->prng, 0, cluster_count(swarm->cluster) - 1));
 }
 
 void swarm_submit(struct swarm *swarm)
@@ -225,9 +304,12 @@ static void summarize(struct swarm *swarm)
     result->height = checks->committed_count - 1;
     result->transactions = checks->transactions_committed;
     result->frames = cluster_frames(swarm->cluster);
-    result->lost = cluster_lost(swarm->cluster);
     result->joined = cluster_joined(swarm->cluster);
-    result->cut = cluster_cut(swarm->cluster);
+    for (uint32_t i = 0; i < CLUSTER_FAULTS; i++) {
+        result->marks[i] = cluster_marked(swarm->cluster, (enum cluster_fault)i);
+    }
+    result->marks[FAULT_DEAD] = swarm->plan.dead_count;
+    result->marks[FAULT_REAL_CRYPTO] = swarm->plan.cluster.scheme != NULL;
     result->simulated_ms = cluster_now_us(swarm->cluster) / 1000;
     result->dead = swarm->plan.dead_count;
     result->byzantine = swarm->plan.byzantine_count;
@@ -242,6 +324,8 @@ static void start_all(struct swarm *swarm)
 {
     for (uint32_t i = 0; i < cluster_count(swarm->cluster); i++) {
         cluster_set_disk(swarm->cluster, i, swarm->plan.disk_us, swarm->plan.disk_us);
+        swarm->drift[i] = draw_drift(swarm, swarm->plan.drift_max);
+        cluster_set_clock_rate(swarm->cluster, i, swarm->drift[i]);
         const bool is_planned = swarm->start_at_us[i] != NEVER || swarm->plan.joins_at_healing[i];
         if (!is_dead_now(swarm, i) && !is_planned) {
             cluster_start(swarm->cluster, i);

@@ -9,6 +9,7 @@
 #include <stdio.h>
 
 #include "lib/checks.h"
+#include "lib/cluster_faults.h"
 
 #define SWARM_DEAD_DRAWN UINT32_MAX
 /* Sets that change have 1 to so many members. */
@@ -53,7 +54,8 @@ struct swarm_options {
     uint32_t dead;       /* so many never run, or SWARM_DEAD_DRAWN */
     bool no_faults;
     bool no_byzantine;
-    FILE *trace; /* or NULL */
+    uint64_t without; /* classes of faults that are switched off, a bit each */
+    FILE *trace;      /* or NULL */
 };
 
 struct swarm_result {
@@ -69,12 +71,11 @@ struct swarm_result {
     uint64_t simulated_ms;
     uint64_t views_after_healing; /* that passed until a new block was committed */
     uint64_t views_bound;         /* and how many may */
-    uint64_t lost;                /* frames, by chance */
-    uint64_t cut;                 /* and on links that were cut */
     uint32_t validators;
     uint32_t observers;
     uint32_t dead;
     uint32_t byzantine;
+    uint64_t marks[CLUSTER_FAULTS];    /* how often each class has hit */
     uint64_t changes[SWARM_CHANGES];   /* that were committed */
     uint64_t interrupted[SWARM_STEPS]; /* by a crash, a cut or a loss right there */
     uint64_t joined;                   /* started with an empty disk after the chain had begun */

@@ -21,7 +21,8 @@ static bool is_faulty(const struct swarm *swarm, uint32_t node)
 {
     const bool is_absent =
         swarm->plan.joins_at_healing[node] && !cluster_is_up(swarm->cluster, node);
-    return swarm->plan.is_dead[node] || swarm->plan.habits[node] != 0 || is_absent;
+    return swarm->plan.is_dead[node] || swarm->plan.habits[node] != 0 ||
+           disks_is_victim(swarm, node) || is_absent;
 }
 
 /* Some of those outside are dead or lie too; what they may become is up to is_bearable. */
@@ -34,9 +35,15 @@ static void draw_faulty_observers(struct swarm *swarm)
     }
     for (uint32_t i = plan->cluster.validators; i < cluster_count(swarm->cluster); i++) {
         const uint64_t lot = prng_below(&swarm->prng, 8);
-        if (lot == 0) {
+        if (swarm->options->no_faults) {
+            continue;
+        }
+        if (lot == 0 && !swarm_is_without(swarm->options, FAULT_DEAD)) {
             plan->is_dead[i] = true;
             plan->dead_count++;
+        } else if (lot == 2 && !swarm_is_without(swarm->options, FAULT_LOST_DISK)) {
+            plan->victim[i] = FAULT_LOST_DISK;
+            plan->victim_count++;
         } else if (lot == 1 && habits != 0) {
             plan->habits[i] = habits;
             plan->byzantine_count++;

@@ -15,6 +15,7 @@ static void heal(struct swarm *swarm)
     for (uint32_t i = 0; i < cluster_count(swarm->cluster); i++) {
         cluster_set_disk(swarm->cluster, i, swarm->plan.disk_us, swarm->plan.disk_us);
         cluster_cancel_faults(swarm->cluster, i);
+        cluster_set_clock_rate(swarm->cluster, i, swarm->drift[i]);
         if (swarm->plan.is_dead[i]) {
             cluster_crash(swarm->cluster, i);
         } else if (!cluster_is_up(swarm->cluster, i)) {
@@ -90,7 +91,7 @@ static uint64_t views_bound(const struct swarm *swarm, const struct validator_se
     if (swarm->options->changes) {
         return faulty + faulty_of(after) + (swarm->plan.byzantine_count > 0 ? 11 : 10);
     }
-    if (swarm->plan.byzantine_count > 0) {
+    if (swarm->plan.byzantine_count > 0 || cluster_marked(swarm->cluster, FAULT_OLD_COPY) > 0) {
         return 6 * faulty + 20;
     }
     return swarm->options->no_faults ? faulty + 7 : 2 * faulty + 12;

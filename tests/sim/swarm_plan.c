@@ -4,6 +4,11 @@
  */
 #include "sim/swarm_state.h"
 
+bool swarm_is_without(const struct swarm_options *options, enum cluster_fault fault)
+{
+    return (options->without >> fault & 1) != 0;
+}
+
 static void draw_powers(struct swarm *swarm)
 {
     struct plan *plan = &swarm->plan;
@@ -14,7 +19,35 @@ static void draw_powers(struct swarm *swarm)
     plan->has_unequal_powers = is_unequal;
 }
 
-/* Chooses who is dead, as long as the rest has more than two thirds of the power. */
+/* The power of those who may do what nobody may rely on; more must stay below a third of all. */
+static uint64_t faulty_power(const struct swarm *swarm)
+{
+    const struct validator_set *set = cluster_set(swarm->cluster);
+    uint64_t power = 0;
+    for (uint32_t i = 0; i < set->count; i++) {
+        const bool is_faulty =
+            swarm->plan.is_dead[i] || swarm->plan.habits[i] != 0 || disks_is_victim(swarm, i);
+        power += is_faulty ? set->validators[i].power : 0;
+    }
+    return power;
+}
+
+/* Another member that may be faulty as well, or VALIDATOR_NONE. */
+static uint32_t draw_member(struct swarm *swarm)
+{
+    const struct validator_set *set = cluster_set(swarm->cluster);
+    const struct plan *plan = &swarm->plan;
+    for (uint32_t tries = 0; tries < 64; tries++) {
+        const uint32_t node = draw(&swarm->prng, 0, set->count - 1);
+        if (!plan->is_dead[node] && plan->habits[node] == 0 && !disks_is_victim(swarm, node) &&
+            faulty_power(swarm) + set->validators[node].power < set->one_honest_power) {
+            return node;
+        }
+    }
+    return VALIDATOR_NONE;
+}
+
+/* So many are dead, as long as the rest has more than two thirds of the power. */
 static void draw_dead(struct swarm *swarm)
 {
     struct plan *plan = &swarm->plan;
@@ -22,48 +55,61 @@ static void draw_dead(struct swarm *swarm)
     uint32_t wanted = swarm->options->dead;
     if (wanted == SWARM_DEAD_DRAWN) {
         wanted = draw_class(&swarm->prng, 0, (set->count - 1) / 3);
+        wanted = swarm_is_without(swarm->options, FAULT_DEAD) ? 0 : wanted;
     }
-    uint64_t power = 0;
-    for (uint32_t tries = 0; tries < 64 && plan->dead_count < wanted; tries++) {
-        const uint32_t node = draw(&swarm->prng, 0, set->count - 1);
-        if (!plan->is_dead[node] && power + set->validators[node].power < set->one_honest_power) {
+    for (uint32_t node = 0; plan->dead_count < wanted && node != VALIDATOR_NONE;) {
+        node = draw_member(swarm);
+        if (node != VALIDATOR_NONE) {
             plan->is_dead[node] = true;
             plan->dead_count++;
-            power += set->validators[node].power;
         }
     }
     plan->dies_at_start =
         swarm->options->dead != SWARM_DEAD_DRAWN || prng_chance(&swarm->prng, MILLION / 2);
 }
 
-/* Some of those that would be dead lie instead. */
+/* In six of ten seeds some lie, often as many as may. */
 static void draw_byzantine(struct swarm *swarm)
 {
     struct plan *plan = &swarm->plan;
     struct prng *prng = &swarm->prng;
     const uint64_t habits_seen = byzantine_draw(prng, swarm->options->changes);
-    const bool has_any = prng_chance(prng, MILLION / 3);
+    const bool has_any = prng_chance(prng, 6 * (MILLION / 10));
+    const bool has_one = prng_chance(prng, MILLION / 3);
     if (swarm->options->no_faults || swarm->options->no_byzantine || !has_any ||
         swarm->options->dead != SWARM_DEAD_DRAWN) {
         return;
     }
-    const struct validator_set *set = cluster_set(swarm->cluster);
-    uint64_t power = 0;
-    for (uint32_t i = 0; i < set->count; i++) {
-        power += plan->is_dead[i] ? set->validators[i].power : 0;
-    }
-    for (uint32_t tries = 0; tries < 16; tries++) {
-        const uint32_t node = draw(prng, 0, set->count - 1);
-        const uint64_t more = plan->is_dead[node] ? 0 : set->validators[node].power;
-        if (plan->habits[node] != 0 || power + more >= set->one_honest_power) {
-            continue;
+    const uint32_t wanted = has_one ? 1 : CHECKS_NODES_MAX;
+    while (plan->byzantine_count < wanted) {
+        const uint32_t node = draw_member(swarm);
+        if (node == VALIDATOR_NONE) {
+            return;
         }
-        power += more;
-        plan->dead_count -= plan->is_dead[node];
-        plan->is_dead[node] = false;
         plan->habits[node] = habits_seen;
         plan->byzantine_count++;
         cluster_set_byzantine(swarm->cluster, node, habits_seen);
+    }
+}
+
+/* The disks of some may be lost, or old copies take their places. */
+static void draw_victims(struct swarm *swarm)
+{
+    static const enum cluster_fault kinds[] = {FAULT_LOST_DISK, FAULT_OLD_COPY, FAULT_BACKUP};
+    struct prng *prng = &swarm->prng;
+    struct plan *plan = &swarm->plan;
+    const uint32_t wanted = draw_class(prng, 1, 3);
+    if (swarm->options->no_faults || swarm->options->dead != SWARM_DEAD_DRAWN) {
+        return;
+    }
+    for (uint32_t i = 0; i < wanted; i++) {
+        const enum cluster_fault kind = kinds[prng_below(prng, 3)];
+        const uint32_t node = draw_member(swarm);
+        const bool is_excluded = kind == FAULT_OLD_COPY && swarm->options->no_byzantine;
+        if (node != VALIDATOR_NONE && !is_excluded && !swarm_is_without(swarm->options, kind)) {
+            plan->victim[node] = kind;
+            plan->victim_count++;
+        }
     }
 }
 
@@ -76,6 +122,10 @@ static void draw_timing(struct swarm *swarm)
     plan->cluster.seed = swarm->options->seed;
     plan->cluster.powers = plan->powers;
     plan->cluster.trace = swarm->options->trace;
+    /* The stand-in is many times as fast; the real one once in a while. */
+    if (prng_chance(prng, MILLION / 64) && !swarm_is_without(swarm->options, FAULT_REAL_CRYPTO)) {
+        plan->cluster.scheme = &crypto_ed25519;
+    }
     plan->cluster.leader_tenure = tenures[prng_below(prng, 5)];
     plan->cluster.base_timeout_ms = draw(prng, 200, 800);
     plan->cluster.empty_block_interval_ms = empty_intervals_ms[prng_below(prng, 6)];
@@ -95,6 +145,58 @@ static void draw_timing(struct swarm *swarm)
     plan->burst_max = draw(prng, 1, 10);
 }
 
+/* How likely each class may be: for each frame, or each time that something happens. */
+static const struct {
+    uint32_t low;
+    uint32_t high;
+} chances[CLUSTER_FAULTS] = {
+    [FAULT_LOSS] = {1000, 200000},
+    [FAULT_DELAY] = {1000, 300000},
+    [FAULT_DUPLICATION] = {1000, 300000},
+    [FAULT_CORRUPTION] = {100, 50000},
+    [FAULT_PARTITION] = {10000, 300000},
+    [FAULT_ONE_WAY_CUT] = {10000, 300000},
+    [FAULT_SLOW_LINK] = {10000, 300000},
+    [FAULT_CLOGGED_LINK] = {10000, 300000},
+    [FAULT_CRASH] = {10000, 300000},
+    [FAULT_CRASH_IN_SEND] = {10000, 300000},
+    [FAULT_CRASH_ALL] = {1000, 50000},
+    [FAULT_CRASH_BEFORE_WRITE] = {10000, 200000},
+    [FAULT_CRASH_AFTER_WRITE] = {10000, 200000},
+    [FAULT_PAUSE] = {10000, 200000},
+    [FAULT_CLOCK_JUMP] = {10000, 200000},
+    [FAULT_CLOCK_DRIFT] = {10000, 200000},
+    [FAULT_REFUSED_WRITE] = {10000, 200000},
+    [FAULT_LOST_WRITE] = {10000, 200000},
+    [FAULT_APPLIED_WRITE] = {10000, 200000},
+    [FAULT_FULL_DISK] = {10000, 200000},
+    [FAULT_SLOW_DISK] = {10000, 200000},
+    [FAULT_DAMAGED_RECORD] = {10000, 200000},
+    /* Of those to whom it may happen. */
+    [FAULT_LOST_DISK] = {20000, 500000},
+    [FAULT_OLD_COPY] = {20000, 500000},
+    [FAULT_BACKUP] = {20000, 500000},
+};
+
+static void draw_chances(struct swarm *swarm)
+{
+    struct prng *prng = &swarm->prng;
+    struct plan *plan = &swarm->plan;
+    for (uint32_t i = 0; i < CLUSTER_FAULTS; i++) {
+        const uint32_t chance = draw(prng, chances[i].low, chances[i].high);
+        const bool is_on = prng_chance(prng, MILLION / 2);
+        /* Deaths alone expose little of what can go wrong while a set changes: loss and partition
+         * do. And what happens to few has been drawn for them already. */
+        const bool is_always =
+            i == FAULT_LOST_DISK || i == FAULT_OLD_COPY || i == FAULT_BACKUP ||
+            (swarm->options->changes && (i == FAULT_LOSS || i == FAULT_PARTITION));
+        plan->chance[i] = is_on || is_always ? chance : 0;
+        if (swarm_is_without(swarm->options, (enum cluster_fault)i)) {
+            plan->chance[i] = 0;
+        }
+    }
+}
+
 static void draw_faults(struct swarm *swarm)
 {
     struct prng *prng = &swarm->prng;
@@ -104,25 +206,16 @@ static void draw_faults(struct swarm *swarm)
     if (swarm->options->no_faults) {
         return;
     }
-    /* Deaths alone expose little of what can go wrong while a set changes: loss and partition do.
-     */
-    const bool has_all = swarm->options->changes;
-    plan->link.loss = has_all ? draw(prng, 1000, 200000) : draw_class(prng, 1000, 200000);
-    plan->link.duplicate = draw_class(prng, 1000, 300000);
-    plan->link.late = draw_class(prng, 1000, 300000);
+    draw_chances(swarm);
+    plan->link.loss = plan->chance[FAULT_LOSS];
+    plan->link.duplicate = plan->chance[FAULT_DUPLICATION];
+    plan->link.late = plan->chance[FAULT_DELAY];
     plan->link.late_us = draw(prng, 1000, 2000000);
+    plan->link.corrupt = plan->chance[FAULT_CORRUPTION];
     plan->fault_interval_ms = draw(prng, 20, 3000);
     plan->down_ms_max = draw(prng, 1, 5000);
-    plan->partition = has_all ? draw(prng, 10000, 300000) : draw_class(prng, 10000, 300000);
-    plan->asymmetric = draw_class(prng, 10000, 300000);
-    plan->crash = draw_class(prng, 10000, 300000);
-    plan->crash_in_send = draw_class(prng, 10000, 300000);
-    plan->crash_all = draw_class(prng, 1000, 50000);
-    plan->fail_write = draw_class(prng, 10000, 200000);
-    plan->slow_disk = draw_class(prng, 10000, 200000);
-    plan->pause = draw_class(prng, 10000, 200000);
-    plan->wall_jump = draw_class(prng, 10000, 200000);
     plan->submit_again = draw_class(prng, 10000, 500000);
+    plan->drift_max = plan->chance[FAULT_CLOCK_DRIFT] > 0 ? draw(prng, 100, 50000) : 0;
 }
 
 /* How many members genesis has, and how many nodes are outside. */
@@ -157,9 +250,10 @@ void plan_before_cluster(struct swarm *swarm)
 
 void plan_with_cluster(struct swarm *swarm)
 {
-    draw_dead(swarm);
     draw_faults(swarm);
     draw_byzantine(swarm);
+    draw_victims(swarm);
+    draw_dead(swarm);
     if (swarm->options->changes) {
         changes_plan(swarm);
     }

@@ -25,17 +25,12 @@ struct plan {
     uint32_t down_ms_max;
     uint32_t transaction_interval_ms; /* 0: none */
     uint32_t burst_max;
-    /* How likely each class is, when something happens; parts of a million. */
-    uint32_t partition;
-    uint32_t asymmetric;
-    uint32_t crash;
-    uint32_t crash_in_send;
-    uint32_t crash_all;
-    uint32_t fail_write;
-    uint32_t slow_disk;
-    uint32_t pause;
-    uint32_t wall_jump;
+    /* How likely each class is, for each frame or when something happens; parts of a million. */
+    uint32_t chance[CLUSTER_FAULTS];
     uint32_t submit_again;
+    enum cluster_fault victim[CHECKS_NODES_MAX]; /* LOST_DISK, OLD_COPY or BACKUP; else none */
+    uint32_t victim_count;
+    uint32_t drift_max; /* of clocks, in parts of a million, for good */
     /* Where sets change. */
     uint32_t change_interval_ms; /* 0: they do not */
     uint32_t interrupt;          /* for each message of a change */
@@ -50,6 +45,7 @@ struct swarm {
     struct prng prng;
     struct cluster *cluster;
     int64_t wall_ms[CHECKS_NODES_MAX];      /* how far each calendar has been shifted */
+    int32_t drift[CHECKS_NODES_MAX];        /* of its clock, for good */
     uint64_t start_at_us[CHECKS_NODES_MAX]; /* UINT64_MAX: not planned */
     uint64_t heal_at_us;
     uint64_t fault_at_us;
@@ -71,13 +67,21 @@ static inline uint32_t draw_class(struct prng *prng, uint64_t low, uint64_t high
 }
 
 /* swarm_plan.c: what the seed stands for. */
+bool swarm_is_without(const struct swarm_options *options, enum cluster_fault fault);
 void plan_before_cluster(struct swarm *swarm);
 void plan_with_cluster(struct swarm *swarm);
 
 /* swarm.c */
+/* Something of this class happens now. */
+bool swarm_draws(struct swarm *swarm, enum cluster_fault fault);
 void swarm_set_links(struct swarm *swarm, const struct cluster_link *link);
 void swarm_submit(struct swarm *swarm);
 void swarm_cut(struct swarm *swarm, const bool side[CHECKS_NODES_MAX]);
+
+/* swarm_disks.c: what happens to disks while their nodes are down. */
+/* Is what may happen to its disk more than a crash? It then counts as faulty from the beginning. */
+bool disks_is_victim(const struct swarm *swarm, uint32_t node);
+void disks_fault(struct swarm *swarm, uint32_t node);
 
 /* swarm_changes.c: changes of the validator set, and what interrupts them. */
 void changes_plan(struct swarm *swarm);

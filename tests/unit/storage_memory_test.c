@@ -72,6 +72,54 @@ static void a_failed_commit_that_was_applied_is_there_after_a_restart(void **sta
     check_unknown_outcome(STORE_MEMORY_FAILED_APPLIED, true);
 }
 
+static void check_crash_at_a_commit(enum store_memory_fault fault, bool is_there)
+{
+    struct ingot_store *store = ingot_store_memory_new(1);
+    ingot_store_memory_fail_commit(store, 2, fault);
+    assert_int_equal(try_put(store, "a", "1"), INGOT_OK);
+    assert_false(ingot_store_memory_has_crashed(store));
+    assert_int_equal(try_put(store, "b", "2"), INGOT_OK);
+    assert_true(ingot_store_memory_has_crashed(store));
+    assert_int_equal(try_put(store, "c", "3"), INGOT_OK);
+    assert_value(store, 0, "c", "3");
+    struct ingot_store *restarted = ingot_store_memory_clone_durable(store);
+    assert_false(ingot_store_memory_has_crashed(restarted));
+    assert_value(restarted, 0, "a", "1");
+    if (is_there)
+        assert_value(restarted, 0, "b", "2");
+    else
+        assert_missing(restarted, 0, "b");
+    assert_missing(restarted, 0, "c");
+    ingot_store_close(restarted);
+    ingot_store_close(store);
+}
+
+static void a_crash_right_before_a_commit_leaves_the_disk_without_it(void **state)
+{
+    (void)state;
+    check_crash_at_a_commit(STORE_MEMORY_CRASH_BEFORE, false);
+}
+
+static void a_crash_right_after_a_commit_leaves_it_on_the_disk(void **state)
+{
+    (void)state;
+    check_crash_at_a_commit(STORE_MEMORY_CRASH_AFTER, true);
+}
+
+static void a_full_disk_refuses_every_commit_until_there_is_space(void **state)
+{
+    (void)state;
+    struct ingot_store *store = ingot_store_memory_new(1);
+    ingot_store_memory_set_full(store, true);
+    assert_int_equal(try_put(store, "a", "1"), INGOT_ERROR_NO_SPACE);
+    assert_int_equal(try_put(store, "a", "1"), INGOT_ERROR_NO_SPACE);
+    assert_missing(store, 0, "a");
+    ingot_store_memory_set_full(store, false);
+    assert_int_equal(try_put(store, "a", "1"), INGOT_OK);
+    assert_value(store, 0, "a", "1");
+    ingot_store_close(store);
+}
+
 static void a_crash_loses_the_open_batch_and_leaves_the_original_alone(void **state)
 {
     (void)state;
@@ -135,6 +183,9 @@ int main(void)
         cmocka_unit_test(a_refused_commit_changes_nothing_and_the_next_one_succeeds),
         cmocka_unit_test(a_failed_commit_that_was_lost_is_not_there_after_a_restart),
         cmocka_unit_test(a_failed_commit_that_was_applied_is_there_after_a_restart),
+        cmocka_unit_test(a_crash_right_before_a_commit_leaves_the_disk_without_it),
+        cmocka_unit_test(a_crash_right_after_a_commit_leaves_it_on_the_disk),
+        cmocka_unit_test(a_full_disk_refuses_every_commit_until_there_is_space),
         cmocka_unit_test(a_crash_loses_the_open_batch_and_leaves_the_original_alone),
         cmocka_unit_test(equal_content_has_an_equal_digest_whatever_led_to_it),
         cmocka_unit_test(counters_count_what_was_done),
