@@ -101,11 +101,12 @@ class Votes:
                           f"{vote['epoch']}: for {held[0]} ({held[1]}) and for {choice} ({where})")
 
     def note_record(self, node):
-        """Reads the disk of one node that does not run, whatever the others do."""
-        record = read_ledger(node)
+        """Reads the disk of one node that does not run, whatever the others do; of its committed
+        blocks those that it did not have the last time."""
         validator = node.public_key
         before = self.last.get(validator)
-        for what in ("current", "last_voted", "locked"):
+        record = read_ledger(node, before["committed"] if before is not None else 0)
+        for what in ("committed", "current", "last_voted", "locked"):
             if before is not None and record[what] < before[what]:
                 raise Failure(f"{what} of {validator} fell from {before[what]} to {record[what]}")
         if record["vote"] is not None:

@@ -106,12 +106,18 @@ def protobuf_fields(data):
 
 
 class Client:
-    """One connection to a node's listener for clients, opened when it is needed."""
+    """One connection to a node's listener for clients, opened when it is needed. `connect` makes
+    it, given the port and the time that anything on it may take."""
 
-    def __init__(self, port, timeout_s=20):
+    def __init__(self, port, timeout_s=20, connect=None):
         self.port = port
         self.timeout_s = timeout_s
+        self.connect = connect or self.connect_here
         self.connection = None
+
+    @staticmethod
+    def connect_here(port, timeout_s):
+        return http.client.HTTPConnection("127.0.0.1", port, timeout=timeout_s)
 
     def close(self):
         if self.connection is not None:
@@ -122,9 +128,7 @@ class Client:
         """The status and the body; OSError and HTTPException are the caller's."""
         try:
             if self.connection is None:
-                self.connection = http.client.HTTPConnection(
-                    "127.0.0.1", self.port, timeout=self.timeout_s
-                )
+                self.connection = self.connect(self.port, self.timeout_s)
             self.connection.request(method, path, body)
             answer = self.connection.getresponse()
             return answer.status, answer.read()
@@ -174,6 +178,8 @@ class Node:
         self.peer_port = peer_port
         self.client_port = peer_port + 1
         self.process = None
+        self.command = []  # what to run the program with, to have it somewhere else
+        self.connect = None  # and how clients get there then
         self.started_at = 0.0
         self.public_key = self.read_public_key("validator.key")
         self.transport_key = self.read_public_key("transport.key")
@@ -194,7 +200,7 @@ class Node:
         with open(self.log, "a") as log:
             self.started_at = time.monotonic()
             self.process = subprocess.Popen(
-                [PROGRAM, "node", "--home", self.home, *arguments],
+                [*self.command, PROGRAM, "node", "--home", self.home, *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -259,7 +265,7 @@ class Node:
         self.process.send_signal(signal.SIGCONT)
 
     def client(self, timeout_s=20):
-        return Client(self.client_port, timeout_s)
+        return Client(self.client_port, timeout_s, self.connect)
 
     def call(self, method, **parameters):
         client = self.client()
