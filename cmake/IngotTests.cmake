@@ -292,3 +292,5 @@ endif()
 if(INGOT_HARDENING AND EXISTS ${CMAKE_SOURCE_DIR}/include/ingot/node.h)
     ingot_add_check(embed)
 endif()
+
+include(IngotTwins)
