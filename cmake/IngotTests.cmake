@@ -123,6 +123,23 @@ if(sim_sources)
         ${CMAKE_SOURCE_DIR}/tests/checks/sim_seeds.sh $<TARGET_FILE:ingot_sim> 1 2000 changes)
 endif()
 
+# ingot_mutants_library(name): all modules but the commands, with deliberate faults.
+function(ingot_mutants_library name)
+    set(mutated_sources "")
+    foreach(module IN LISTS INGOT_ALL)
+        if(TARGET ingot_${module} AND NOT module STREQUAL "proto")
+            get_target_property(sources ingot_${module} SOURCES)
+            list(APPEND mutated_sources ${sources})
+        endif()
+    endforeach()
+    add_library(${name} STATIC EXCLUDE_FROM_ALL ${mutated_sources})
+    ingot_test_program(${name})
+    target_compile_definitions(${name} PRIVATE INGOT_MUTANTS=1)
+    target_compile_options(${name} PRIVATE -UINGOT_DEBUG_CHECKS)
+    target_link_libraries(${name} PUBLIC ingot_proto PkgConfig::LMDB PkgConfig::PROTOBUF_C
+        PkgConfig::SODIUM PkgConfig::EVENT PkgConfig::OPENSSL PkgConfig::INIH PkgConfig::JANSSON)
+endfunction()
+
 # tests/mutants: the library once more, with deliberate faults of which each program takes the one
 # that its environment names, and tests over it. No check of the core's invariants may come before
 # the tests, and sanitizers say nothing about a fault that is there on purpose.
@@ -131,19 +148,7 @@ endif()
 # and scenario tests, for tests/mutants/search.py.
 if(sim_sources AND INGOT_PYTHON AND NOT INGOT_SANITIZE AND NOT INGOT_COVERAGE)
     set(mutants_folder ${CMAKE_SOURCE_DIR}/tests/mutants)
-    set(mutated_sources "")
-    foreach(module IN LISTS INGOT_ALL)
-        if(TARGET ingot_${module} AND NOT module STREQUAL "proto")
-            get_target_property(sources ingot_${module} SOURCES)
-            list(APPEND mutated_sources ${sources})
-        endif()
-    endforeach()
-    add_library(ingot_mutants STATIC ${mutated_sources})
-    ingot_test_program(ingot_mutants)
-    target_compile_definitions(ingot_mutants PRIVATE INGOT_MUTANTS=1)
-    target_compile_options(ingot_mutants PRIVATE -UINGOT_DEBUG_CHECKS)
-    target_link_libraries(ingot_mutants PUBLIC ingot_proto PkgConfig::LMDB PkgConfig::PROTOBUF_C
-        PkgConfig::SODIUM PkgConfig::EVENT PkgConfig::OPENSSL PkgConfig::INIH PkgConfig::JANSSON)
+    ingot_mutants_library(ingot_mutants)
     add_custom_target(mutants_all)
     # ingot_mutant_program(name is_excluded source ...): is_excluded: only built if asked for.
     function(ingot_mutant_program name is_excluded)
@@ -261,6 +266,18 @@ if(INGOT_FUZZ_TARGETS)
         ingot_add_test(${name} fuzz 300 bash ${CMAKE_SOURCE_DIR}/tests/fuzz/run.sh
             -seed=1 -runs=${runs} -- $<TARGET_FILE:${name}> none)
     endforeach()
+    # The same replicas with a fault that INGOT_MUTANT names, for `./dev fuzz --mutant`.
+    if(INGOT_FUZZ_INSTRUMENT)
+        ingot_mutants_library(ingot_fuzz_mutants)
+        add_executable(replicas_fuzz_mutants EXCLUDE_FROM_ALL
+            ${CMAKE_SOURCE_DIR}/tests/fuzz/replicas_fuzz.c
+            ${CMAKE_SOURCE_DIR}/tests/mutants/chosen.c)
+        ingot_test_program(replicas_fuzz_mutants)
+        target_compile_definitions(replicas_fuzz_mutants PRIVATE INGOT_MUTANTS=1)
+        target_compile_options(replicas_fuzz_mutants PRIVATE -Wno-missing-prototypes)
+        target_link_options(replicas_fuzz_mutants PRIVATE -fsanitize=fuzzer)
+        target_link_libraries(replicas_fuzz_mutants PRIVATE ingot_test_lib ingot_fuzz_mutants)
+    endif()
 endif()
 
 # tests/checks: scripts that look at the sources and at what was built. Sanitizers change which

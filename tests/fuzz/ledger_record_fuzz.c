@@ -6,7 +6,9 @@
 #include <string.h>
 
 #include "fuzz/fuzz.h"
+#include "lib/fast_crypto.h"
 #include "node/attestor_record.h"
+#include "node/evidence.h"
 #include "node/ledger_internal.h"
 #include "wire/wire.h"
 
@@ -137,11 +139,21 @@ static void read_attest_keys(struct ingot_slice bytes, struct ingot_buffer *agai
     ingot_buffer_append_slice(again, attest_key_slice(&key));
 }
 
+static void read_evidence(struct ingot_slice bytes, struct ingot_buffer *again)
+{
+    struct ingot_evidence evidence;
+    uint64_t number = 0;
+    if (evidence_decode(bytes, &evidence, &number)) {
+        require(!evidence_is_proven(&chain, &fast_crypto, &evidence) || bytes.size > 128);
+        evidence_encode(&evidence, number, again);
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static void (*const readers[])(struct ingot_slice, struct ingot_buffer *) = {
-        read_safety,       read_heights,      read_entry,      read_attest_meta,
-        read_attest_block, read_attest_share, read_attest_keys};
+        read_safety,       read_heights,      read_entry,       read_attest_meta,
+        read_attest_block, read_attest_share, read_attest_keys, read_evidence};
     struct ingot_buffer again = {0};
     if (size == 0) {
         return 0;

@@ -438,6 +438,11 @@ static void heal(struct script *script)
     }
     script->waiting_count = 0;
     for (uint32_t i = 0; i < NODES; i++) {
+        struct cluster_node *node = node_of(script, i);
+        /* A script that had enough may have left it behind the time. */
+        if (node->flush_at_us < cluster->now_us) {
+            node->flush_at_us = cluster->now_us;
+        }
         cluster_cancel_faults(cluster, i);
         if (i == script->liar) {
             cluster_crash(cluster, i);

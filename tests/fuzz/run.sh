@@ -41,6 +41,9 @@ if [ -d "$home/corpus/$name" ]; then
     corpus+=("$home/corpus/$name")
 fi
 
+# What was freed stays poisoned for a while, but not so long that most time goes into fresh pages.
+export ASAN_OPTIONS=quarantine_size_mb=16${ASAN_OPTIONS:+:$ASAN_OPTIONS}
+touch "$folder/begin"
 begin=$(date +%s%N)
 status=0
 "$program" "${arguments[@]}" "${options[@]}" "-artifact_prefix=$finds/$name-" "${corpus[@]}" \
@@ -51,7 +54,7 @@ executions=${executions:-0}
 
 if [ "$status" -ne 0 ]; then
     tail -n 60 "$log"
-    find "$finds" -maxdepth 1 -name "$name-*" -newer "$home/targets.txt" -size -5k |
+    find "$finds" -maxdepth 1 -name "$name-*" -newer "$folder/begin" -size -5k |
         while read -r input; do
             printf '%s, to be kept in tests/fuzz/corpus/%s once mended:\n' "$input" "$name"
             base64 "$input"
