@@ -264,7 +264,7 @@ void sync_client_set_connected(struct sync_client *client, uint32_t peer, bool i
                              .stalls = at->stalls,
                              .strikes = at->strikes,
                              .is_boaster = at->is_boaster,
-                             .was_warned_of = at->was_warned_of,
+                             .warned_of = at->warned_of,
                              .paused_ms = at->paused_ms,
                              .served = at->served};
 }

@@ -77,7 +77,7 @@ struct sync_peer {
     uint32_t stalls;     /* in a row: ask for less, and wait longer before asking again */
     uint32_t strikes;    /* faults, less good answers */
     bool is_boaster;     /* claimed what it could not show; its claims count for nothing */
-    bool was_warned_of;  /* the log has named its fault */
+    uint32_t warned_of;  /* faults that the log has named: bits of enum sync_fault */
     uint64_t paused_ms;  /* not asked before */
     uint64_t nothing_ms; /* had nothing for us: not asked before */
     uint64_t served;     /* serial number of its last request: the longest idle goes first */

@@ -60,10 +60,11 @@ void sync_peer_fault(struct sync_client *client, uint64_t now_ms, uint32_t peer,
     } else {
         at->paused_ms = now_ms + pause_ms(fault, at->strikes);
     }
-    LOG(at->was_warned_of || fault == SYNC_FAULT_STALLED ? LOG_DEBUG : LOG_WARN,
+    const uint32_t bit = UINT32_C(1) << fault;
+    LOG((at->warned_of & bit) != 0 || fault == SYNC_FAULT_STALLED ? LOG_DEBUG : LOG_WARN,
         "a peer serves blocks badly", log_u64("peer", peer),
         log_text("fault", sync_fault_text(fault)), log_u64("faults", at->strikes));
-    at->was_warned_of = at->was_warned_of || fault != SYNC_FAULT_STALLED;
+    at->warned_of |= bit;
 }
 
 void sync_peer_praise(struct sync_client *client, uint32_t peer)

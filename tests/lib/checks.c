@@ -395,9 +395,4 @@ void checks_core(struct checks *checks, uint32_t node, const struct core *core)
     if (checks->nodes[node].is_honest) {
         checks_same_set(checks, node, status.set);
     }
-    if (status.tree_blocks >= INGOT_TREE_BLOCKS_MAX ||
-        status.pending_bytes > (size_t)checks->keys->count * INGOT_PENDING_BYTES_PER_PEER_MAX) {
-        checks_fail(checks, CHECK_CAPS, "replica %u holds %u blocks and %zu bytes for later", node,
-                    status.tree_blocks, status.pending_bytes);
-    }
 }

@@ -11,6 +11,7 @@
 #include "lib/set_app.h"
 #include "lib/table.h"
 #include "node/execution.h"
+#include "node/ledger.h"
 #include "wire/preimage.h"
 
 #define CHECKS_NODES_MAX SET_APP_NODES_MAX
@@ -39,10 +40,13 @@
     X(TRANSACTION_ONCE, "a transaction is committed once in a replay window")                      \
     X(RESULT_OF_REPLAY, "the reply to a transaction is what a replay gives")                       \
     X(CAPS, "every buffer stays within its cap")                                                   \
+    X(ACKNOWLEDGED, "an acknowledged transaction is there once, at every replica")                 \
+    X(BLAME, "no honest peer is blamed")                                                           \
     X(INVARIANT, "the core's own invariants hold")                                                 \
     X(DAMAGE, "a damaged record is never used")                                                    \
     X(STOPPED, "no honest replica stops, or is accused")                                           \
-    X(LIVENESS, "after healing the network commits")
+    X(LIVENESS, "after healing the network commits")                                               \
+    X(LIVELOCK, "positions do not go round without a commit")
 
 #define CHECK_ENUM(name, text) CHECK_##name,
 enum check { CHECK_LIST(CHECK_ENUM) CHECK_COUNT };
@@ -88,6 +92,7 @@ struct checks {
     uint64_t committed_count;
     uint64_t committed_capacity;
     uint64_t transactions_committed;
+    bool has_odd_frames; /* one came twice, changed or late, as none does on a connection */
     uint64_t final_height;  /* the highest block with a gap-free chain on top of it */
     uint64_t highest_block; /* that was ever proposed */
 };
@@ -125,6 +130,11 @@ void checks_commit(struct checks *checks, uint32_t node, const struct block *blo
 void checks_restart(struct checks *checks, uint32_t node, const struct core *core);
 /* After every step. */
 void checks_core(struct checks *checks, uint32_t node, const struct core *core);
+
+/* checks_clients.c: all that was acknowledged can be looked up in this ledger, and nothing else. */
+void checks_clients(struct checks *checks, uint32_t node, struct ledger *ledger);
+/* Its blocks are those that were committed, with each transaction where it was acknowledged. */
+void checks_chain_of(struct checks *checks, uint32_t node, struct ledger *ledger);
 
 /* checks_vote.c: a vote, and where it was seen. */
 enum checks_source { CHECKS_SENT, CHECKS_ON_DISK, CHECKS_IN_CERTIFICATE };

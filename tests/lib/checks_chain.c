@@ -333,6 +333,7 @@ static void execute(struct checks *checks, const struct block *block,
                         operation->commit_height, block->height);
         }
         operation->commit_height = block->height;
+        operation->commit_index = i;
         const char *wrong =
             execution != NULL && i >= execution->result_count
                 ? "there is no result"

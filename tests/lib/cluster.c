@@ -608,6 +608,10 @@ bool cluster_states_are_equal(struct cluster *cluster)
         if (!state_is_models(cluster, i)) {
             return false;
         }
+        checks_clients(cluster->checks, i, replica_ledger(cluster->nodes[i].replica));
+        if (i == cluster->options.seed % cluster->keys.count) {
+            checks_chain_of(cluster->checks, i, replica_ledger(cluster->nodes[i].replica));
+        }
     }
-    return true;
+    return cluster->checks->violated == CHECK_NONE;
 }

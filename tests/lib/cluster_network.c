@@ -141,6 +141,7 @@ static void transmit_copy(struct cluster *cluster, struct delivery delivery, str
     delivery.sequence = cluster->sequence++;
     if (frame->size > 0 && prng_chance(prng, link->corrupt)) {
         delivery.is_corrupt = true;
+        cluster->checks->has_odd_frames = true;
         delivery.frame = corrupted(prng, frame);
     } else {
         delivery.frame = frame;
@@ -169,6 +170,7 @@ void network_transmit(struct cluster *cluster, uint32_t from, uint32_t to, uint6
     transmit_copy(cluster, delivery, frame);
     if (prng_chance(prng, link->duplicate)) {
         cluster->marks[FAULT_DUPLICATION]++;
+        cluster->checks->has_odd_frames = true;
         transmit_copy(cluster, delivery, frame);
     }
 }

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "lib/checks_replica.h"
 #include "lib/cluster_state.h"
 #include "wire/wire.h"
 
@@ -388,6 +389,7 @@ static void bury(struct cluster_node *node, struct ingot_store *left)
     ingot_store_close(node->store);
     node->store = left;
     node->crashed_store = NULL;
+    node->cluster->checks->has_odd_frames = true; /* those on their way find the next life */
     node->tick_at_us = NEVER;
     node->flush_at_us = NEVER;
     connect_to_others(node, false);
@@ -449,7 +451,7 @@ static void look_after(struct cluster_node *node)
         bury(node, ingot_store_memory_clone_durable(node->store));
         return;
     }
-    checks_core(cluster->checks, node->index, replica_core(node->replica));
+    checks_replica(cluster->checks, node->index, node->replica);
     if (!cluster->has_liars) {
         check_rejects(node);
     }

@@ -57,6 +57,7 @@ static void remember(struct kv_model *model, struct ingot_slice transaction,
 {
     struct ingot_hash digest;
     wire_transaction_digest(transaction, &digest);
+    crypto_sha256(transaction, operation->sha256);
     table_add(&model->operations, table_key_of_hash(&digest), operation);
 }
 
@@ -124,13 +125,15 @@ struct kv_operation *kv_model_find(const struct kv_model *model, const struct in
     return table_find(&model->operations, table_key_of_hash(digest));
 }
 
-static const char *expect(const struct ingot_result *result, enum ingot_kv_code code)
+static const char *expect(struct kv_operation *operation, const struct ingot_result *result,
+                          enum ingot_kv_code code)
 {
+    operation->code = (uint32_t)code;
     return result == NULL || result->code == (uint32_t)code ? NULL
                                                             : "the code is not what a replay gives";
 }
 
-const char *kv_model_execute(struct kv_model *model, const struct kv_operation *operation,
+const char *kv_model_execute(struct kv_model *model, struct kv_operation *operation,
                              const struct ingot_result *result)
 {
     uint64_t *value = &model->values[operation->key];
@@ -139,30 +142,30 @@ const char *kv_model_execute(struct kv_model *model, const struct kv_operation *
     case KV_PUT_TEXT:
     case KV_PUT:
         *value = operation->value;
-        return expect(result, INGOT_KV_OK);
+        return expect(operation, result, INGOT_KV_OK);
     case KV_DELETE:
         if (*value == 0) {
-            return expect(result, INGOT_KV_NOT_FOUND);
+            return expect(operation, result, INGOT_KV_NOT_FOUND);
         }
         *value = 0;
-        return expect(result, INGOT_KV_OK);
+        return expect(operation, result, INGOT_KV_OK);
     case KV_COMPARE_AND_SET:
         if (*value != operation->expected) {
-            return expect(result, INGOT_KV_COMPARE_FAILED);
+            return expect(operation, result, INGOT_KV_COMPARE_FAILED);
         }
         *value = operation->value;
-        return expect(result, INGOT_KV_OK);
+        return expect(operation, result, INGOT_KV_OK);
     case KV_GET:
         if (*value == 0) {
-            return expect(result, INGOT_KV_NOT_FOUND);
+            return expect(operation, result, INGOT_KV_NOT_FOUND);
         }
         kv_model_value(*value, text);
         if (result != NULL && !ingot_slice_equal(result->data, ingot_slice_of_text(text))) {
             return "the value that was read is not what a replay gives";
         }
-        return expect(result, INGOT_KV_OK);
+        return expect(operation, result, INGOT_KV_OK);
     case KV_CHANGE_SET:
-        return expect(result, INGOT_KV_OK);
+        return expect(operation, result, INGOT_KV_OK);
     }
     INGOT_ASSERT(false);
     return NULL;

@@ -28,7 +28,10 @@ struct kv_operation {
     uint32_t key;
     uint64_t value;         /* put, compare-and-set */
     uint64_t expected;      /* compare-and-set; 0: must not be there */
+    uint8_t sha256[32];     /* how clients name it */
     uint64_t commit_height; /* the last; 0: never */
+    uint32_t commit_index;  /* in that block */
+    uint32_t code;          /* what a replay gives there */
 };
 
 struct kv_model {
@@ -52,7 +55,7 @@ const struct ingot_buffer *kv_model_recent(struct kv_model *model);
 struct kv_operation *kv_model_find(const struct kv_model *model, const struct ingot_hash *digest);
 /* Executes it. NULL if the result is what it must be, else what is wrong with it. A result of NULL
  * was never seen, and is not judged. */
-const char *kv_model_execute(struct kv_model *model, const struct kv_operation *operation,
+const char *kv_model_execute(struct kv_model *model, struct kv_operation *operation,
                              const struct ingot_result *result);
 
 /* The names of key and value number `index`, NUL-terminated. */

@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "lib/checks_lasso.h"
 #include "sim/swarm_state.h"
 
 static void heal(struct swarm *swarm)
@@ -24,10 +25,18 @@ static void heal(struct swarm *swarm)
     }
 }
 
+/* What is waited for; a network that goes round in circles is told from one that is slow. */
+struct wait {
+    uint64_t height;
+    uint64_t epoch;
+    struct lasso lasso;
+};
+
 static bool has_new_commit(void *context, struct cluster *cluster)
 {
-    const uint64_t *height = context;
-    return cluster_checks(cluster)->committed_count - 1 > *height;
+    struct wait *wait = context;
+    lasso_look(&wait->lasso, cluster);
+    return cluster_checks(cluster)->committed_count - 1 > wait->height;
 }
 
 /* Everything that was admitted is committed, and all are at the same height. */
@@ -104,21 +113,23 @@ static uint64_t views_bound(const struct swarm *swarm, const struct validator_se
  */
 static bool has_opened(void *context, struct cluster *cluster)
 {
-    const uint64_t *epoch = context;
-    return cluster_epoch(cluster) > *epoch || is_level(NULL, cluster);
+    struct wait *wait = context;
+    lasso_look(&wait->lasso, cluster);
+    return cluster_epoch(cluster) > wait->epoch || is_level(NULL, cluster);
 }
 
 #define WISHES_MAX 5
 
 /* Where sets change, they do so after the healing too, and the new set goes on. */
-static bool changes_once_more(struct swarm *swarm, uint64_t limit_ms)
+static bool changes_once_more(struct swarm *swarm, struct wait *wait, uint64_t limit_ms)
 {
-    uint64_t epoch = cluster_epoch(swarm->cluster);
+    const uint64_t epoch = cluster_epoch(swarm->cluster);
+    wait->epoch = epoch;
     for (uint32_t i = 0; i < WISHES_MAX && cluster_epoch(swarm->cluster) == epoch; i++) {
         if (swarm->plan.change_interval_ms == 0 || !changes_submit(swarm)) {
             return true;
         }
-        if (!cluster_run_while_not(swarm->cluster, limit_ms, has_opened, &epoch)) {
+        if (!cluster_run_while_not(swarm->cluster, limit_ms, has_opened, wait)) {
             say_stuck(swarm, "a change of the validator set is not committed");
             return false;
         }
@@ -139,9 +150,10 @@ bool heal_and_recover(struct swarm *swarm)
     const struct cluster_options *options = &swarm->plan.cluster;
     const uint64_t view_ms = INGOT_TIMEOUT_FACTOR_MAX * (uint64_t)options->base_timeout_ms +
                              options->empty_block_interval_ms;
-    uint64_t height = cluster_checks(cluster)->highest_block;
+    struct wait wait = {.height = cluster_checks(cluster)->highest_block};
+    lasso_init(&wait.lasso, 3 * view_ms);
     const struct validator_set *before = checks_last_set(cluster_checks(cluster));
-    if (!cluster_run_while_not(cluster, view_ms * VIEWS_PATIENCE, has_new_commit, &height)) {
+    if (!cluster_run_while_not(cluster, view_ms * VIEWS_PATIENCE, has_new_commit, &wait)) {
         say_stuck(swarm, "no new block was committed");
         return false;
     }
@@ -156,7 +168,7 @@ bool heal_and_recover(struct swarm *swarm)
     }
     /* What was lost on its way to the others waits until its own node leads. */
     const uint64_t turns = 8 * (uint64_t)cluster_count(cluster) * options->leader_tenure;
-    if (!changes_once_more(swarm, turns * view_ms)) {
+    if (!changes_once_more(swarm, &wait, turns * view_ms)) {
         return false;
     }
     for (uint32_t i = 0; i < 5; i++) {
