@@ -119,6 +119,7 @@ void checks_free(struct checks *checks)
     free_values(&checks->blocks);
     free_values(&checks->votes);
     free_values(&checks->certificates);
+    free_values(&checks->heard);
     table_deinit(&checks->tcs);
     free(checks->committed);
     free(checks);

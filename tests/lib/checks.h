@@ -41,6 +41,8 @@
     X(RESULT_OF_REPLAY, "the reply to a transaction is what a replay gives")                       \
     X(CAPS, "every buffer stays within its cap")                                                   \
     X(ACKNOWLEDGED, "an acknowledged transaction is there once, at every replica")                 \
+    X(EVIDENCE, "evidence is true, names only who lies, and stays")                                \
+    X(EVIDENCE_KEPT, "who has heard two votes of a view keeps evidence of it")                     \
     X(BLAME, "no honest peer is blamed")                                                           \
     X(INVARIANT, "the core's own invariants hold")                                                 \
     X(DAMAGE, "a damaged record is never used")                                                    \
@@ -54,6 +56,13 @@ enum check { CHECK_LIST(CHECK_ENUM) CHECK_COUNT };
 
 const char *check_text(enum check check);
 
+/* A replica has heard two votes of this liar in this position, and its turn is not over. */
+struct checks_expected {
+    uint32_t liar;
+    struct position position;
+};
+#define CHECKS_EXPECTED_MAX 8
+
 /* What one replica has shown, and what its disk held. Survives its restarts. */
 struct checks_node {
     bool is_honest;
@@ -66,6 +75,11 @@ struct checks_node {
     struct position disk_vote; /* the last that was a vote, not a Timeout */
     struct position disk_locked;
     uint64_t committed_height;
+    uint32_t evidence_count; /* that its store holds */
+    uint32_t evidence_against[CHECKS_NODES_MAX];
+    uint32_t life; /* how often it has stopped: what it had heard is forgotten then */
+    struct checks_expected expected[CHECKS_EXPECTED_MAX];
+    uint32_t expected_count;
 };
 
 struct checks {
@@ -86,13 +100,16 @@ struct checks {
     struct table nudges;       /* position -> struct checks_nudge, the first of a list */
     struct table votes;        /* voter, position -> struct checks_vote */
     struct table certificates; /* position -> struct checks_certificate */
+    struct table heard;        /* replica, liar, position -> struct checks_heard */
     struct table tcs;          /* digest -> anything: seen and found right */
 
     struct ingot_hash *committed; /* by height, 0 is genesis */
     uint64_t committed_count;
     uint64_t committed_capacity;
     uint64_t transactions_committed;
-    bool has_odd_frames; /* one came twice, changed or late, as none does on a connection */
+    uint64_t evidence_kept;       /* by all replicas together */
+    uint64_t equivocations_heard; /* two votes of a liar by one replica, while it compares them */
+    bool has_odd_frames;    /* one came twice, changed or late, as none does on a connection */
     uint64_t final_height;  /* the highest block with a gap-free chain on top of it */
     uint64_t highest_block; /* that was ever proposed */
 };
@@ -121,6 +138,8 @@ void checks_qc(struct checks *checks, uint32_t node, const struct qc *qc);
 void checks_tc(struct checks *checks, uint32_t node, const struct tc *tc);
 /* Signed by a quorum of its block's set. */
 bool checks_qc_is_sound(const struct checks *checks, const struct qc *qc);
+/* And what nobody signs is right as well. Not for the genesis QC. */
+bool checks_qc_is_real(const struct checks *checks, const struct qc *qc);
 /* Signed by a quorum, and its QC is as high as the highest claim. */
 bool checks_tc_is_sound(const struct checks *checks, const struct tc *tc, uint64_t *claim);
 /* A node reports a commit as durable. */
@@ -135,6 +154,15 @@ void checks_core(struct checks *checks, uint32_t node, const struct core *core);
 void checks_clients(struct checks *checks, uint32_t node, struct ledger *ledger);
 /* Its blocks are those that were committed, with each transaction where it was acknowledged. */
 void checks_chain_of(struct checks *checks, uint32_t node, struct ledger *ledger);
+
+/* checks_evidence.c: the durable evidence of a node, after each of its turns. */
+void checks_evidence(struct checks *checks, uint32_t node, const struct ingot_evidence *evidence,
+                     uint32_t count);
+/* Something of a liar's reaches an honest node, which is as it is now. */
+void checks_hear(struct checks *checks, uint32_t node, const struct message *message,
+                 const struct core *core);
+/* It has stopped. */
+void checks_forget_heard(struct checks *checks, uint32_t node);
 
 /* checks_vote.c: a vote, and where it was seen. */
 enum checks_source { CHECKS_SENT, CHECKS_ON_DISK, CHECKS_IN_CERTIFICATE };

@@ -29,7 +29,8 @@ static bool is_quorum(const struct validator_set *set, uint64_t power)
 static uint64_t signed_power(const struct checks *checks, const struct qc *qc)
 {
     const struct validator_set *set = checks_set(checks, qc->epoch);
-    if (set == NULL) {
+    if (set == NULL || qc->validator_count != set->count ||
+        signers_count(&qc->signers) != qc->signature_count) {
         return 0;
     }
     uint8_t preimage[WIRE_VOTE_PREIMAGE_BYTES];
@@ -199,8 +200,7 @@ static struct checks_certificate *record(struct checks *checks, uint32_t node, c
     return known;
 }
 
-/* Signed by a quorum, and what nobody signs is right as well. */
-static bool may_be_real(const struct checks *checks, const struct qc *qc)
+bool checks_qc_is_real(const struct checks *checks, const struct qc *qc)
 {
     const struct checks_block *block = checks_find_block(checks, &qc->block);
     return !qc_is_genesis(qc) && block != NULL && judge_binding(qc, block->block) == NULL &&
@@ -213,7 +213,7 @@ void checks_qc(struct checks *checks, uint32_t node, const struct qc *qc)
         return;
     }
     /* What a liar forges is nothing to us; what it shows may be real, and all will build on it. */
-    if (!checks->nodes[node].is_honest && !may_be_real(checks, qc)) {
+    if (!checks->nodes[node].is_honest && !checks_qc_is_real(checks, qc)) {
         return;
     }
     if (qc_is_genesis(qc)) {

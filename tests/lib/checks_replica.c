@@ -5,6 +5,7 @@
 #include "lib/checks_replica.h"
 
 #include "core/state.h"
+#include "node/ledger_evidence.h"
 #include "node/replica_state.h"
 #include "node/sync_client_state.h"
 
@@ -99,4 +100,7 @@ void checks_replica(struct checks *checks, uint32_t node, const struct replica *
     expect_within(checks, node, "bytes of transactions", mempool_bytes(replica->mempool),
                   replica->options.mempool_bytes_max);
     check_blame(checks, node, replica->sync_client);
+    uint32_t count = 0;
+    const struct ingot_evidence *evidence = ledger_evidence(replica->ledger, &count);
+    checks_evidence(checks, node, evidence, count);
 }

@@ -237,6 +237,8 @@ static void forget_disk(struct cluster_node *node)
     known->disk_vote = (struct position){0};
     known->disk_locked = (struct position){0};
     known->committed_height = 0;
+    known->evidence_count = 0;
+    memset(known->evidence_against, 0, sizeof known->evidence_against);
 }
 
 void cluster_repair(struct cluster *cluster, uint32_t index)

@@ -389,6 +389,7 @@ static void bury(struct cluster_node *node, struct ingot_store *left)
     ingot_store_close(node->store);
     node->store = left;
     node->crashed_store = NULL;
+    checks_forget_heard(node->cluster->checks, node->index);
     node->cluster->checks->has_odd_frames = true; /* those on their way find the next life */
     node->tick_at_us = NEVER;
     node->flush_at_us = NEVER;
@@ -515,6 +516,16 @@ static bool is_another_transaction(struct ingot_slice bytes)
     return is_one;
 }
 
+/* Before the replica does. */
+static void hear_liar(struct cluster_node *node, struct ingot_slice frame)
+{
+    struct message *message = NULL;
+    if (wire_decode(frame, &message) == REJECT_NONE) {
+        checks_hear(node->cluster->checks, node->index, message, replica_core(node->replica));
+        message_unref(message);
+    }
+}
+
 void node_receive(struct cluster_node *node, const struct delivery *delivery)
 {
     struct cluster *cluster = node->cluster;
@@ -526,6 +537,9 @@ void node_receive(struct cluster_node *node, const struct delivery *delivery)
     cluster_trace_bytes(cluster, bytes.data, bytes.size);
     if (node->byzantine.habits != 0) {
         byzantine_hear(&node->byzantine, bytes);
+    }
+    if (!cluster_is_honest(cluster, delivery->from) && cluster_is_honest(cluster, node->index)) {
+        hear_liar(node, bytes);
     }
     /* Answers to sync requests are sent at once. */
     node->send_at_us = cluster->now_us;
