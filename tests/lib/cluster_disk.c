@@ -7,6 +7,7 @@
  * before.
  */
 #include <inttypes.h>
+#include <string.h>
 
 #include "base/assert.h"
 #include "lib/cluster_state.h"
