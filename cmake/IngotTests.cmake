@@ -177,6 +177,8 @@ if(sim_sources AND INGOT_PYTHON AND NOT INGOT_SANITIZE AND NOT INGOT_COVERAGE)
         endforeach()
     endforeach()
     ingot_mutant_program(ingot_sim OFF ${sim_sources})
+    # The program itself, for tests/process.
+    ingot_mutant_program(ingot OFF ${CMAKE_SOURCE_DIR}/src/cli/main.c $<TARGET_OBJECTS:ingot_cli>)
     foreach(kind tests sim)
         ingot_add_test(mutants_${kind}_test mutants 900 ${INGOT_PYTHON}
             ${mutants_folder}/everyday.py ${CMAKE_BINARY_DIR} ${kind})

@@ -12,7 +12,7 @@ import time
 
 from linearizability import ABSENT
 from network import Failure, protobuf_fields
-from register_load import BROKEN, COMPARE_FAILED, NOT_FOUND
+from register_load import BROKEN, COMPARE_FAILED, FORGOTTEN_KEY, NOT_FOUND
 
 BLOCKS_AT_ONCE = 50
 
@@ -30,8 +30,8 @@ class Model:
 
     def set(self, key, value, height):
         heights, values = self.past.setdefault(key, ([], []))
-        if heights and heights[-1] == height:
-            values[-1] = value
+        if heights and (heights[-1] == height or key == FORGOTTEN_KEY):
+            heights[-1], values[-1] = height, value
         else:
             heights.append(height)
             values.append(value)
@@ -42,6 +42,10 @@ class Model:
 
     def execute(self, bytes_, height):
         """(code, data) of the result."""
+        if bytes_[0] != 0:  # the text form
+            key, value = bytes_.split(b"=", 1)
+            self.set(key, value, height)
+            return 0, b""
         (number, body), *_ = protobuf_fields(bytes_[1:])
         fields = dict(protobuf_fields(body))
         key = fields[1]

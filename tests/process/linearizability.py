@@ -254,7 +254,7 @@ def explain(history, last=8):
     and who wrote what they were told."""
     known = sorted((o for o in shortest_failing(history) if o.is_known), key=lambda o: o.returned)
     near = known[-last:]
-    told = {o.found for o in near} | {o.expected for o in near} - {ABSENT}
+    told = ({o.found for o in near} | {o.expected for o in near}) - {ABSENT}
     writers = [o for o in history if o.argument in told and o not in near]
     return "\n".join(str(o) for o in sorted(writers, key=lambda o: o.called) + near)
 

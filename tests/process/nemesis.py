@@ -14,11 +14,13 @@ import time
 
 from namespaces import CUT, LIBC, Unavailable
 from network import DEADLINE_S, Failure, tail
+from register_load import BROKEN, FORGOTTEN_KEY
 
 FULL_DISK_EXIT = 5
 # Less than the step in which a store takes room ahead of use (storage/lmdb_space.c): it then takes
 # only what it needs, and notices soon when there is no more.
 ROOM_BYTES = 12 << 20
+NATURAL_END_S = 3
 CLONE_NEWNS = 0x00020000
 MS_REMOUNT, MS_REC, MS_PRIVATE = 32, 0x4000, 0x40000
 
@@ -92,18 +94,26 @@ class Nemesis:
     # --- Deaths. ---
 
     def kill(self, most):
-        how, nodes = self.victims(min(most, 2))
+        how, nodes = self.victims(min(most, (len(self.network.nodes) + 1) // 2))
         self.counts["leader_kills"] += how == "the leader"
         for node in nodes:
             node.process.kill()
         for node in nodes:
-            node.kill()
-            self.counts["kills"] += 1
-        for node in nodes:
-            self.votes.note_record(node)
+            self.note_kill(node)
         time.sleep(self.choice.choice([0, self.choice.uniform(0, 1.0)]))
+        dies_at_start = most > len(nodes) and self.choice.random() < 0.2
+        if dies_at_start:
+            nodes[0].start()
+            time.sleep(self.choice.uniform(0, 0.4))
+            self.note_kill(nodes[0])
         self.network.start(*nodes)
-        return f"kill of {how}: {', '.join(map(str, nodes))}"
+        return (f"kill of {how}: {', '.join(map(str, nodes))}" +
+                (", and once more at its start" if dies_at_start else ""))
+
+    def note_kill(self, node):
+        node.kill()
+        self.counts["kills"] += 1
+        self.votes.note_record(node)
 
     def kill_cluster(self):
         """All of them, in some cases a few milliseconds apart: what a dead one said last then still
@@ -144,7 +154,8 @@ class Nemesis:
         node = disk.node
         began = time.monotonic()
         disk.leave(0)
-        status = node.wait(DEADLINE_S)
+        self.write_until_it_ends(node)
+        status = node.wait()
         said = tail(node.log, lines=6)
         if status != FULL_DISK_EXIT or "durable write" not in said:
             raise Failure(f"{node} has no room left: expected its end with status "
@@ -156,6 +167,20 @@ class Nemesis:
         self.votes.note_record(node)
         self.network.start(node)
         return f"full disk of {node}, which ended after {took:.1f} s"
+
+    def write_until_it_ends(self, full):
+        """A store that has pages to use again can go on for long: then large values are written,
+        which need room in one piece."""
+        nodes = [node for node in self.network.nodes if node is not full]
+        waits_until = time.monotonic() + NATURAL_END_S
+        gives_up = time.monotonic() + DEADLINE_S
+        while full.is_running and time.monotonic() < gives_up:
+            time.sleep(0.02)
+            if time.monotonic() > waits_until:
+                try:
+                    nodes[0].commit(FORGOTTEN_KEY + b"=" + self.choice.randbytes(50_000).hex().encode())
+                except BROKEN:
+                    nodes.reverse()
 
     def tend_disks(self):
         """Small disks grow with what is on them, until they are to be full."""
@@ -195,7 +220,7 @@ class Nemesis:
         if self.switch is not None:
             self.switch.all_links()
 
-    def cut(self):
+    def cut(self, may_kill):
         """Some validators are cut off from the others, in both directions or one; or one link, in
         one direction, is dead, or loses every third frame. Sometimes one dies meanwhile."""
         nodes = self.network.nodes
@@ -226,7 +251,13 @@ class Nemesis:
         else:
             self.switch.cut(everybody, everybody)
         seconds = self.choice.choice([0.5, 2.0, self.choice.uniform(0.5, 5.0)])
-        time.sleep(seconds)
+        dying = self.choice.choice(nodes) if may_kill and self.choice.random() < 0.3 else None
+        time.sleep(seconds / 2)
+        if dying is not None:
+            self.note_kill(dying)
+            self.network.start(dying)
+        time.sleep(seconds / 2)
         self.clear()
         self.counts["cuts"] += 1
-        return f"cut for {seconds:.1f} s: {kind}"
+        return (f"cut for {seconds:.1f} s: {kind}" +
+                (f", and a kill of {dying} meanwhile" if dying is not None else ""))

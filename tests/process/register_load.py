@@ -30,6 +30,8 @@ ATTEMPT_S = 4.0
 # After so many operations a key is left alone, and a new one takes its place.
 OPERATIONS_PER_KEY = 300
 KEYS_AT_A_TIME = 10
+# What is written here is not remembered, only that it was written.
+FORGOTTEN_KEY = b"forgotten"
 BROKEN = (OSError, http.client.HTTPException, ValueError, KeyError)
 
 
@@ -206,18 +208,35 @@ class RegisterLoad:
         may_have_been_taken = False
         while True:
             try:
-                answer, was_refused = attempt(clients[node], bytes_)
+                answer, was_refused = self.attempt(clients[node], bytes_)
                 may_have_been_taken = may_have_been_taken or not was_refused
             except ConnectionRefusedError:
                 answer = None
             except BROKEN:
                 answer = None
                 may_have_been_taken = True
-            if answer is not None or time.monotonic() >= gives_up:
+            if answer is not None or time.monotonic() >= gives_up or self.stopping.is_set():
                 return answer, may_have_been_taken, node
             self.retries += 1
             time.sleep(choice.uniform(0.02, 0.1))
             node = choice.choice(self.nodes)
+
+    @staticmethod
+    def attempt(client, bytes_):
+        """One submission: (the answer or None, whether it was surely refused)."""
+        call = {"jsonrpc": "2.0", "id": 1, "method": "broadcast_tx_commit",
+                "params": {"tx": base64.b64encode(bytes_).decode()}}
+        _, body = client.request("POST", "/", json.dumps(call))
+        answer = json.loads(body)
+        if "error" in answer:
+            why = str(answer["error"])
+            if "already exists" in why:
+                return look_up(client, bytes_), False
+            return None, "mempool is full" in why
+        result = answer["result"]
+        if result["check_tx"]["code"] != 0:
+            return None, True
+        return answer_of(bytes_, result["tx_result"], result["height"]), False
 
     # --- Local reads. ---
 
@@ -241,23 +260,6 @@ class RegisterLoad:
                 pass
             self.stopping.wait(0.05)
         client.close()
-
-
-def attempt(client, bytes_):
-    """One submission: (the answer or None, whether it was surely refused)."""
-    call = {"jsonrpc": "2.0", "id": 1, "method": "broadcast_tx_commit",
-            "params": {"tx": base64.b64encode(bytes_).decode()}}
-    _, body = client.request("POST", "/", json.dumps(call))
-    answer = json.loads(body)
-    if "error" in answer:
-        why = str(answer["error"])
-        if "already exists" in why:
-            return look_up(client, bytes_), False
-        return None, "mempool is full" in why
-    result = answer["result"]
-    if result["check_tx"]["code"] != 0:
-        return None, True
-    return answer_of(bytes_, result["tx_result"], result["height"]), False
 
 
 def look_up(client, bytes_):

@@ -3,7 +3,7 @@ every client was told is judged afterwards.
 
     torture.py --kills 200 --cluster-kills 25 --operations 100000 --seed 1 [--no-namespaces]
 
-Method: four validators, each in a network namespace of its own where the machine allows that, with
+Method: validators (four by default), each in a network namespace of its own where the machine allows that, with
 a switch between them (namespaces.py); clients at all of them that use keys as registers
 (register_load.py); one misfortune after the other, drawn from the seed (nemesis.py). After each the
 network has to commit again. All the time the chain is read and replayed (chain_replay.py). At the
@@ -19,6 +19,7 @@ import contextlib
 import json
 import os
 import random
+import shutil
 import sys
 import time
 
@@ -30,17 +31,23 @@ from nemesis import Nemesis, SmallDisk, own_mounts
 from network import Failure, Network, say
 from register_load import RegisterLoad
 
-VALIDATORS = 4
 # Far more blocks than are made while a client submits one transaction again and again.
 REPLAY_WINDOW_BLOCKS = 8192
 SETTINGS = "[rpc]\ncommit_timeout_ms = 3000\n"
+
+
+def tie_to_this_process(network):
+    """They go when it goes, however that happens."""
+    if shutil.which("setpriv"):
+        for node in network.nodes:
+            node.command = ["setpriv", "--pdeathsig", "KILL"]
 
 
 def place_in_namespaces(network, switch):
     """Each node listens for the others on its own interface, and for clients on its own loopback
     address."""
     for index, node in enumerate(network.nodes):
-        node.command = switch.enter_command(index)
+        node.command = switch.enter_command(index) + node.command
         node.connect = lambda port, timeout_s, index=index: switch.connect(index, port, timeout_s)
         config = os.path.join(node.home, "config.ini")
         replace_in(config, f"127.0.0.1:{node.peer_port}", f"{switch.address(index)}:{node.peer_port}")
@@ -66,8 +73,12 @@ def widen_replay_window(network):
 
 
 class Torture:
-    def __init__(self, options):
+    """One run; `load` is what makes the clients. What was violated is in `violations` afterwards."""
+
+    def __init__(self, options, load=RegisterLoad):
         self.options = options
+        self.make_load = load
+        self.violations = []
         self.choice = random.Random(f"{options.seed} nemesis")
         self.began = time.monotonic()
         self.nemesis = None
@@ -86,7 +97,7 @@ class Torture:
             self.skip("cuts", "--no-namespaces")
             return None
         try:
-            return stack.enter_context(Switch(VALIDATORS, self.options.seed))
+            return stack.enter_context(Switch(self.options.validators, self.options.seed))
         except Unavailable as why:
             self.skip("cuts", f"network namespaces are not to be had: {why}")
             return None
@@ -103,8 +114,9 @@ class Torture:
     def run(self):
         with contextlib.ExitStack() as stack:
             switch = self.open_switch(stack)
-            network = stack.enter_context(Network(VALIDATORS, settings=SETTINGS))
+            network = stack.enter_context(Network(self.options.validators, settings=SETTINGS))
             widen_replay_window(network)
+            tie_to_this_process(network)
             if switch is not None:
                 place_in_namespaces(network, switch)
             small_disks = self.small_disks(network)
@@ -115,7 +127,7 @@ class Torture:
             network.start()
             replay = ChainReplay(network.nodes)
             stack.callback(replay.stop)
-            self.load = stack.enter_context(RegisterLoad(
+            self.load = stack.enter_context(self.make_load(
                 network.nodes, self.options.seed, self.options.clients, self.options.pause))
             self.misfortunes(network, replay)
             self.judge(network, replay)
@@ -160,8 +172,10 @@ class Torture:
         left = self.options.kills - self.nemesis.counts["kills"]
         if kind == "kill":
             return self.nemesis.kill(left) if left > 0 else None
+        if kind == "cut":
+            return self.nemesis.cut(may_kill=left > 0)
         return {"cluster": self.nemesis.kill_cluster, "pause": self.nemesis.pause,
-                "full": self.nemesis.fill_disk, "cut": self.nemesis.cut}[kind]()
+                "full": self.nemesis.fill_disk}[kind]()
 
     @staticmethod
     def check_no_evidence(network):
@@ -192,39 +206,53 @@ class Torture:
         self.until_together(network, replay)
         goal = min(node.height() for node in network.nodes)
         replay.until_height(goal)
-        replay.check_answers(self.load.answers)
-        replay.check_nodes(network, network.nodes)
-        replay.check_local_reads(self.load.local_reads)
-        self.check_no_evidence(network)
+        self.verdict["replay_equal"] = (
+            self.passes(replay.check_answers, self.load.answers) &
+            self.passes(replay.check_nodes, network, network.nodes) &
+            self.passes(replay.check_local_reads, self.load.local_reads))
+        self.passes(self.check_no_evidence, network)
         replay.stop()
-        self.verdict["replay_equal"] = True
         for node in network.nodes:
             node.kill()
-        self.votes.note_records(network.nodes)
-        self.judge_histories()
+        self.passes(self.votes.note_records, network.nodes)
+        self.verdict["linearizable"] = self.passes(self.judge_histories)
         say(f"{len(self.votes.choices)} votes seen, each the only one of its validator in its view; "
             f"{len(self.load.local_reads)} local reads, {self.load.retries} submissions again, "
             f"{self.load.failed} operations failed, "
             f"{sum(not o.is_known for o in self.load.history)} with unknown outcome")
 
+    def passes(self, check, *arguments):
+        """All checks are made, whatever the others say."""
+        try:
+            check(*arguments)
+            return True
+        except Failure as failure:
+            self.note_violation(failure)
+            return False
+
+    def note_violation(self, failure):
+        self.violations.append(str(failure))
+        say(f"VIOLATION: {failure}")
+
     def judge_histories(self):
         began = time.monotonic()
         histories = by_key(self.load.history)
         self.keys = len(histories)
-        for key, history in histories.items():
-            if not is_register_linearizable(history):
-                raise Failure(f"the history of {key} is not linearizable:\n{explain(history)}")
-        self.verdict["linearizable"] = True
+        wrong = [key for key, history in histories.items()
+                 if not is_register_linearizable(history)]
         say(f"{len(self.load.history)} operations on {self.keys} keys judged in "
             f"{time.monotonic() - began:.1f} s")
+        if wrong:
+            raise Failure(f"{len(wrong)} histories are not linearizable, that of {wrong[0]} among "
+                          f"them:\n{explain(histories[wrong[0]])}")
 
-    def summary(self, violations):
+    def summary(self):
         counts = self.nemesis.counts if self.nemesis is not None else {}
         return {"torture": "processes", "seed": self.options.seed, **counts,
                 "operations": len(self.load.history) if self.load is not None else 0,
                 "keys": self.keys, **self.verdict, "skipped": self.skipped,
                 "frames": self.frames, "seconds": round(time.monotonic() - self.began, 1),
-                "violations": violations}
+                "violations": len(self.violations)}
 
 
 def parse(arguments):
@@ -238,6 +266,7 @@ def parse(arguments):
     parser.add_argument("--clients", type=int, default=16)
     parser.add_argument("--pause", type=float, default=0.05,
                         help="the longest that a client thinks between two operations, in seconds")
+    parser.add_argument("--validators", type=int, default=4)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--no-namespaces", action="store_true")
     options = parser.parse_args(arguments)
@@ -247,19 +276,18 @@ def parse(arguments):
     return options
 
 
-def run(*arguments):
-    """The exit status; everything else is on standard output."""
-    torture = Torture(parse(arguments))
-    violations = 0
+def run(*arguments, load=RegisterLoad):
+    """What was violated; everything else is on standard output."""
+    torture = Torture(parse(arguments), load)
     try:
         torture.run()
     except Failure as failure:
-        violations = 1
-        say(f"VIOLATION: {failure}")
+        torture.note_violation(failure)
+    if torture.violations:
         say("again with: torture.py " + " ".join(arguments))
-    say(json.dumps(torture.summary(violations)))
-    return 1 if violations else 0
+    say(json.dumps(torture.summary()))
+    return torture.violations
 
 
 if __name__ == "__main__":
-    sys.exit(run(*sys.argv[1:]))
+    sys.exit(1 if run(*sys.argv[1:]) else 0)

@@ -7,8 +7,8 @@ from torture import run
 
 def a_short_torture_finds_nothing():
     if run("--kills", "5", "--cluster-kills", "1", "--pauses", "1", "--full-disks", "1",
-           "--cuts", "2", "--operations", "1500", "--seed", "1") != 0:
-        raise Failure("see above")
+           "--cuts", "2", "--operations", "1500", "--seed", "1"):
+        raise Failure("what was violated is above")
 
 
 main(a_short_torture_finds_nothing)

@@ -1,0 +1,113 @@
+"""The judges of torture.py see what they are there for: clients that are told lies, and validators
+with a deliberate mistake, where there is a build of those (tests/mutants)."""
+
+import base64
+import os
+import threading
+
+import network
+from network import BUILD_FOLDER, Failure, main, say
+from register_load import BROKEN, Answer, RegisterLoad
+from torture import run
+
+QUIET = ["--kills", "0", "--cluster-kills", "0", "--pauses", "0", "--full-disks", "0"]
+
+
+class Early(RegisterLoad):
+    """Its writers are told of a commit as soon as a node has taken the transaction."""
+
+    def attempt(self, client, bytes_):
+        if bytes_[1] >> 3 != 1:
+            return RegisterLoad.attempt(client, bytes_)
+        client.call("broadcast_tx_async", tx="0x" + bytes_.hex())
+        return Answer(bytes_, 1, 0, b""), False
+
+
+class Stale(RegisterLoad):
+    """Its readers ask one node, not all: what comes back is committed, and may be old."""
+
+    def submit(self, choice, clients, node, bytes_, patience_s):
+        if bytes_[1] >> 3 != 4:
+            return super().submit(choice, clients, node, bytes_, patience_s)
+        key = bytes_[5:5 + bytes_[4]]
+        response = clients[node].call("abci_query", data="0x" + key.hex())["response"]
+        value = base64.b64decode(response["value"] or "")
+        code = 0 if response["log"] == "exists" else 5
+        return Answer(bytes_, int(response["height"]), code, value), True, node
+
+
+class Repeated(RegisterLoad):
+    """Now and then a write that was acknowledged is submitted once more, as another transaction."""
+
+    def attempt(self, client, bytes_):
+        answer = RegisterLoad.attempt(client, bytes_)
+        if bytes_[1] >> 3 == 1 and bytes_[-1:] == b"7":
+            again = bytes_[:-1] + b"!"  # another nonce
+            threading.Timer(0.1, submit_once_more, (client, again)).start()
+        return answer
+
+
+def submit_once_more(client, bytes_):
+    try:
+        other = network.Client(client.port, client.timeout_s, client.connect)
+        other.call("broadcast_tx_async", tx="0x" + bytes_.hex())
+        other.close()
+    except BROKEN:
+        pass
+
+
+def expect(violations, *texts):
+    for text in texts:
+        if not any(text in violation for violation in violations):
+            raise Failure(f"expected a violation with '{text}', found {violations}")
+
+
+def a_commit_that_is_acknowledged_early_is_found():
+    expect(run(*QUIET, "--cuts", "1", "--operations", "600", load=Early),
+           "not linearizable", "was acknowledged with")
+
+
+def a_read_of_one_node_is_found_to_be_stale():
+    expect(run(*QUIET, "--cuts", "3", "--operations", "600", "--seed", "4", load=Stale),
+           "not linearizable")
+
+
+def a_write_that_takes_effect_twice_is_found():
+    expect(run(*QUIET, "--cuts", "0", "--operations", "1500", load=Repeated), "not linearizable")
+
+
+def mistaken(mutant, *arguments):
+    """What is violated by validators with a deliberate mistake; None: there are none here."""
+    program = os.path.join(BUILD_FOLDER, "mutants", "ingot")
+    if not os.path.exists(program):
+        say("skipped: this build has no validators with deliberate mistakes")
+        return None
+    sound, network.PROGRAM = network.PROGRAM, program
+    os.environ["INGOT_MUTANT"] = mutant
+    try:
+        return run("--pauses", "0", "--cuts", "0", "--full-disks", "0", "--operations", "100",
+                   *arguments)
+    finally:
+        network.PROGRAM = sound
+        del os.environ["INGOT_MUTANT"]
+
+
+def a_vote_that_was_sent_and_is_not_on_disk_is_found():
+    violations = mistaken("NO_DURABLE_VOTE", "--kills", "0", "--cluster-kills", "20")
+    if violations is not None:
+        expect(violations, "was sent, but its disk ends at")
+
+
+def a_second_vote_after_a_kill_is_found():
+    violations = mistaken("NO_DURABLE_VOTE", "--kills", "20", "--cluster-kills", "0")
+    if violations is not None:
+        expect(violations, "double votes")
+
+
+main(
+    a_commit_that_is_acknowledged_early_is_found,
+    a_read_of_one_node_is_found_to_be_stale,
+    a_write_that_takes_effect_twice_is_found,
+    a_vote_that_was_sent_and_is_not_on_disk_is_found,
+    a_second_vote_after_a_kill_is_found,
+)
