@@ -6,6 +6,7 @@
  */
 #include "power/disk.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -168,10 +169,33 @@ static bool only_synced_wait(const struct disk *disk, uint32_t number)
     return true;
 }
 
+static void copy_file(struct disk_file *to, const struct disk_file *from)
+{
+    ingot_buffer_clear(&to->bytes);
+    ingot_buffer_append_slice(&to->bytes, ingot_buffer_slice(&from->bytes));
+    to->length = from->length;
+}
+
+static void start_again(struct disk *disk, const struct image *image)
+{
+    for (uint32_t i = 0; i < DISK_FILES_MAX; i++) {
+        copy_file(&disk->files[i], &image->files[i]);
+    }
+    disk->names = image->names;
+    disk->has_folder = image->has_folder;
+    disk->has_folder_for_good = image->has_folder;
+    disk->waiting_count = 0;
+    disk->naming_count = 0;
+}
+
 void disk_complete(struct disk *disk)
 {
     const struct op *op = &disk->record->ops[disk->next++];
     INGOT_ASSERT(op->file < DISK_FILES_MAX);
+    if (op->kind == OP_POWER) {
+        start_again(disk, op->image);
+        return;
+    }
     if (op->kind == OP_SYNC || (op->is_synced && only_synced_wait(disk, op->file))) {
         settle(disk, op->file);
     } else if (op->kind == OP_PARENT_SYNC) {
@@ -278,12 +302,6 @@ void loss_deinit(struct loss *loss)
 
 /* --- Images. --- */
 
-static void copy_file(struct disk_file *to, const struct disk_file *from)
-{
-    ingot_buffer_append_slice(&to->bytes, ingot_buffer_slice(&from->bytes));
-    to->length = from->length;
-}
-
 /* One page of a write, or of a torn one the sectors that are kept. */
 static void put_page(struct disk_file *file, const struct op *op, uint32_t page, bool is_torn,
                      uint8_t sectors)
@@ -334,6 +352,14 @@ void image_deinit(struct image *image)
     free_files(image->files);
 }
 
+void image_free(struct image *image)
+{
+    if (image != NULL) {
+        image_deinit(image);
+    }
+    free(image);
+}
+
 void image_hash(const struct image *image, struct ingot_hash *hash)
 {
     struct crypto_hasher hasher;
@@ -372,4 +398,91 @@ void image_write(const struct image *image, const char *folder)
         (void)snprintf(path, sizeof path, "%s/%s", folder, image->names.items[i].name);
         write_file(path, &image->files[image->names.items[i].file]);
     }
+}
+
+void folder_remove(const char *path)
+{
+    DIR *folder = opendir(path);
+    if (folder != NULL) {
+        for (struct dirent *entry = readdir(folder); entry != NULL; entry = readdir(folder)) {
+            char inner[512];
+            (void)snprintf(inner, sizeof inner, "%s/%s", path, entry->d_name);
+            if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 &&
+                unlink(inner) != 0) {
+                folder_remove(inner);
+            }
+        }
+        (void)closedir(folder);
+    }
+    (void)rmdir(path);
+}
+
+/* --- The record as a whole. --- */
+
+static void run_to_end(struct disk *disk, const struct record *record)
+{
+    disk_init(disk, record);
+    while (disk_begin(disk)) {
+        disk_complete(disk);
+    }
+}
+
+static bool file_is(const char *path, const struct disk_file *expected)
+{
+    struct stat status;
+    const int fd = open(path, O_RDONLY | O_CLOEXEC);
+    uint8_t *bytes = alloc_zeroed(expected->bytes.size + 1, 1);
+    const bool is_same =
+        fd >= 0 && fstat(fd, &status) == 0 && (uint64_t)status.st_size == expected->length &&
+        pread(fd, bytes, expected->bytes.size, 0) == (ssize_t)expected->bytes.size &&
+        ingot_slice_equal(ingot_slice_of(bytes, expected->bytes.size),
+                          ingot_buffer_slice(&expected->bytes));
+    free(bytes);
+    if (fd >= 0) {
+        (void)close(fd);
+    }
+    return is_same;
+}
+
+bool disk_is_as_recorded(const struct record *record)
+{
+    struct disk disk;
+    struct loss loss;
+    struct image image;
+    run_to_end(&disk, record);
+    disk_choose(&disk, 1, 0, &loss);
+    disk_image(&disk, &loss, &image);
+    bool is_same = true;
+    for (uint32_t i = 0; i < image.names.count && is_same; i++) {
+        char path[256];
+        (void)snprintf(path, sizeof path, "%s/%s", record->folder, image.names.items[i].name);
+        is_same = file_is(path, &image.files[image.names.items[i].file]);
+    }
+    loss_deinit(&loss);
+    image_deinit(&image);
+    disk_deinit(&disk);
+    return is_same;
+}
+
+void disk_lose_power(struct record *record, struct prng *prng)
+{
+    struct disk disk;
+    struct loss loss;
+    struct image *image = alloc_zeroed(1, sizeof *image);
+    run_to_end(&disk, record);
+    const uint32_t number = (uint32_t)prng_below(prng, disk_plain_losses(&disk) + 24);
+    disk_choose(&disk, number, prng_next(prng), &loss);
+    disk_image(&disk, &loss, image);
+    loss_deinit(&loss);
+    disk_deinit(&disk);
+    record_mark(record, OP_POWER)->image = image;
+    record->name_count = image->has_folder ? image->names.count : 0;
+    for (uint32_t i = 0; i < record->name_count; i++) {
+        memcpy(record->names[i].name, image->names.items[i].name, RECORD_NAME_BYTES);
+        record->names[i].file = image->names.items[i].file;
+    }
+    record->is_told_of = false;
+    folder_remove(record->folder);
+    image_write(image, record->folder);
+    record->is_told_of = true;
 }

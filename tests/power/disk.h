@@ -8,7 +8,7 @@
 #include "lib/prng.h"
 #include "power/record.h"
 
-#define DISK_FILES_MAX 8
+#define DISK_FILES_MAX 32
 #define DISK_PAGE_BYTES 4096
 #define DISK_SECTOR_BYTES 512
 
@@ -24,7 +24,7 @@ struct disk_name {
 
 /* The folder: files that have a name. */
 struct disk_names {
-    struct disk_name items[DISK_FILES_MAX];
+    struct disk_name items[8];
     uint32_t count;
 };
 
@@ -76,8 +76,20 @@ void loss_deinit(struct loss *loss);
 void disk_image(const struct disk *disk, const struct loss *loss, struct image *image);
 
 void image_deinit(struct image *image);
+/* Of one that was allocated. NULL is fine. */
+void image_free(struct image *image);
 void image_hash(const struct image *image, struct ingot_hash *hash);
 /* Into a folder that is not there yet. */
 void image_write(const struct image *image, const char *folder);
+void folder_remove(const char *path);
+
+/* Has the folder what the record says that was written? It must, or the record has missed
+ * something. */
+bool disk_is_as_recorded(const struct record *record);
+/*
+ * The power goes, with the loss of this number or one that is drawn, and the folder gets what is
+ * left. Nobody has it open.
+ */
+void disk_lose_power(struct record *record, struct prng *prng);
 
 #endif

@@ -194,13 +194,21 @@ static void wake(void *context)
     trial->is_woken = true;
 }
 
+/* Than was reported, if it was: a process may have died between a commit and its report. */
+static bool is_another(const struct duty *duty, const struct block *block)
+{
+    static const struct ingot_hash none;
+    return block->height < duty->hash_capacity &&
+           !crypto_hash_equal(&duty->hashes[block->height], &none) &&
+           !crypto_hash_equal(&duty->hashes[block->height], &block->hash);
+}
+
 static void committed(void *context, struct block *block, struct execution *execution)
 {
     struct trial *trial = context;
     (void)execution;
     const struct duty *duty = trial->duty;
-    if (block->height < duty->hash_capacity && block->height <= duty->height &&
-        !crypto_hash_equal(&duty->hashes[block->height], &block->hash)) {
+    if (is_another(duty, block)) {
         fail(trial, "it commits another block of height %" PRIu64, block->height);
     }
 }
@@ -234,7 +242,7 @@ static void flush(struct trial *trial, struct replica *replica)
 /*
  * All that LMDB has must be as a commit left it: the last one that had returned or, where the power
  * went in the middle of one, that one; whole in any case. A process that died in the middle of a
- * commit may have left it to the next one, which found it (OP_BEGUN).
+ * commit may have left that one whole (OP_LEFT).
  */
 static void check_content(struct trial *trial, uint32_t at, const char *folder)
 {
@@ -258,7 +266,7 @@ static void check_content(struct trial *trial, uint32_t at, const char *folder)
     bool has_ended = false;
     for (uint32_t i = duty->has_batch ? duty->batch : 0; i < record->count && !has_ended; i++) {
         const struct op *op = &record->ops[i];
-        if ((op->kind == OP_BATCH || op->kind == OP_BEGUN) && op->at == transaction &&
+        if ((op->kind == OP_BATCH || op->kind == OP_LEFT) && op->at == transaction &&
             crypto_hash_equal(&op->digest, &digest)) {
             return;
         }
@@ -313,8 +321,7 @@ static void check_chain(struct trial *trial, struct replica *replica)
             fail(trial, "block %" PRIu64 ": %s", height, ingot_error_text(error));
             return;
         }
-        /* Blocks that came with a run of them are all reported; genesis never is. */
-        if (height > 0 && !crypto_hash_equal(&duty->hashes[height], &entry.block->hash)) {
+        if (is_another(duty, entry.block)) {
             fail(trial, "block %" PRIu64 " is another than was reported", height);
         }
         ledger_entry_deinit(&entry);

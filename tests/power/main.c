@@ -2,7 +2,6 @@
  * The command line: records workloads, makes images, judges each in turn, and says what it found.
  */
 #define _GNU_SOURCE
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -104,23 +103,6 @@ struct run {
 
 /* --- Files. --- */
 
-static void remove_tree(const char *path)
-{
-    DIR *folder = opendir(path);
-    if (folder != NULL) {
-        for (struct dirent *entry = readdir(folder); entry != NULL; entry = readdir(folder)) {
-            char inner[512];
-            (void)snprintf(inner, sizeof inner, "%s/%s", path, entry->d_name);
-            if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 &&
-                unlink(inner) != 0) {
-                remove_tree(inner);
-            }
-        }
-        (void)closedir(folder);
-    }
-    (void)rmdir(path);
-}
-
 /* In memory where there is such a place. */
 static void make_folder(char *path, size_t size)
 {
@@ -133,7 +115,7 @@ static void make_folder(char *path, size_t size)
 /* The table of readers is no part of the record: it may hold anything after a crash. */
 static void write_lock_table(const char *folder, uint32_t variant)
 {
-    char path[256];
+    char path[288];
     uint8_t bytes[8192] = {0};
     if (variant % 4 < 2 || access(folder, F_OK) != 0) {
         return;
@@ -169,7 +151,7 @@ static void report(struct run *run, struct place place, const struct image *imag
     (void)mkdir(run->arguments->keep, 0700);
     (void)snprintf(folder, sizeof folder, "%s/%s-%" PRIu64 "-%u.%u.%u", run->arguments->keep,
                    run->workload->name, run->seed, place.node, place.op, place.loss);
-    remove_tree(folder);
+    folder_remove(folder);
     image_write(image, folder);
     printf("VIOLATED: workload %s, seed %" PRIu64 ", node %u, in the middle of operation %u: %s\n"
            "the image is kept in %s\n",
@@ -184,7 +166,7 @@ static void judge(struct run *run, struct place place, const struct image *image
     char folder[256];
     char why[512] = "";
     (void)snprintf(folder, sizeof folder, "%s/judge", run->folder);
-    remove_tree(folder);
+    folder_remove(folder);
     const int rc = mkdir(folder, 0700);
     INGOT_ASSERT(rc == 0);
     (void)snprintf(folder, sizeof folder, "%s/judge/data", run->folder);
@@ -304,7 +286,7 @@ static void run_workload(struct run *run, const struct workload *workload, uint6
         }
     }
     world_deinit(world);
-    remove_tree(run->folder);
+    folder_remove(run->folder);
     free(world);
 }
 

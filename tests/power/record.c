@@ -10,6 +10,7 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "power/disk.h"
 #include "power/record_calls.h"
 #include "wire/crypto.h"
 
@@ -27,6 +28,7 @@ void record_deinit(struct record *record)
     record_calls_remove(record);
     for (uint32_t i = 0; i < record->count; i++) {
         ingot_buffer_deinit(&record->ops[i].bytes);
+        image_free(record->ops[i].image);
     }
     free(record->ops);
     *record = (struct record){0};
@@ -102,13 +104,14 @@ void record_print(const struct record *record, uint32_t first, uint32_t last)
                                         [OP_EXTEND] = "extend",
                                         [OP_CUT] = "cut",
                                         [OP_SYNC] = "sync",
+                                        [OP_POWER] = "the power goes",
                                         [OP_FOLDER_SYNC] = "folder sync",
                                         [OP_BATCH] = "batch committed",
                                         [OP_SENT] = "sent",
                                         [OP_RECEIVED] = "received",
                                         [OP_REPORTED] = "reported",
                                         [OP_TOLD] = "told",
-                                        [OP_BEGUN] = "process begins"};
+                                        [OP_LEFT] = "the process has died"};
     for (uint32_t i = first; i < last && i < record->count; i++) {
         const struct op *op = &record->ops[i];
         printf("%6u %s file %u at %llu, %zu bytes%s %s %s\n", i, texts[op->kind], op->file,

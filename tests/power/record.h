@@ -23,6 +23,7 @@ enum op_kind {
     OP_EXTEND,      /* file: at least `at` bytes long */
     OP_CUT,         /* file: `at` bytes long */
     OP_SYNC,        /* file */
+    OP_POWER,       /* the power went, and came back: image is what the disk has now */
     OP_FOLDER_SYNC,
     /* Between its operations. */
     OP_BATCH, /* LMDB's transaction number `at` has been committed; digest of all that is there */
@@ -30,7 +31,7 @@ enum op_kind {
     OP_RECEIVED, /* bytes: a frame of the peer `at` */
     OP_REPORTED, /* the block of height `at` and this digest was reported committed */
     OP_TOLD,     /* bytes: a line of the signatures file that a client was told of */
-    OP_BEGUN     /* a process begins, and finds LMDB's transaction `at` with this digest */
+    OP_LEFT      /* a process has died, and left LMDB's transaction `at` with this digest */
 };
 
 /* Where a replica stood when it sent something. */
@@ -43,6 +44,8 @@ struct shown {
 
 #define RECORD_NAME_BYTES 32
 
+struct image;
+
 struct op {
     enum op_kind kind;
     uint32_t file;
@@ -53,6 +56,7 @@ struct op {
     struct ingot_buffer bytes;
     struct ingot_hash digest;
     struct shown shown;
+    struct image *image; /* owned */
 };
 
 /* What is not as it should be, on purpose: to see that it is found. */
@@ -76,7 +80,7 @@ struct record {
     struct {
         char name[RECORD_NAME_BYTES];
         uint32_t file;
-    } names[16]; /* that there are now */
+    } names[8]; /* that there are now */
     uint32_t name_count;
     bool is_told_of;     /* operations are written down */
     bool is_planned;     /* the process dies in the middle of an operation: */
@@ -92,15 +96,18 @@ void record_init(struct record *record, const char *folder);
 void record_deinit(struct record *record);
 /* A mark: its fields but `kind` are filled in by the caller. Borrowed until the next one. */
 struct op *record_mark(struct record *record, enum op_kind kind);
-/* From now on, until the next record_reborn, the process dies in the middle of its nth operation.
+/*
+ * From now on, until the next record_reborn, the process dies in the middle of its nth operation,
+ * or with RECORD_AT_SYNCED of the next write that syncs itself.
  */
+#define RECORD_AT_SYNCED UINT32_MAX
 void record_plan_death(struct record *record, uint32_t operations);
 void record_reborn(struct record *record);
 /* Puts what was shown where a faulty store would have let it out (FAULT_SENT_EARLY, _TOLD_EARLY).
  */
 void record_apply_fault(struct record *record);
 
-/* BATCH or BEGUN, of the LMDB file of this name as it is now; nothing when it cannot be read. */
+/* BATCH or LEFT, of the LMDB file of this name as it is now; nothing when it cannot be read. */
 void record_mark_content(struct record *record, enum op_kind kind, const char *name);
 
 /* For people. */

@@ -102,10 +102,14 @@ static enum what find(const char *path, struct record **record, const char **nam
 
 enum fate { FATE_DONE, FATE_CUT_SHORT, FATE_DEAD };
 
-static enum fate fate_of(struct record *record)
+static enum fate fate_of(struct record *record, bool is_synced)
 {
     if (record->is_dead) {
         return FATE_DEAD;
+    }
+    if (record->is_planned && record->dies_after == RECORD_AT_SYNCED) {
+        record->is_dead = is_synced;
+        return is_synced ? FATE_CUT_SHORT : FATE_DONE;
     }
     if (record->is_planned && record->dies_after-- == 0) {
         record->is_dead = true;
@@ -216,7 +220,7 @@ EXPORTED int rename(const char *from, const char *to)
     const char *name2 = NULL;
     const bool is_ours =
         find(from, &record, &name) == WHAT_FILE && find(to, &record, &name2) == WHAT_FILE;
-    if (is_ours && fate_of(record) == FATE_DEAD) {
+    if (is_ours && fate_of(record, false) == FATE_DEAD) {
         return dead();
     }
     const int rc = (int)syscall(SYS_rename, from, to);
@@ -236,7 +240,7 @@ EXPORTED int unlink(const char *path)
     struct record *record = NULL;
     const char *name = NULL;
     const bool is_ours = find(path, &record, &name) == WHAT_FILE;
-    if (is_ours && fate_of(record) == FATE_DEAD) {
+    if (is_ours && fate_of(record, false) == FATE_DEAD) {
         return dead();
     }
     const int rc = (int)syscall(SYS_unlink, path);
@@ -266,7 +270,7 @@ static void note_write(struct descriptor *descriptor, const void *bytes, size_t 
 static ssize_t write_at(struct descriptor *descriptor, int fd, const void *bytes, size_t size,
                         uint64_t at)
 {
-    const enum fate fate = fate_of(descriptor->record);
+    const enum fate fate = fate_of(descriptor->record, descriptor->is_synced);
     if (fate == FATE_DEAD) {
         return dead();
     }
@@ -321,7 +325,7 @@ EXPORTED ssize_t writev(int fd, const struct iovec *parts, int count)
 EXPORTED int ftruncate(int fd, off_t size)
 {
     struct descriptor *descriptor = descriptor_of(fd);
-    if (descriptor != NULL && fate_of(descriptor->record) == FATE_DEAD) {
+    if (descriptor != NULL && fate_of(descriptor->record, false) == FATE_DEAD) {
         return dead();
     }
     const int rc = (int)syscall(SYS_ftruncate, fd, size);
@@ -339,7 +343,7 @@ EXPORTED int fallocate(int fd, int mode, off_t at, off_t size)
         errno = EOPNOTSUPP;
         return -1;
     }
-    if (descriptor != NULL && fate_of(descriptor->record) == FATE_DEAD) {
+    if (descriptor != NULL && fate_of(descriptor->record, false) == FATE_DEAD) {
         return dead();
     }
     struct stat status;
@@ -383,7 +387,7 @@ static int sync_file(int fd)
     if (descriptor == NULL) {
         return 0;
     }
-    if (descriptor->what == WHAT_FILE && fate_of(descriptor->record) != FATE_DONE) {
+    if (descriptor->what == WHAT_FILE && fate_of(descriptor->record, false) != FATE_DONE) {
         return dead();
     }
     if (!is_ignored(descriptor)) {

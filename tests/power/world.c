@@ -13,6 +13,7 @@
 #include "base/assert.h"
 #include "base/log.h"
 #include "lib/fast_crypto.h"
+#include "power/disk.h"
 #include "wire/wire.h"
 
 #define NEVER UINT64_MAX
@@ -200,6 +201,12 @@ static void close_node(struct power_node *node, uint64_t start_at_us)
     node->has_stopped = false;
     node->tick_at_us = NEVER;
     node->start_at_us = start_at_us;
+    if (node->record.is_dead) {
+        record_mark_content(&node->record, OP_LEFT, "data.mdb");
+    }
+    if (node->record.is_dead && node->loses_power) {
+        disk_lose_power(&node->record, &node->world->prng);
+    }
     record_reborn(&node->record);
     connect_all(node, false);
 }
@@ -221,7 +228,6 @@ static void open_node(struct power_node *node)
     const struct replica_output output = {node,      send,    broadcast,    arm,    wake,
                                           committed, stopped, monotonic_us, wall_ms};
     node->start_at_us = NEVER;
-    record_mark_content(&node->record, OP_BEGUN, "data.mdb");
     enum ingot_error error =
         world_open_store(node->folder, &node->store, node->why, sizeof node->why);
     set_app_init(&node->app, &world->keys);
@@ -296,6 +302,18 @@ static void submit_change(struct power_world *world)
     flush(node);
 }
 
+static void plan_death(struct power_node *node)
+{
+    struct prng *prng = &node->world->prng;
+    const bool loses_power = prng_chance(prng, node->world->workload->lose_power);
+    if (loses_power || prng_chance(prng, node->world->workload->die)) {
+        node->loses_power = loses_power;
+        record_plan_death(&node->record, prng_chance(prng, 300000)
+                                             ? RECORD_AT_SYNCED
+                                             : (uint32_t)prng_below(prng, 12));
+    }
+}
+
 static void act(struct power_world *world)
 {
     const struct workload *workload = world->workload;
@@ -308,8 +326,8 @@ static void act(struct power_world *world)
     struct power_node *node = &world->nodes[prng_below(&world->prng, world->node_count)];
     if (node->replica != NULL && prng_chance(&world->prng, workload->restart)) {
         close_node(node, world->now_us + prng_between(&world->prng, 1000, 400000));
-    } else if (node->replica != NULL && prng_chance(&world->prng, workload->die)) {
-        record_plan_death(&node->record, (uint32_t)prng_below(&world->prng, 12));
+    } else if (node->replica != NULL && !node->record.is_planned) {
+        plan_death(node);
     }
     struct power_node *away = &world->nodes[3];
     if (away->start_at_us == NEVER && away->replica == NULL &&
@@ -458,6 +476,10 @@ bool world_run(struct power_world *world, const struct workload *workload, uint6
     }
     for (uint32_t i = 0; i < world->node_count; i++) {
         close_node(&world->nodes[i], NEVER);
+        if (!disk_is_as_recorded(&world->nodes[i].record)) {
+            (void)snprintf(why, why_size, "node %u: what was recorded is not what its disk has", i);
+            return false;
+        }
         record_apply_fault(&world->nodes[i].record);
     }
     return true;

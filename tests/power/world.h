@@ -22,6 +22,7 @@ struct workload {
     uint32_t transaction_size; /* at most */
     uint32_t restart;          /* every 20 ms, the chance that a node is stopped and started */
     uint32_t die;              /* or that its process dies in the middle of something */
+    uint32_t lose_power;       /* or its machine */
     uint32_t change;           /* or that a change of the set is asked for */
     uint64_t away_until;       /* node 3 is away until the others are at this height */
     uint32_t replay_window;    /* 0: 64 */
@@ -44,6 +45,7 @@ struct power_node {
     uint64_t tick_at_us;
     uint64_t start_at_us;
     bool is_woken;
+    bool loses_power; /* with the death that is planned */
     bool has_stopped;
     bool has_failed; /* for another reason than a death that was planned */
     char why[256];
