@@ -24,7 +24,7 @@ void signing_path(uint32_t member, char path[64])
     (void)snprintf(path, 64, "%s/%u.jsonl", folder, member);
 }
 
-enum ingot_error signing_open(uint32_t member, char *why, size_t why_size)
+enum ingot_error signing_start(uint32_t member, char *why, size_t why_size)
 {
     char path[64];
     signing_path(member, path);
@@ -57,7 +57,7 @@ void signing_reopen(uint32_t member)
 {
     char why[256] = "";
     signing_crash(member);
-    if (signing_open(member, why, sizeof why) != INGOT_OK) {
+    if (signing_start(member, why, sizeof why) != INGOT_OK) {
         fail_msg("%s", why);
     }
 }

@@ -34,7 +34,7 @@ int signing_tear_down(void **state);
 /* Of the signatures file. */
 void signing_path(uint32_t member, char path[64]);
 /* The member is down. As quorum_signing_open. */
-enum ingot_error signing_open(uint32_t member, char *why, size_t why_size);
+enum ingot_error signing_start(uint32_t member, char *why, size_t why_size);
 /* What has been synced stays. */
 void signing_crash(uint32_t member);
 /* A member that is down gets an empty store. */

@@ -104,7 +104,7 @@ void duty_add(struct duty *duty, const struct record *record, uint32_t index)
         add_sent(duty, op);
     } else if (op->kind == OP_REPORTED) {
         add_reported(duty, op);
-    } else {
+    } else if (op->kind != OP_SIGNED && op->kind != OP_TOLD) {
         return;
     }
     raise(&duty->shown.current, op->shown.current);
@@ -244,41 +244,36 @@ static void flush(struct trial *trial, struct replica *replica)
  * went in the middle of one, that one; whole in any case. A process that died in the middle of a
  * commit may have left that one whole (OP_LEFT).
  */
-static void check_content(struct trial *trial, uint32_t at, const char *folder)
+bool judge_content(const struct record *record, uint32_t at, const struct duty *duty,
+                   const char *folder, char *why, size_t why_size)
 {
-    const struct record *record = &trial->node->record;
-    const struct duty *duty = trial->duty;
     char path[256];
     uint64_t transaction = 0;
     struct ingot_hash digest;
-    const char *why = NULL;
+    const char *text = NULL;
     (void)snprintf(path, sizeof path, "%s/data.mdb", folder);
     if (access(path, F_OK) != 0) {
-        if (duty->has_batch) {
-            fail(trial, "data.mdb is gone");
-        }
-        return;
+        (void)snprintf(why, why_size, "data.mdb is gone");
+        return !duty->has_batch;
     }
-    if (!record_read_lmdb(path, &transaction, &digest, &why)) {
-        fail(trial, "LMDB cannot read it: %s", why);
-        return;
+    if (!record_read_lmdb(path, &transaction, &digest, &text)) {
+        (void)snprintf(why, why_size, "LMDB cannot read it: %s", text);
+        return false;
     }
     bool has_ended = false;
     for (uint32_t i = duty->has_batch ? duty->batch : 0; i < record->count && !has_ended; i++) {
         const struct op *op = &record->ops[i];
         if ((op->kind == OP_BATCH || op->kind == OP_LEFT) && op->at == transaction &&
             crypto_hash_equal(&op->digest, &digest)) {
-            return;
+            return true;
         }
         has_ended = i > at && op->kind == OP_BATCH;
     }
-    if (!duty->has_batch && transaction == 0) {
-        return;
-    }
-    fail(trial,
-         "it has transaction %" PRIu64 ", and not as one was committed; the last that was "
-         "committed is %" PRIu64,
-         transaction, duty->has_batch ? record->ops[duty->batch].at : 0);
+    (void)snprintf(why, why_size,
+                   "it has transaction %" PRIu64
+                   ", and not as one was committed; the last that was committed is %" PRIu64,
+                   transaction, duty->has_batch ? record->ops[duty->batch].at : 0);
+    return !duty->has_batch && transaction == 0;
 }
 
 static void check_position(struct trial *trial, const char *what, struct position has,
@@ -398,7 +393,9 @@ bool judge_image(const struct power_node *node, uint32_t at, const struct duty *
                           .why_size = why_size};
     struct ingot_store *store = NULL;
     char reason[256] = "";
-    check_content(&trial, at, folder);
+    if (!judge_content(&node->record, at, duty, folder, why, why_size)) {
+        return false;
+    }
     if (world_open_store(folder, &store, reason, sizeof reason) != INGOT_OK) {
         fail(&trial, "the store does not open: %s", reason);
     } else {

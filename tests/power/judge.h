@@ -27,6 +27,12 @@ void duty_deinit(struct duty *duty);
 void duty_add(struct duty *duty, const struct record *record, uint32_t index);
 
 /*
+ * Is all that LMDB has as a commit left it? An image was lost in the middle of the operation `at`.
+ */
+bool judge_content(const struct record *record, uint32_t at, const struct duty *duty,
+                   const char *folder, char *why, size_t why_size);
+
+/*
  * Opens a folder with an image that was lost in the middle of the operation `at` of the node, and
  * starts a replica from it, which is shown what the node was shown afterwards. False: it forgets or
  * contradicts something, and `why` says what. The folder is changed.

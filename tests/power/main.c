@@ -14,9 +14,11 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/alloc.h"
 #include "base/assert.h"
 #include "lib/table.h"
 #include "power/judge.h"
+#include "power/lines.h"
 #include "power/workloads.h"
 
 #define ROUNDS_MAX 100
@@ -37,7 +39,7 @@ static const char usage[] =
     "  --workload NAME    this one only\n"
     "  --image N.O.L      this image only: as a failure has named it\n"
     "  --fault NAME       a mistake on purpose: no-sync, no-meta-sync, data-unsynced,\n"
-    "                     folder-unsynced, sent-early\n"
+    "                     folder-unsynced, sent-early, lines-unsynced, told-early\n"
     "  --keep FOLDER      where images that failed are kept (default power-loss-kept)\n";
 
 struct fault_name {
@@ -52,6 +54,8 @@ static const struct fault_name fault_names[] = {
     {"data-unsynced", FAULT_DATA_UNSYNC},
     {"folder-unsynced", FAULT_FOLDER_UNSYNC},
     {"sent-early", FAULT_SENT_EARLY},
+    {"lines-unsynced", FAULT_FILE_UNSYNC},
+    {"told-early", FAULT_TOLD_EARLY},
 };
 
 struct place {
@@ -92,7 +96,9 @@ struct run {
     uint64_t worker;
     char folder[48];
     const struct workload *workload;
-    const struct power_node *node;
+    const struct record *record;
+    uint32_t index;                /* of the record among those of the workload */
+    const struct power_node *node; /* whose it is; NULL: of quorum broadcast */
     struct disk disk;
     struct duty duty;
     struct table seen;   /* of images */
@@ -133,11 +139,14 @@ static void write_lock_table(const char *folder, uint32_t variant)
 
 /* --- One image. --- */
 
+/* `place` may be NULL: all of the workload. */
 static void print_command(const struct arguments *arguments, const struct workload *workload,
-                          uint64_t seed, struct place place)
+                          uint64_t seed, const struct place *place)
 {
-    printf("to see it again: power_loss --workload %s --seed %" PRIu64 " --image %u.%u.%u",
-           workload->name, seed, place.node, place.op, place.loss);
+    printf("to see it again: power_loss --workload %s --seed %" PRIu64, workload->name, seed);
+    if (place != NULL) {
+        printf(" --image %u.%u.%u", place->node, place->op, place->loss);
+    }
     if (strcmp(arguments->fault, "none") != 0) {
         printf(" --fault %s", arguments->fault);
     }
@@ -156,7 +165,7 @@ static void report(struct run *run, struct place place, const struct image *imag
     printf("VIOLATED: workload %s, seed %" PRIu64 ", node %u, in the middle of operation %u: %s\n"
            "the image is kept in %s\n",
            run->workload->name, run->seed, place.node, place.op, why, folder);
-    print_command(run->arguments, run->workload, run->seed, place);
+    print_command(run->arguments, run->workload, run->seed, &place);
     run->has_failed = true;
     __atomic_fetch_add(&run->progress->violations, 1, __ATOMIC_RELAXED);
 }
@@ -174,7 +183,9 @@ static void judge(struct run *run, struct place place, const struct image *image
     write_lock_table(folder, place.loss);
     run->progress->workers[run->worker].place = place;
     run->progress->workers[run->worker].is_busy = true;
-    const bool is_right = judge_image(run->node, place.op, &run->duty, folder, why, sizeof why);
+    const bool is_right =
+        run->node != NULL ? judge_image(run->node, place.op, &run->duty, folder, why, sizeof why)
+                          : lines_judge(run->record, place.op, &run->duty, folder, why, sizeof why);
     run->progress->workers[run->worker].is_busy = false;
     if (!is_right) {
         report(run, place, image, why);
@@ -184,7 +195,7 @@ static void judge(struct run *run, struct place place, const struct image *image
 /* Judged, unless it was with the same things due. True: there was no such image before. */
 static bool try_loss(struct run *run, uint32_t number)
 {
-    const struct place place = {run->node->index, run->disk.next, number};
+    const struct place place = {run->index, run->disk.next, number};
     struct loss loss;
     struct image image;
     struct ingot_hash hash;
@@ -235,13 +246,12 @@ static void try_cut(struct run *run, uint64_t wanted)
     }
 }
 
-static void run_node(struct run *run, const struct power_node *node, uint64_t quota)
+static void run_record(struct run *run, uint64_t quota)
 {
-    const struct record *record = &node->record;
+    const struct record *record = run->record;
     const uint32_t cuts = count_cuts(record);
     uint32_t cut = 0;
     uint32_t told = 0;
-    run->node = node;
     run->duty = (struct duty){0};
     run->seen = (struct table){0};
     run->judged = (struct table){0};
@@ -267,27 +277,60 @@ static void run_node(struct run *run, const struct power_node *node, uint64_t qu
     table_deinit(&run->judged);
 }
 
-static void run_workload(struct run *run, const struct workload *workload, uint64_t quota)
+static void fail_workload(struct run *run, const char *why)
+{
+    printf("VIOLATED: workload %s, seed %" PRIu64 ": %s\n", run->workload->name, run->seed, why);
+    print_command(run->arguments, run->workload, run->seed, NULL);
+    run->has_failed = true;
+    __atomic_fetch_add(&run->progress->violations, 1, __ATOMIC_RELAXED);
+}
+
+static void run_log(struct run *run, uint64_t quota)
 {
     char why[512] = "";
-    struct power_world *world = calloc(1, sizeof *world);
-    INGOT_ASSERT(world != NULL);
-    run->workload = workload;
-    run->progress->workers[run->worker].workload = workload;
-    make_folder(run->folder, sizeof run->folder);
-    if (!world_run(world, workload, run->seed, run->folder, why, sizeof why)) {
-        printf("VIOLATED: workload %s, seed %" PRIu64 ": %s\n", workload->name, run->seed, why);
-        run->has_failed = true;
-        __atomic_fetch_add(&run->progress->violations, 1, __ATOMIC_RELAXED);
+    struct power_world *world = alloc_zeroed(1, sizeof *world);
+    if (!world_run(world, run->workload, run->seed, run->folder, why, sizeof why)) {
+        fail_workload(run, why);
     }
     for (uint32_t i = 0; i < world->node_count && !run->has_failed; i++) {
+        run->index = i;
+        run->node = &world->nodes[i];
+        run->record = &world->nodes[i].record;
         if (!run->arguments->has_place || run->arguments->place.node == i) {
-            run_node(run, &world->nodes[i], (quota + world->node_count - 1) / world->node_count);
+            run_record(run, (quota + world->node_count - 1) / world->node_count);
         }
     }
     world_deinit(world);
-    folder_remove(run->folder);
     free(world);
+}
+
+static void run_broadcast(struct run *run, uint64_t quota)
+{
+    char why[512] = "";
+    struct lines *lines = alloc_zeroed(1, sizeof *lines);
+    if (!lines_run(lines, run->workload, run->seed, run->folder, why, sizeof why)) {
+        fail_workload(run, why);
+    } else {
+        run->index = 0;
+        run->node = NULL;
+        run->record = &lines->record;
+        run_record(run, quota);
+    }
+    lines_deinit(lines);
+    free(lines);
+}
+
+static void run_workload(struct run *run, const struct workload *workload, uint64_t quota)
+{
+    run->workload = workload;
+    run->progress->workers[run->worker].workload = workload;
+    make_folder(run->folder, sizeof run->folder);
+    if (workload->is_broadcast) {
+        run_broadcast(run, quota);
+    } else {
+        run_log(run, quota);
+    }
+    folder_remove(run->folder);
 }
 
 static bool is_wanted(const struct arguments *arguments, const struct workload *workload)
@@ -320,7 +363,7 @@ static void bury(const struct arguments *arguments, struct progress *progress, u
     printf("VIOLATED: a process ended with status %d\n", status);
     if (progress->workers[worker].is_busy) {
         print_command(arguments, progress->workers[worker].workload, seed,
-                      progress->workers[worker].place);
+                      &progress->workers[worker].place);
     }
 }
 

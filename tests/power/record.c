@@ -87,7 +87,7 @@ void record_apply_fault(struct record *record)
     for (uint32_t i = 0; i < record->count; i++) {
         const enum op_kind kind = record->ops[i].kind;
         if ((record_fault == FAULT_SENT_EARLY && (kind == OP_SENT || kind == OP_REPORTED)) ||
-            (record_fault == FAULT_TOLD_EARLY && kind == OP_TOLD)) {
+            (record_fault == FAULT_TOLD_EARLY && (kind == OP_TOLD || kind == OP_SIGNED))) {
             move_op(record, i, begin_of_writes(record, i));
         }
     }
@@ -110,6 +110,7 @@ void record_print(const struct record *record, uint32_t first, uint32_t last)
                                         [OP_SENT] = "sent",
                                         [OP_RECEIVED] = "received",
                                         [OP_REPORTED] = "reported",
+                                        [OP_SIGNED] = "signed",
                                         [OP_TOLD] = "told",
                                         [OP_LEFT] = "the process has died"};
     for (uint32_t i = first; i < last && i < record->count; i++) {

@@ -30,8 +30,9 @@ enum op_kind {
     OP_SENT,  /* bytes: a frame; shown */
     OP_RECEIVED, /* bytes: a frame of the peer `at` */
     OP_REPORTED, /* the block of height `at` and this digest was reported committed */
-    OP_TOLD,     /* bytes: a line of the signatures file that a client was told of */
-    OP_LEFT      /* a process has died, and left LMDB's transaction `at` with this digest */
+    OP_SIGNED,   /* our signature of the round `at` of quorum broadcast has left */
+    OP_TOLD, /* of the round `at`; bytes: a line of the signatures file that a client was told of */
+    OP_LEFT  /* a process has died, and left LMDB's transaction `at` with this digest */
 };
 
 /* Where a replica stood when it sent something. */

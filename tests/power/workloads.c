@@ -44,6 +44,7 @@ const struct workload workloads[] = {
      .transaction_size = 100,
      .die = 20000,
      .lose_power = 100000},
+    {.name = "broadcast", .height = 60, .is_broadcast = true, .die = 600000},
     {.name = "unreserved",
      .height = 20,
      .submit = 300000,

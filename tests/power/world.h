@@ -27,6 +27,7 @@ struct workload {
     uint64_t away_until;       /* node 3 is away until the others are at this height */
     uint32_t replay_window;    /* 0: 64 */
     uint64_t retain_blocks;
+    bool is_broadcast;   /* quorum broadcast instead of the log (lines.h); `height` rounds of it */
     bool cannot_reserve; /* the file system gives no room ahead */
 };
 

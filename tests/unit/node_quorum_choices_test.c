@@ -246,7 +246,7 @@ static void what_was_told_is_not_read_at_a_start_and_not_cut_off(void **state)
     signing_crash(0);
     signing_lose_store(0);
     for (int i = 0; i < 2; i++) {
-        assert_int_equal(signing_open(0, why, sizeof why), INGOT_ERROR_CORRUPT);
+        assert_int_equal(signing_start(0, why, sizeof why), INGOT_ERROR_CORRUPT);
         assert_int_equal(file_size(), size);
     }
     ingot_buffer_deinit(&line);
@@ -270,7 +270,7 @@ a_file_that_has_lost_lines_is_refused_and_a_store_that_is_lost_is_made_again(voi
     assert_int_equal(signing_find(0, "b", NULL), INGOT_OK);
     signing_crash(0);
     assert_int_equal(truncate(path, file_size() - 1), 0);
-    assert_int_equal(signing_open(0, why, sizeof why), INGOT_ERROR_CORRUPT);
+    assert_int_equal(signing_start(0, why, sizeof why), INGOT_ERROR_CORRUPT);
     assert_non_null(strstr(why, "it has lost lines"));
     assert_non_null(strstr(why, "put back a copy of it"));
 }
@@ -286,7 +286,7 @@ static void a_store_of_a_chain_is_refused(void **state)
     ingot_store_batch_put(batch, 0, ingot_slice_of_text("schema"),
                           ingot_slice_of_text("ingot ledger\3\0\0\0"));
     assert_int_equal(ingot_store_batch_commit(batch), INGOT_OK);
-    assert_int_equal(signing_open(0, why, sizeof why), INGOT_ERROR_INVALID);
+    assert_int_equal(signing_start(0, why, sizeof why), INGOT_ERROR_INVALID);
     assert_non_null(strstr(why, "a [node] data_folder each"));
 }
 

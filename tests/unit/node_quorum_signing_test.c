@@ -197,10 +197,10 @@ static void records_of_another_chain_or_of_a_chain_are_refused(void **state)
     home_genesis_deinit(&signing_set);
     genesis_deinit(&signing_genesis);
     signing_make_genesis("another");
-    assert_int_equal(signing_open(0, why, sizeof why), INGOT_ERROR_INVALID);
+    assert_int_equal(signing_start(0, why, sizeof why), INGOT_ERROR_INVALID);
     assert_non_null(strstr(why, "the data is of another chain"));
     signing_lose_store(0);
-    assert_int_equal(signing_open(0, why, sizeof why), INGOT_ERROR_CORRUPT);
+    assert_int_equal(signing_start(0, why, sizeof why), INGOT_ERROR_CORRUPT);
     assert_non_null(strstr(why, "byte 0: it is of another chain"));
 
     /* A record with a height is one of a block. */
@@ -220,10 +220,10 @@ static void records_of_another_chain_or_of_a_chain_are_refused(void **state)
     assert_non_null(file);
     assert_int_equal(fwrite(line.data, 1, line.size, file), line.size);
     assert_int_equal(fclose(file), 0);
-    assert_int_equal(signing_open(0, why, sizeof why), INGOT_ERROR_CORRUPT);
+    assert_int_equal(signing_start(0, why, sizeof why), INGOT_ERROR_CORRUPT);
     assert_non_null(strstr(why, "expected height 0"));
     /* It was a store's first opening that failed, and the next one refuses it again. */
-    assert_int_equal(signing_open(0, why, sizeof why), INGOT_ERROR_CORRUPT);
+    assert_int_equal(signing_start(0, why, sizeof why), INGOT_ERROR_CORRUPT);
     attestation_deinit(&attestation);
     ingot_buffer_deinit(&line);
 }
