@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/mutant.h"
 #include "storage/folder.h"
 
 static pthread_mutex_t open_folders_mutex = PTHREAD_MUTEX_INITIALIZER;
@@ -120,7 +121,7 @@ static enum ingot_error take_lock(struct store_folder *folder, struct store_why 
         error = error_of_errno(code);
         goto out;
     }
-    if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+    if (!MUTANT(FOLDER_UNLOCKED) && flock(fd, LOCK_EX | LOCK_NB) != 0) {
         int code = errno;
         if (code == EWOULDBLOCK) {
             explain_locked(path, fd, why);
@@ -160,7 +161,8 @@ static enum ingot_error enter_open_list(struct store_folder *folder, struct stor
     enum ingot_error error = INGOT_OK;
     pthread_mutex_lock(&open_folders_mutex);
     for (struct store_folder *other = open_folders; other != NULL; other = other->next)
-        if (other->device == folder->device && other->inode == folder->inode)
+        if (other->device == folder->device && other->inode == folder->inode &&
+            !MUTANT(OPENED_TWICE))
             error = INGOT_ERROR_LOCKED;
     if (error == INGOT_OK) {
         folder->next = open_folders;

@@ -20,6 +20,7 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/log.h"
+#include "base/mutant.h"
 #include "storage/lmdb_internal.h"
 
 #define MAP_BYTES_DEFAULT (UINT64_C(1) << 40)
@@ -106,7 +107,7 @@ static enum ingot_error data_size(const struct lmdb_store *store, uint64_t *size
     } else if (!S_ISREG(status.st_mode)) {
         store_why_set(why, "%s: not a regular file", path);
         error = INGOT_ERROR_CORRUPT;
-    } else if (status.st_size == 0) {
+    } else if (status.st_size == 0 && !MUTANT(EMPTY_FILE_TAKEN)) {
         store_why_set(why,
                       "%s: empty; expected at least LMDB's first pages. If this folder has never "
                       "been used, remove the file",
@@ -126,7 +127,8 @@ static int open_env(struct lmdb_store *store, uint64_t map_bytes)
     if (rc != 0)
         return rc;
     /* Reads of state and of old blocks jump about; reading ahead would only fill the page cache. */
-    unsigned flags = MDB_NOTLS | MDB_NORDAHEAD | (store->read_only ? MDB_RDONLY : 0);
+    unsigned flags = MDB_NOTLS | MDB_NORDAHEAD | (store->read_only ? MDB_RDONLY : 0) |
+                     (MUTANT(COMMITS_UNSYNCED) ? MDB_NOSYNC : 0);
     if ((rc = mdb_env_set_mapsize(env, map_bytes)) == 0 &&
         (rc = mdb_env_set_maxdbs(env, INGOT_STORE_TABLES_MAX)) == 0 &&
         (rc = mdb_env_set_maxreaders(env, READERS_MAX)) == 0)
@@ -174,7 +176,7 @@ static enum ingot_error check_length(const struct lmdb_store *store, struct stor
     enum ingot_error error = data_size(store, &size_bytes, why);
     if (error != INGOT_OK)
         return error;
-    if (size_bytes >= used)
+    if (size_bytes >= used || MUTANT(CUT_FILE_OPENED))
         return INGOT_OK;
     store_why_set(why,
                   "%s/data.mdb: damaged: %llu bytes long, but its last transaction needs %llu; the "

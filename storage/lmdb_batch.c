@@ -14,6 +14,7 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/log.h"
+#include "base/mutant.h"
 #include "storage/lmdb_internal.h"
 
 #define READERS_CHECK_COMMITS 256
@@ -28,7 +29,7 @@ static enum ingot_error stop(struct lmdb_store *store, const char *call, int cod
     LOG(LOG_ERROR, "a durable write failed; whether it is on disk is unknown",
         log_text("file", store->folder.path), log_text("call", call),
         log_text("error", mdb_strerror(code)));
-    __atomic_store_n(&store->outcome_unknown, true, __ATOMIC_RELEASE);
+    __atomic_store_n(&store->outcome_unknown, !MUTANT(OUTCOME_FORGOTTEN), __ATOMIC_RELEASE);
     return INGOT_ERROR_UNKNOWN_OUTCOME;
 }
 
@@ -80,7 +81,7 @@ static int run_operations(const struct lmdb_store *store, MDB_txn *txn,
 {
     struct ingot_slice rest = ingot_buffer_slice(&operations->bytes);
     struct store_operation operation;
-    while (store_operations_next(&rest, &operation)) {
+    while (store_operations_next(&rest, &operation) && !(MUTANT(HALF_A_BATCH) && rest.size == 0)) {
         MDB_val key = val_of(operation.key);
         MDB_dbi table = store->tables[operation.table];
         int rc = 0;
@@ -119,7 +120,8 @@ static enum ingot_error commit(struct lmdb_store *store, const struct store_oper
     if (lmdb_outcome_is_unknown(store))
         return INGOT_ERROR_UNKNOWN_OUTCOME;
     INGOT_ASSERT(getpid() == store->pid);
-    enum ingot_error error = store_space_reserve(store, operations);
+    enum ingot_error error =
+        MUTANT(ROOM_NOT_RESERVED) ? INGOT_OK : store_space_reserve(store, operations);
     if (error == INGOT_ERROR_NO_SPACE)
         return no_space(store, "the disk is full");
     if (error != INGOT_OK)

@@ -11,6 +11,7 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "base/mutant.h"
 #include "storage/memory_tree.h"
 #include "storage/operations.h"
 
@@ -101,7 +102,7 @@ static void apply(struct memory_node **roots, const struct store_operations *ope
 {
     struct ingot_slice rest = ingot_buffer_slice(&operations->bytes);
     struct store_operation operation;
-    while (store_operations_next(&rest, &operation)) {
+    while (store_operations_next(&rest, &operation) && !(MUTANT(HALF_A_BATCH) && rest.size == 0)) {
         struct memory_node **root = &roots[operation.table];
         *root = operation.is_delete ? memory_tree_delete(*root, operation.key)
                                     : memory_tree_put(*root, operation.key, operation.value);
@@ -121,7 +122,7 @@ static enum ingot_error fail(struct memory_store *store, const struct store_oper
     case STORE_MEMORY_CRASH_AFTER:
         break;
     }
-    store->outcome_unknown = true;
+    store->outcome_unknown = !MUTANT(OUTCOME_FORGOTTEN);
     return INGOT_ERROR_UNKNOWN_OUTCOME;
 }
 

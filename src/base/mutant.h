@@ -29,6 +29,112 @@
     X(CHILD_OF_UNCOMMITTED, "a set-changing block that is not committed gets a child")             \
     X(SET_RECORD_DROPPED, "the commit that opens an epoch does not store its set")                 \
     X(TAIL_QC_UNVERIFIED, "one certificate of what a peer sends is not verified")                  \
+    X(LOCK_IGNORED, "a vote does not ask for the lock")                                            \
+    X(ENTRY_UNPROVEN, "a proposal needs no proof that its view was entered")                       \
+    X(CLAIM_IGNORED, "a proposal may build below the highest claim of its TC")                     \
+    X(ANYBODY_LEADS, "a proposal of any member is voted for")                                      \
+    X(VOTE_AFTER_TIMEOUT, "a replica votes in a view that it has given up")                        \
+    X(TIMEOUT_NOT_DURABLE, "giving up on a view is not made durable")                              \
+    X(LOCK_NOT_DURABLE, "a new lock and high QC are not made durable")                             \
+    X(TC_NOT_KEPT, "a replica forgets the TC by which it entered")                                 \
+    X(TC_NOT_BROADCAST, "who forms a TC keeps it")                                                 \
+    X(QC_NOT_BROADCAST, "who forms a QC and does not lead next keeps it")                          \
+    X(NEXT_LEADER_ALONE, "votes go to the next leader only")                                       \
+    X(NEW_LEADER_LEFT_OUT, "Commit votes do not go to the new set's first leader")                 \
+    X(NO_JOINING, "the Timeouts of one honest do not make a replica give up")                      \
+    X(TIMEOUT_SAID_ONCE, "a Timeout is not repeated")                                              \
+    X(TIMEOUT_QC_IGNORED, "the QC of a Timeout is not used")                                       \
+    X(LEADER_NOT_TOLD, "who enters by a TC keeps its higher QC from the new leader")               \
+    X(TC_TO_NEXT_VIEW, "a TC leads to the next view")                                              \
+    X(NO_ANSWERS, "who is behind is not answered")                                                 \
+    X(ANSWERS_UNLIMITED, "every leftover is answered, however many come")                          \
+    X(NOT_ADVERTISED, "nobody says at intervals what it has")                                      \
+    X(VOTE_NOT_RESENT, "the saved vote is not sent again after a restart")                         \
+    X(QC_UNBOUND, "a QC's epoch, phase and view need not fit its block")                           \
+    X(BLOCK_VIEW_TRUSTED, "the view of its block is taken from a QC unseen")                       \
+    X(UNKNOWN_QC_DROPPED, "a QC of an unknown block is dropped")                                   \
+    X(HEIGHT_UNCHECKED, "a block's height need not follow its parent's")                           \
+    X(TIME_UNCHECKED, "a block's time may be before its parent's")                                 \
+    X(SET_UNCHECKED, "a block may name any set as its own")                                        \
+    X(JUSTIFY_VIEW_UNCHECKED, "the view that a block's justify gives its parent is not looked at") \
+    X(ORPHANS_UNBOUNDED, "a channel may make us keep any number of bytes")                         \
+    X(TREE_UNBOUNDED, "blocks that lost their view pile up")                                       \
+    X(OLD_VOTE_REPLACES, "an old vote takes the slot of a newer one")                              \
+    X(EVIDENCE_OF_NOTHING, "the same vote, seen twice, is held against its voter")                 \
+    X(NO_EVIDENCE, "two votes of one position are not reported")                                   \
+    X(OWN_KEY_ELSEWHERE, "a vote of our key that we did not cast is nothing special")              \
+    X(DIFFERENCE_IGNORED, "a certified block that executes differently here stops nobody")         \
+    X(UNCERTIFIED_FETCHED, "fetched blocks that nothing certifies are executed")                   \
+    X(JUSTIFY_NOT_APPLIED, "a fetched block enters before its justify is applied")                 \
+    X(EPOCH_NOT_TOLD, "who enters an epoch keeps the Commit QC")                                   \
+    X(LEADERS_IN_TURN, "leaders take turns whatever their power")                                  \
+    X(WAIT_NEVER_GROWS, "deadlines stay the same, however many views fail")                        \
+    X(WAIT_UNLIMITED, "deadlines grow without end")                                                \
+    X(IDLE_AFTER_TC, "a leader that entered by a TC waits for transactions")                       \
+    X(BUILT_ON_OLD_QC, "a block that was built on a QC that is no longer the highest is proposed") \
+    X(OBSERVER_SIGNS, "a node outside the set votes and gives up")                                 \
+    X(ANCESTORS_NOT_COMMITTED, "a commit leaves out the ancestors")                                \
+    X(LAST_SIGNATURE_UNVERIFIED, "the last signature of a QC is not verified")                     \
+    X(SIGNERS_UNWEIGHED, "a certificate needs no quorum")                                          \
+    X(GENESIS_QC_LOOSE, "whatever has no signatures passes for the genesis QC")                    \
+    X(CLAIMS_UNCHECKED, "a TC's QC may be below what its signers claim")                           \
+    X(CLAIM_NOT_SIGNED, "the signature of a Timeout does not cover its claim")                     \
+    X(CHAIN_NOT_SIGNED, "the signature of a vote does not cover the chain")                        \
+    X(PHASE_NOT_SIGNED, "the signature of a vote does not cover its phase")                        \
+    X(VOTE_UNVERIFIED, "the signature of a vote is not verified")                                  \
+    X(TIMEOUT_UNVERIFIED, "the signature of a Timeout is not verified")                            \
+    X(PROPOSER_UNBOUND, "the vote that comes with a block may be for another")                     \
+    X(REMEMBERED_WRONGLY, "a certificate that was refused is taken the second time")               \
+    X(ENTRY_TC_ANY, "the TC of a message may be of any view")                                      \
+    X(TWO_ENCODINGS, "bytes that do not encode again to themselves are taken")                     \
+    X(UNKNOWN_FIELDS, "unknown fields are taken")                                                  \
+    X(BITMAP_LOOSE, "a bitmap may have bits beyond the set")                                       \
+    X(ROOT_UNCHECKED, "the transactions root need not cover the payload")                          \
+    X(LINK_UNCHECKED, "blocks of an answer need not be linked")                                    \
+    X(JUSTIFY_UNVERIFIED, "the certificates inside of an answer are not verified")                 \
+    X(UPDATES_UNCHECKED, "a block whose updates hash is wrong is valid")                           \
+    X(NEXT_SET_UNCHECKED, "a block may name any set as the next")                                  \
+    X(REPEATS_TAKEN, "a transaction may be in a block again")                                      \
+    X(WINDOW_OF_BLOCKS_SHORT, "the replay window is one block short")                              \
+    X(BRANCH_UNSEEN, "what uncommitted ancestors changed is not read")                             \
+    X(COMMITTED_STAYS_IN_POOL, "committed transactions stay in the mempool")                       \
+    X(NOT_CHECKED_AGAIN, "what waits is not checked again after a commit")                         \
+    X(ABANDONED_LOST, "transactions of abandoned blocks are lost")                                 \
+    X(OLD_BATCHES_TAKEN, "transactions of who is far behind are taken")                            \
+    X(POOL_UNWEIGHED, "the mempool weighs its transactions by their bytes alone")                  \
+    X(SENT_BEFORE_SYNC, "messages leave before the sync")                                          \
+    X(FAILED_WRITE_IGNORED, "a failed durable write is taken for success")                         \
+    X(STEP_IN_TWO,                                                                                 \
+      "the safety record is written after the step's blocks, in a transaction of its own")         \
+    X(HEIGHT_LEFT_BEHIND, "a commit does not move the committed height on the disk")               \
+    X(APPLIED_TOO_EARLY, "the applied height moves before all updates are in the state")           \
+    X(FIRST_CHANGE_WINS, "of one key's changes the first is applied")                              \
+    X(PRUNED_TOO_MUCH, "blocks leave that a start has to read")                                    \
+    X(SETS_PRUNED, "blocks that change the set are pruned like others")                            \
+    X(CHECKSUM_UNCHECKED, "records are taken whatever their checksum says")                        \
+    X(STORED_BLOCK_UNCHECKED, "a stored block need not have the hash it is kept under")            \
+    X(SCHEMA_UNCHECKED, "data of another schema version are read")                                 \
+    X(VOTE_FORGOTTEN, "a start does not read the saved vote")                                      \
+    X(ABANDONED_STORED, "abandoned blocks stay on the disk")                                       \
+    X(OUTCOME_FORGOTTEN, "the store goes on after a failed commit")                                \
+    X(COMMITS_UNSYNCED, "commits to the LMDB file are not synced")                                 \
+    X(FOLDER_UNLOCKED, "a second process may open the data folder")                                \
+    X(OPENED_TWICE, "the data folder may be opened twice in a process")                            \
+    X(ROOM_NOT_RESERVED, "a batch does not ask for room on the disk first")                        \
+    X(CUT_FILE_OPENED, "a data file that was cut is opened")                                       \
+    X(EMPTY_FILE_TAKEN, "an empty data file is taken for a new one")                               \
+    X(HALF_A_BATCH, "the last operation of a batch is lost in the store")                          \
+    X(ANSWER_UNBOUNDED, "an answer may be longer than what was asked for")                         \
+    X(LIARS_UNBLAMED, "a peer that serves badly is asked again at once")                           \
+    X(LATE_ANSWERS_BLAMED, "an answer that comes late is held against its sender")                 \
+    X(UNREQUESTED_TAKEN, "answers that nobody asked for are decoded")                              \
+    X(HELD_UNBOUNDED, "answers that wait may fill the memory")                                     \
+    X(SILENCE_ENDURED, "a peer that does not answer is waited for")                                \
+    X(STUCK_FOR_GOOD, "who has fetched blocks that do not commit never begins anew")               \
+    X(SERVED_CHEAPLY, "what a peer is sent is not counted")                                        \
+    X(SERVED_OVERSIZE, "an answer takes no limit of bytes")                                        \
+    X(SERVED_WITHOUT_TAIL, "an answer has no certificate of its last block")                       \
+    X(EPOCH_NOT_HELD, "messages of the epoch that is about to open are dropped")                   \
     /* Of the broadcast protocols; SMALL_QUORUM too. */                                            \
     X(VOTES_ADD_UP, "a member's vote counts as often as it comes")                                 \
     X(DIGEST_IGNORED, "votes for any payload count for this one")                                  \

@@ -10,7 +10,8 @@
 void answer_with_ours(struct core *core, uint32_t peer)
 {
     struct peer_state *state = core_peer(core, peer);
-    if (state->was_answered && core->now_ms < state->answered_ms + ANSWER_INTERVAL_MS) {
+    if (MUTANT(NO_ANSWERS) || (state->was_answered && !MUTANT(ANSWERS_UNLIMITED) &&
+                               core->now_ms < state->answered_ms + ANSWER_INTERVAL_MS)) {
         return;
     }
     state->was_answered = true;
@@ -63,7 +64,7 @@ void answer_connected(struct core *core, uint32_t peer)
 
 void answer_if_due(struct core *core)
 {
-    if (core->now_ms < core->advertise_at_ms) {
+    if (core->now_ms < core->advertise_at_ms || MUTANT(NOT_ADVERTISED)) {
         return;
     }
     core->advertise_at_ms = core->now_ms + core->config.advertise_interval_ms;

@@ -14,8 +14,8 @@
  */
 static bool is_bound(const struct qc *qc, const struct block *block)
 {
-    if (qc->epoch != block_epoch(block)) {
-        return false;
+    if (qc->epoch != block_epoch(block) || MUTANT(QC_UNBOUND)) {
+        return MUTANT(QC_UNBOUND);
     }
     switch (qc->phase) {
     case PHASE_GENERIC:
@@ -38,7 +38,7 @@ static bool is_bound(const struct qc *qc, const struct block *block)
  */
 static struct qc *put_right(struct qc *qc, const struct block *block)
 {
-    if (qc->block_view == block->view) {
+    if (qc->block_view == block->view || MUTANT(BLOCK_VIEW_TRUSTED)) {
         return qc_ref(qc);
     }
     struct qc *right = qc_new(qc->signature_count);
@@ -84,12 +84,12 @@ static void apply(struct core *core, struct qc *qc, const struct block *block)
     if (position_compare(position, qc_position(safety->high_qc)) > 0) {
         qc_unref(safety->high_qc);
         safety->high_qc = qc_ref(qc);
-        core->safety_is_dirty = true;
+        core->safety_is_dirty = core->safety_is_dirty || !MUTANT(LOCK_NOT_DURABLE);
     }
     const struct position lock = lock_of(qc, block);
     if (position_compare(lock, safety->locked) > 0 || MUTANT(LOCK_LOWERED)) {
         safety->locked = lock;
-        core->safety_is_dirty = true;
+        core->safety_is_dirty = core->safety_is_dirty || !MUTANT(LOCK_NOT_DURABLE);
     }
     commit_by(core, qc);
     if (position_compare(view_next(position), safety->current) <= 0) {
@@ -114,6 +114,9 @@ static struct position waiting_position(const struct qc *qc)
 static enum reject let_wait(struct core *core, uint32_t peer, struct qc *qc)
 {
     if (position_compare(waiting_position(qc), qc_position(core->safety.high_qc)) <= 0) {
+        return REJECT_PAST;
+    }
+    if (MUTANT(UNKNOWN_QC_DROPPED)) {
         return REJECT_PAST;
     }
     if (core->waiting_qc != NULL &&
@@ -175,8 +178,9 @@ enum reject certify_tc(struct core *core, uint32_t peer, struct tc *tc)
         return REJECT_BINDING;
     }
     const struct position entry = view_tc_entry(core, tc);
-    if (safety->high_tc == NULL ||
-        position_compare(entry, view_tc_entry(core, safety->high_tc)) > 0) {
+    if (!MUTANT(TC_NOT_KEPT) &&
+        (safety->high_tc == NULL ||
+         position_compare(entry, view_tc_entry(core, safety->high_tc)) > 0)) {
         tc_unref(safety->high_tc);
         safety->high_tc = tc_ref(tc);
         core->safety_is_dirty = true;
@@ -185,7 +189,8 @@ enum reject certify_tc(struct core *core, uint32_t peer, struct tc *tc)
         return REJECT_NONE;
     }
     view_enter(core, entry, ENTRY_TC);
-    if (position_compare(qc_position(tc->high_qc), qc_position(safety->high_qc)) < 0 &&
+    if (!MUTANT(LEADER_NOT_TOLD) &&
+        position_compare(qc_position(tc->high_qc), qc_position(safety->high_qc)) < 0 &&
         !core_is_own_key(core, view_leader(core, entry.view))) {
         /* The new leader may know less than we do, and must not build below our lock. */
         struct message *message = message_new(MESSAGE_CERTIFICATE);

@@ -57,7 +57,7 @@ static enum reject keep(struct core *core, const struct vote *vote)
     struct slot *slot = &core->slots[vote->voter];
     if (slot->has_vote) {
         const int order = position_compare(vote_position(vote), vote_position(&slot->vote));
-        if (order < 0) {
+        if (order < 0 && !MUTANT(OLD_VOTE_REPLACES)) {
             return REJECT_PAST;
         }
         if (order == 0) {
@@ -79,7 +79,7 @@ static void certify(struct core *core, uint32_t peer, struct vote choice)
     const bool is_next_leader = core_is_own_key(core, view_leader(core, choice.view + 1));
     struct qc *qc = form(core, &choice, block_view);
     (void)certify_qc(core, peer, qc);
-    if (!is_next_leader && choice.phase != PHASE_COMMIT) {
+    if (!is_next_leader && choice.phase != PHASE_COMMIT && !MUTANT(QC_NOT_BROADCAST)) {
         /* The next leader may have died with its votes; everybody moves on with this. A Commit QC
          * has been broadcast already, on entering the epoch. */
         struct message *message = message_new(MESSAGE_CERTIFICATE);

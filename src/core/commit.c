@@ -16,7 +16,7 @@ static void commit_up_to(struct core *core, struct tree_node *node)
     const struct tree_node *root = tree_root(&core->tree);
     for (const struct tree_node *last = root; last != node;) {
         const struct tree_node *next = node;
-        while (next->parent != last) {
+        while (next->parent != last && !MUTANT(ANCESTORS_NOT_COMMITTED)) {
             next = next->parent;
         }
         effect_commit(core, next);

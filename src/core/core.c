@@ -30,8 +30,10 @@ struct validator_set *core_set(const struct core *core)
 
 uint32_t core_member(const struct core *core)
 {
-    return core->config.has_key ? validator_set_find(core_set(core), &core->config.key)
+    const uint32_t member = core->config.has_key
+                                ? validator_set_find(core_set(core), &core->config.key)
                                 : VALIDATOR_NONE;
+    return MUTANT(OBSERVER_SIGNS) && member == VALIDATOR_NONE ? 0 : member;
 }
 
 bool core_may_sign(const struct core *core)
@@ -81,7 +83,8 @@ static void tree_bound(struct core *core)
 {
     const struct tree_node *voted =
         core->safety.has_vote ? tree_find(&core->tree, &core->safety.vote.block) : NULL;
-    tree_evict(&core->tree, INGOT_TREE_BLOCKS_MAX, INGOT_TREE_BYTES_MAX, core_high_node(core),
+    tree_evict(&core->tree, MUTANT(TREE_UNBOUNDED) ? UINT32_MAX : INGOT_TREE_BLOCKS_MAX,
+               MUTANT(TREE_UNBOUNDED) ? SIZE_MAX : INGOT_TREE_BYTES_MAX, core_high_node(core),
                voted, abandon, core);
 }
 
@@ -91,7 +94,7 @@ static enum reject validated(struct core *core, const struct core_event *event)
     const bool is_candidate =
         core->candidate != NULL && memcmp(core->candidate->propose.block->hash.bytes,
                                           block->hash.bytes, INGOT_HASH_BYTES) == 0;
-    if (!event->valid && fetch_is_certified(core, block)) {
+    if (!event->valid && fetch_is_certified(core, block) && !MUTANT(DIFFERENCE_IGNORED)) {
         effect_halt(core, block, "a certified block does not execute here as its hash says");
         return REJECT_INVALID_BLOCK;
     }

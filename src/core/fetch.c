@@ -33,11 +33,12 @@ static void finish(struct core *core)
  */
 static bool offer(struct core *core, struct block *block)
 {
-    if (!fetch_is_certified(core, block)) {
+    if (!fetch_is_certified(core, block) && !MUTANT(UNCERTIFIED_FETCHED)) {
         return false;
     }
     const struct tree_node *parent = tree_find(&core->tree, &block->parent);
-    if (parent == NULL || certify_qc(core, core->fetched.peer, block->justify) != REJECT_NONE) {
+    if (parent == NULL || (!MUTANT(JUSTIFY_NOT_APPLIED) &&
+                           certify_qc(core, core->fetched.peer, block->justify) != REJECT_NONE)) {
         return false;
     }
     parent = tree_find(&core->tree, &block->parent);

@@ -39,7 +39,7 @@ enum reject nudge_judge(struct core *core, const struct nudge *nudge)
     if (node->parent == NULL) {
         return REJECT_CONFLICTS_COMMITTED;
     }
-    if (core_may_sign(core) &&
+    if (core_may_sign(core) && !MUTANT(LOCK_IGNORED) &&
         position_compare(qc_position(nudge->justify), core->safety.locked) < 0) {
         return REJECT_BELOW_LOCK;
     }

@@ -70,7 +70,7 @@ enum reject orphan_keep(struct core *core, uint32_t peer, struct message *messag
     if (position_compare(position, core->safety.current) < 0) {
         return REJECT_PAST;
     }
-    if (size > INGOT_PENDING_BYTES_PER_PEER_MAX) {
+    if (size > INGOT_PENDING_BYTES_PER_PEER_MAX && !MUTANT(ORPHANS_UNBOUNDED)) {
         return REJECT_BUFFER_FULL;
     }
     uint32_t at = state->orphan_count;
@@ -82,7 +82,8 @@ enum reject orphan_keep(struct core *core, uint32_t peer, struct message *messag
     }
     /* The lowest make room. */
     while (state->orphan_count == INGOT_ORPHANS_PER_PEER_MAX ||
-           orphan_bytes(state) + size > INGOT_PENDING_BYTES_PER_PEER_MAX) {
+           (orphan_bytes(state) + size > INGOT_PENDING_BYTES_PER_PEER_MAX &&
+            !MUTANT(ORPHANS_UNBOUNDED))) {
         if (at == 0) {
             return REJECT_BUFFER_FULL;
         }

@@ -13,7 +13,8 @@
  */
 static void alarm(struct core *core, const char *reason)
 {
-    if (!core->config.withholds_signing && !core->has_stopped_signing) {
+    if (!core->config.withholds_signing && !core->has_stopped_signing &&
+        !MUTANT(OWN_KEY_ELSEWHERE)) {
         core->has_stopped_signing = true;
         effect_stop_signing(core, reason);
     }

@@ -41,6 +41,9 @@ uint32_t leader_of_view(const struct validator_set *set, uint64_t view, uint32_t
     const uint64_t tenure = (view - 1) / leader_tenure;
     const uint64_t point = multiply_high(tenure * TENURE_SPREAD, set->total_power);
     uint64_t power_below = 0;
+    if (MUTANT(LEADERS_IN_TURN)) {
+        return (uint32_t)(tenure % set->count);
+    }
     for (uint32_t i = 0; i < set->count; i++) {
         power_below += set->validators[i].power;
         if (point < power_below) {

@@ -84,7 +84,7 @@ void propose_built(struct core *core, const struct core_event *event)
     }
     const bool is_on_high_qc =
         position_compare(qc_position(block->justify), qc_position(core->safety.high_qc)) == 0;
-    if (!is_current || !propose_is_due(core) || !is_on_high_qc ||
+    if (!is_current || !propose_is_due(core) || (!is_on_high_qc && !MUTANT(BUILT_ON_OLD_QC)) ||
         !vote_is_allowed(core, block->justify)) {
         effect_abandon(core, block); /* propose_if_due asks again where there is reason to */
         return;
@@ -104,11 +104,13 @@ void propose_built(struct core *core, const struct core_event *event)
 static bool proves_entry(const struct core *core, struct position position,
                          const struct qc *justify, const struct tc *tc)
 {
-    if (position_compare(view_next(qc_position(justify)), position) == 0) {
+    if (position_compare(view_next(qc_position(justify)), position) == 0 ||
+        MUTANT(ENTRY_UNPROVEN)) {
         return true;
     }
     return tc != NULL && position_compare(view_tc_entry(core, tc), position) == 0 &&
-           position_compare(qc_position(justify), qc_position(tc->high_qc)) >= 0;
+           (position_compare(qc_position(justify), qc_position(tc->high_qc)) >= 0 ||
+            MUTANT(CLAIM_IGNORED));
 }
 
 enum reject propose_check_sender(const struct core *core, struct position position,
@@ -117,7 +119,7 @@ enum reject propose_check_sender(const struct core *core, struct position positi
     if (position.epoch != core->safety.current.epoch) {
         return REJECT_UNKNOWN_EPOCH;
     }
-    if (voter != view_leader(core, position.view)) {
+    if (voter != view_leader(core, position.view) && !MUTANT(ANYBODY_LEADS)) {
         return REJECT_NOT_LEADER;
     }
     return proves_entry(core, position, justify, tc) ? REJECT_NONE : REJECT_NO_ENTRY_PROOF;
@@ -126,18 +128,21 @@ enum reject propose_check_sender(const struct core *core, struct position positi
 enum reject propose_check_block(const struct core *core, const struct block *block,
                                 const struct block *parent)
 {
-    if (block->height != parent->height + 1) {
+    if (block->height != parent->height + 1 && !MUTANT(HEIGHT_UNCHECKED)) {
         return REJECT_BAD_HEIGHT;
     }
-    if (block->time_ms < parent->time_ms) {
+    if (block->time_ms < parent->time_ms && !MUTANT(TIME_UNCHECKED)) {
         return REJECT_BAD_TIME;
+    }
+    if (MUTANT(SET_UNCHECKED)) {
+        return REJECT_NONE;
     }
     if (memcmp(block->validators_hash.bytes, parent->next_validators_hash.bytes,
                INGOT_HASH_BYTES) != 0 ||
         memcmp(block->validators_hash.bytes, core_set(core)->hash.bytes, INGOT_HASH_BYTES) != 0) {
         return REJECT_BAD_VALIDATORS_HASH;
     }
-    if (block->justify->block_view != parent->view) {
+    if (block->justify->block_view != parent->view && !MUTANT(JUSTIFY_VIEW_UNCHECKED)) {
         return REJECT_BINDING; /* unlike a certificate alone: the block's hash covers this one */
     }
     /* A child of a set-changing block waits until that is committed by its own last phase. */

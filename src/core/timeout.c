@@ -23,10 +23,10 @@ static void broadcast_timeout(struct core *core)
 static void give_up(struct core *core)
 {
     struct core_safety *safety = &core->safety;
-    if (position_compare(safety->current, safety->last_voted) > 0) {
+    if (position_compare(safety->current, safety->last_voted) > 0 && !MUTANT(VOTE_AFTER_TIMEOUT)) {
         safety->last_voted = safety->current;
         safety->has_vote = false;
-        core->safety_is_dirty = true;
+        core->safety_is_dirty = core->safety_is_dirty || !MUTANT(TIMEOUT_NOT_DURABLE);
     }
     core->has_timed_out = true;
     core->timeouts++;
@@ -42,7 +42,7 @@ void timeout_if_due(struct core *core)
         if (core->now_ms >= core->deadline_ms) {
             give_up(core);
         }
-    } else if (core->now_ms >= core->resend_at_ms) {
+    } else if (core->now_ms >= core->resend_at_ms && !MUTANT(TIMEOUT_SAID_ONCE)) {
         broadcast_timeout(core);
     }
 }
@@ -92,7 +92,7 @@ enum reject timeout_receive(struct core *core, uint32_t peer, struct message *me
     if (timeout->tc != NULL) {
         (void)certify_tc(core, peer, timeout->tc);
     }
-    if (certify_qc(core, peer, timeout->high_qc) == REJECT_BINDING) {
+    if (!MUTANT(TIMEOUT_QC_IGNORED) && certify_qc(core, peer, timeout->high_qc) == REJECT_BINDING) {
         return REJECT_BINDING;
     }
     if (core_is_past(core, position)) {
@@ -147,7 +147,8 @@ void timeout_count(struct core *core)
             power += set->validators[i].power;
         }
     }
-    if (power >= set->one_honest_power && !core->has_timed_out && core_may_sign(core)) {
+    if (power >= set->one_honest_power && !core->has_timed_out && core_may_sign(core) &&
+        !MUTANT(NO_JOINING)) {
         give_up(core);
     }
     if (power < set->quorum_power) {
@@ -157,6 +158,8 @@ void timeout_count(struct core *core)
     struct message *message = message_new(MESSAGE_CERTIFICATE);
     message->certificate.tc = tc_ref(tc);
     (void)certify_tc(core, CORE_SELF, tc);
-    effect_broadcast(core, message);
+    if (!MUTANT(TC_NOT_BROADCAST)) {
+        effect_broadcast(core, message);
+    }
     tc_unref(tc);
 }

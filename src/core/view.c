@@ -16,7 +16,8 @@ struct position view_next(struct position position)
 uint64_t view_after_tc(uint64_t view, uint32_t leader_tenure)
 {
     INGOT_ASSERT(view >= 1);
-    return ((view - 1) / leader_tenure + 1) * leader_tenure + 1;
+    return MUTANT(TC_TO_NEXT_VIEW) ? view + 1
+                                   : ((view - 1) / leader_tenure + 1) * leader_tenure + 1;
 }
 
 struct position view_tc_entry(const struct core *core, const struct tc *tc)
@@ -47,10 +48,15 @@ uint64_t view_wait_ms(const struct core *core)
                               ? core->config.base_timeout_ms
                               : core->timeout_floor_ms;
     uint64_t wait = base;
-    for (uint64_t k = certified + 2; k < tenure && wait < INGOT_TIMEOUT_FACTOR_MAX * base; k++) {
+    for (uint64_t k = certified + 2;
+         !MUTANT(WAIT_NEVER_GROWS) && k < tenure &&
+         (wait < INGOT_TIMEOUT_FACTOR_MAX * base || MUTANT(WAIT_UNLIMITED));
+         k++) {
         wait += wait / 2;
     }
-    return wait < INGOT_TIMEOUT_FACTOR_MAX * base ? wait : INGOT_TIMEOUT_FACTOR_MAX * base;
+    return wait < INGOT_TIMEOUT_FACTOR_MAX * base || MUTANT(WAIT_UNLIMITED)
+               ? wait
+               : INGOT_TIMEOUT_FACTOR_MAX * base;
 }
 
 /*
@@ -76,7 +82,7 @@ bool view_is_idle(const struct core *core)
 /* A leader that entered by a TC, or leads an epoch's first view, never waits. */
 static bool leader_may_wait(const struct core *core)
 {
-    return core->entry == ENTRY_QC && view_is_idle(core);
+    return (core->entry == ENTRY_QC || MUTANT(IDLE_AFTER_TC)) && view_is_idle(core);
 }
 
 void view_enter(struct core *core, struct position position, enum entry entry)
@@ -84,7 +90,7 @@ void view_enter(struct core *core, struct position position, enum entry entry)
     INGOT_ASSERT(position_compare(position, core->safety.current) >= 0);
     if (position_compare(position, core->safety.current) != 0) {
         core->safety.current = position;
-        core->safety_is_dirty = true;
+        core->safety_is_dirty = core->safety_is_dirty || !MUTANT(LOCK_NOT_DURABLE);
     }
     core->entry = entry;
     core->entered_ms = core->now_ms;

@@ -15,7 +15,8 @@ bool vote_is_allowed(const struct core *core, const struct qc *justify)
     return core_may_sign(core) &&
            (position_compare(core->safety.current, core->safety.last_voted) > 0 ||
             MUTANT(TWO_VOTES)) &&
-           position_compare(qc_position(justify), core->safety.locked) >= 0;
+           (position_compare(qc_position(justify), core->safety.locked) >= 0 ||
+            MUTANT(LOCK_IGNORED));
 }
 
 void vote_record(struct core *core, const struct block *block, enum phase phase)
@@ -55,8 +56,9 @@ void vote_send(struct core *core)
     struct ingot_public_key keys[CORE_RECIPIENTS_MAX];
     uint32_t count = 0;
     keys[count++] = *view_leader_key(core, vote->view + 1);
-    keys[count++] = *view_leader_key(core, vote->view);
-    if (vote->phase == PHASE_COMMIT) {
+    count += MUTANT(NEXT_LEADER_ALONE) ? 0 : 1;
+    keys[1] = *view_leader_key(core, vote->view);
+    if (vote->phase == PHASE_COMMIT && !MUTANT(NEW_LEADER_LEFT_OUT)) {
         const struct ingot_public_key *leader = next_epoch_leader(core, &vote->block);
         if (leader != NULL) {
             keys[count++] = *leader;
@@ -72,7 +74,8 @@ void vote_send(struct core *core)
 void vote_resend(struct core *core)
 {
     const struct core_safety *safety = &core->safety;
-    if (safety->has_vote && safety->vote.epoch == safety->current.epoch && core_may_sign(core)) {
+    if (safety->has_vote && !MUTANT(VOTE_NOT_RESENT) &&
+        safety->vote.epoch == safety->current.epoch && core_may_sign(core)) {
         vote_send(core);
     }
 }
@@ -82,7 +85,7 @@ enum reject vote_on_candidate(struct core *core, struct block *block)
     struct message *candidate = core->candidate;
     core->candidate = NULL;
     enum reject reject = REJECT_NONE;
-    if (core_may_sign(core) &&
+    if (core_may_sign(core) && !MUTANT(LOCK_IGNORED) &&
         position_compare(qc_position(block->justify), core->safety.locked) < 0) {
         reject = REJECT_BELOW_LOCK;
     } else if (vote_is_allowed(core, block->justify)) {

@@ -48,7 +48,7 @@ bool core_is_contradicted(const struct core *core, const struct vote *vote)
 {
     const struct witnessed *place = place_of(core, vote);
     return place != NULL && is_of_its_view(place, vote) && !place->is_reported &&
-           !vote_same_choice(&place->vote, vote);
+           (!vote_same_choice(&place->vote, vote) || MUTANT(EVIDENCE_OF_NOTHING));
 }
 
 void witness_vote(struct core *core, const struct vote *vote)
@@ -57,7 +57,7 @@ void witness_vote(struct core *core, const struct vote *vote)
     if (place == NULL) {
         return;
     }
-    if (core_is_contradicted(core, vote)) {
+    if (core_is_contradicted(core, vote) && !MUTANT(NO_EVIDENCE)) {
         /* Once: whoever signs a hundred choices must not fill the log with them. */
         place->is_reported = true;
         effect_evidence(core, &place->vote, vote);

@@ -14,6 +14,7 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "base/mutant.h"
 #include "node/executor_internal.h"
 #include "wire/preimage.h"
 
@@ -172,7 +173,9 @@ struct ancestry executor_window_of_child(const struct executor *executor,
     const uint64_t end = parent->first + parent->transaction_count;
     return (struct ancestry){
         .mark = mark,
-        .height_min = parent->height > window_blocks ? parent->height - window_blocks : 0,
+        .height_min = parent->height > window_blocks
+                          ? parent->height - window_blocks + MUTANT(WINDOW_OF_BLOCKS_SHORT)
+                          : 0,
         .first_min = end - INGOT_REPLAY_WINDOW_TRANSACTIONS,
     };
 }

@@ -13,6 +13,7 @@
 #ifndef INGOT_NODE_EXECUTOR_INTERNAL_H
 #define INGOT_NODE_EXECUTOR_INTERNAL_H
 
+#include "base/mutant.h"
 #include "node/executor.h"
 #include "wire/crypto.h"
 
@@ -59,7 +60,7 @@ struct ancestry {
 
 static inline bool executed_counts(const struct executed *block, uint64_t mark)
 {
-    return block->is_committed || block->mark == mark;
+    return block->is_committed || (block->mark == mark && !MUTANT(BRANCH_UNSEEN));
 }
 
 /* Keys are chosen by clients, so they are hashed with a secret. */

@@ -13,6 +13,7 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "base/mutant.h"
 #include "node/executor_internal.h"
 
 #define INDEX_BITS 16
@@ -127,8 +128,8 @@ static bool is_repeat(const struct replay_index *index, const struct ancestry *a
 {
     const struct executed *block = index->blocks[(slot >> INDEX_BITS) & ((1u << ID_BITS) - 1)];
     const uint32_t place_in_block = slot & ((1u << INDEX_BITS) - 1);
-    return block->height >= ancestry->height_min && block->first >= ancestry->first_min &&
-           executed_counts(block, ancestry->mark) &&
+    return !MUTANT(REPEATS_TAKEN) && block->height >= ancestry->height_min &&
+           block->first >= ancestry->first_min && executed_counts(block, ancestry->mark) &&
            memcmp(block->digests[place_in_block].bytes, digest->bytes, INGOT_HASH_BYTES) == 0;
 }
 

@@ -7,6 +7,7 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "base/mutant.h"
 #include "node/executor_internal.h"
 #include "node/ledger_evidence.h"
 #include "wire/preimage.h"
@@ -189,9 +190,9 @@ static const char *check_header(const struct executor *executor, const struct bl
 {
     if (!crypto_hash_equal(&block->chain, &executor->options.chain))
         return "the block is of another chain";
-    if (block->height != parent->height + 1)
+    if (block->height != parent->height + 1 && !MUTANT(HEIGHT_UNCHECKED))
         return "the height does not follow the parent's";
-    if (block->time_ms < parent->time_ms)
+    if (block->time_ms < parent->time_ms && !MUTANT(TIME_UNCHECKED))
         return "the time is before the parent's";
     if (!crypto_hash_equal(&block->validators_hash, &executor->set->hash))
         return "the validators hash is not that of the set that its parent opens or keeps";
@@ -220,7 +221,7 @@ static const char *check_payload(struct executor *executor, const struct block *
     INGOT_ASSERT(count == block->transaction_count);
     struct ingot_hash root;
     wire_payload_root(payload, &root, executor->digests);
-    if (!crypto_hash_equal(&root, &block->transactions_root))
+    if (!crypto_hash_equal(&root, &block->transactions_root) && !MUTANT(ROOT_UNCHECKED))
         return "the transactions root does not cover the payload";
     return NULL;
 }
@@ -286,12 +287,14 @@ static enum ingot_error execute(struct executor *executor, const struct block *b
     uint64_t *hashes = NULL;
     struct execution *execution =
         builder_finish(&executor->builder, block->view, &hashes, &executed->next_set);
-    if (!crypto_hash_equal(&execution->updates_hash, &block->updates_hash)) {
+    if (!crypto_hash_equal(&execution->updates_hash, &block->updates_hash) &&
+        !MUTANT(UPDATES_UNCHECKED)) {
         *why = "the updates hash differs from our execution";
         executor->has_differed = true;
         executor->differing = block->hash;
         executor->differing_updates = execution->updates_hash;
-    } else if (!crypto_hash_equal(next_validators_hash(block, executed),
+    } else if (!MUTANT(NEXT_SET_UNCHECKED) &&
+               !crypto_hash_equal(next_validators_hash(block, executed),
                                   &block->next_validators_hash)) {
         *why = "the next validators hash is not that of the set its updates make";
     }

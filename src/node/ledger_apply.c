@@ -9,6 +9,7 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "base/mutant.h"
 #include "node/ledger_internal.h"
 
 static struct ledger_unapplied *append(struct ledger_unapplied_list *list)
@@ -79,7 +80,9 @@ static int compare_changes(const void *a, const void *b)
     const int order = ingot_slice_compare(left->update->key, right->update->key);
     if (order != 0)
         return order;
-    return (left->height > right->height) - (left->height < right->height);
+    return MUTANT(FIRST_CHANGE_WINS)
+               ? (left->height < right->height) - (left->height > right->height)
+               : (left->height > right->height) - (left->height < right->height);
 }
 
 static size_t count_updates(const struct ledger_unapplied_list *list)
@@ -155,7 +158,7 @@ uint64_t ledger_apply(struct ledger *ledger)
      */
     const size_t coming = count_updates(&ledger->batch_unapplied);
     put_updates(ledger, ledger->apply_puts_min + coming + coming / 4);
-    if (drain->updates_done < drain->update_count)
+    if (drain->updates_done < drain->update_count && !MUTANT(APPLIED_TOO_EARLY))
         return ledger->heights.applied;
     const uint64_t height = drain->height;
     ledger_drain_deinit(drain);

@@ -18,6 +18,7 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/log.h"
+#include "base/mutant.h"
 #include "node/ledger_internal.h"
 #include "wire/crypto.h"
 
@@ -44,7 +45,8 @@ static uint64_t first_retained(const struct ledger *ledger)
     uint64_t first = committed < ledger->retain_blocks ? 0 : committed - ledger->retain_blocks + 1;
     if (first > ledger->held_from)
         first = ledger->held_from;
-    return first < ledger->heights.applied ? first : ledger->heights.applied;
+    return first < ledger->heights.applied || MUTANT(PRUNED_TOO_MUCH) ? first
+                                                                      : ledger->heights.applied;
 }
 
 /* A damaged old block is no reason to stop a validator, but nothing above it can leave. */
@@ -84,7 +86,8 @@ static void add_block(struct ledger *ledger, const struct block *block)
         .height = block->height,
         .hash = block->hash,
         .weight = block_size_bytes(block) + BLOCK_WEIGHT_MIN,
-        .stays = block_changes_set(block) || block->justify->phase == PHASE_COMMIT,
+        .stays = !MUTANT(SETS_PRUNED) &&
+                 (block_changes_set(block) || block->justify->phase == PHASE_COMMIT),
     };
     if (ledger->has_index && !leaving->stays)
         add_transactions(prune, block);

@@ -4,6 +4,7 @@
  */
 #include <string.h>
 
+#include "base/mutant.h"
 #include "node/ledger_internal.h"
 #include "wire/preimage.h"
 #include "wire/wire.h"
@@ -93,7 +94,7 @@ bool ledger_decode_safety(struct ingot_slice content, struct core_safety *safety
         !take_position(&content, &safety->locked) || !take_part(&content, &vote) ||
         !take_part(&content, &qc) || !take_part(&content, &tc) || content.size > 0)
         return false;
-    safety->has_vote = vote.size > 0;
+    safety->has_vote = vote.size > 0 && !MUTANT(VOTE_FORGOTTEN);
     if (safety->has_vote && wire_decode_vote(vote, &safety->vote) != REJECT_NONE)
         return false;
     if (wire_decode_qc(qc, &safety->high_qc) != REJECT_NONE)
@@ -175,7 +176,8 @@ const char *ledger_decode_entry(const struct ingot_hash *chain, struct ingot_sli
         return wrong;
     uint8_t expected_key[LEDGER_BLOCK_KEY_BYTES];
     ledger_block_key(entry->block->height, &entry->block->hash, expected_key);
-    if (ingot_slice_equal(key, ingot_slice_of(expected_key, sizeof expected_key)))
+    if (ingot_slice_equal(key, ingot_slice_of(expected_key, sizeof expected_key)) ||
+        MUTANT(STORED_BLOCK_UNCHECKED))
         return NULL;
     ledger_entry_deinit(entry);
     return "its bytes do not have the hash it is kept under";

@@ -13,6 +13,7 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "base/mutant.h"
 
 #define SLOTS_MIN 64
 
@@ -206,7 +207,9 @@ void mempool_free(struct mempool *mempool)
 /* Weighs what the transactions really take, or a flood of tiny ones would take far more. */
 static bool has_room(const struct mempool *mempool, size_t size)
 {
-    const size_t used = mempool->bytes + mempool->count * TRANSACTION_OVERHEAD_BYTES;
+    const size_t overhead =
+        MUTANT(POOL_UNWEIGHED) ? 0 : mempool->count * TRANSACTION_OVERHEAD_BYTES;
+    const size_t used = mempool->bytes + overhead;
     return used <= mempool->bytes_max && size <= mempool->bytes_max - used &&
            TRANSACTION_OVERHEAD_BYTES <= mempool->bytes_max - used - size;
 }

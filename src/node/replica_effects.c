@@ -9,6 +9,7 @@
 #include "base/alloc.h"
 #include "base/hex.h"
 #include "base/log.h"
+#include "base/mutant.h"
 #include "node/evidence.h"
 #include "node/ledger_evidence.h"
 #include "node/replica_state.h"
@@ -49,7 +50,9 @@ static void take_abandon(struct replica *replica, const struct core_effect *effe
 {
     pool_abandoned(replica, effect->block);
     executor_abandoned(replica->executor, &effect->block->hash);
-    ledger_delete_block(replica->ledger, effect->block);
+    if (!MUTANT(ABANDONED_STORED)) {
+        ledger_delete_block(replica->ledger, effect->block);
+    }
 }
 
 static void ask_validate(struct replica *replica, struct block *block)
@@ -245,7 +248,7 @@ static void sync_now(struct replica *replica)
     if (took_us > replica->slowest_sync_us) {
         replica->slowest_sync_us = took_us;
     }
-    if (error != INGOT_OK) {
+    if (error != INGOT_OK && !MUTANT(FAILED_WRITE_IGNORED)) {
         char why[160];
         (void)snprintf(why, sizeof why, "a durable write failed: %s", ingot_error_text(error));
         replica_stop_now(replica, REPLICA_STOP_WRITE, why);
@@ -442,13 +445,16 @@ void replica_flush(struct replica *replica)
             return;
         }
         take_all(replica);
-        if (replica->stop == REPLICA_RUNS) {
+        if (replica->stop == REPLICA_RUNS && !MUTANT(SENT_BEFORE_SYNC)) {
             sync_now(replica);
         }
         for (uint32_t i = 0; i < replica->outbox.count && replica->stop == REPLICA_RUNS; i++) {
             release(replica, &replica->outbox.items[i]);
         }
         replica_clear_outbox(replica);
+        if (MUTANT(SENT_BEFORE_SYNC)) {
+            sync_now(replica);
+        }
         held_retry(replica);
     }
     if (replica->stop == REPLICA_RUNS) {

@@ -5,6 +5,7 @@
  *
  * A channel may make us keep one proposal or nudge, one vote and one timeout, the highest of each.
  */
+#include "base/mutant.h"
 #include "node/replica_state.h"
 
 static struct position position_of(const struct message *message)
@@ -97,7 +98,7 @@ enum reject held_take(struct replica *replica, uint32_t peer, struct message *me
     struct core_status status;
     core_get_status(replica->core, &status);
     const struct position position = position_of(message);
-    if (place != NULL && position.epoch == status.current.epoch + 1 &&
+    if (place != NULL && !MUTANT(EPOCH_NOT_HELD) && position.epoch == status.current.epoch + 1 &&
         (*place == NULL || position_compare(position, position_of(*place)) > 0)) {
         message_unref(*place);
         *place = message_ref(message);

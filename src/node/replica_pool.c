@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "base/log.h"
+#include "base/mutant.h"
 #include "node/replica_state.h"
 
 /* Admission for both ways in. The digest's check comes first: repeats are the common case. */
@@ -53,7 +54,8 @@ enum ingot_error replica_submit(struct replica *replica, struct ingot_slice tran
  */
 enum reject pool_receive(struct replica *replica, const struct transactions *transactions)
 {
-    if (transactions->committed_height + 1 < executor_window_height(replica->executor)) {
+    if (transactions->committed_height + 1 < executor_window_height(replica->executor) &&
+        !MUTANT(OLD_BATCHES_TAKEN)) {
         return REJECT_PAST;
     }
     struct ingot_slice rest = ingot_buffer_slice(&transactions->packed);
@@ -99,9 +101,11 @@ void pool_committed(struct replica *replica, struct block *block)
         struct ingot_hash digest;
         if (known == NULL)
             wire_transaction_digest(transaction, &digest);
-        mempool_remove(replica->mempool, known != NULL ? known++ : &digest);
+        if (!MUTANT(COMMITTED_STAYS_IN_POOL))
+            mempool_remove(replica->mempool, known != NULL ? known : &digest);
+        known += known != NULL;
     }
-    if (block->transaction_count > 0) {
+    if (block->transaction_count > 0 && !MUTANT(NOT_CHECKED_AGAIN)) {
         mempool_recheck(replica->mempool, is_still_welcome, replica);
     }
 }
@@ -111,7 +115,7 @@ void pool_abandoned(struct replica *replica, struct block *block)
     struct ingot_slice rest = ingot_buffer_slice(&block->payload);
     struct ingot_slice transaction;
     struct ingot_check_response response = {0};
-    while (payload_next(&rest, &transaction)) {
+    while (payload_next(&rest, &transaction) && !MUTANT(ABANDONED_LOST)) {
         response.code = 0;
         ingot_buffer_clear(&response.log);
         (void)admit(replica, transaction, false, &response);

@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "base/mutant.h"
 #include "wire/preimage.h"
 
 #define RECORD_TAG "ingot/record/1"
@@ -41,5 +42,5 @@ bool record_unseal(const struct ingot_hash *chain, uint32_t table, struct ingot_
     }
     seal_digest(chain, table, key, record, &digest);
     *content = record;
-    return memcmp(stored.data, digest.bytes, INGOT_HASH_BYTES) == 0;
+    return memcmp(stored.data, digest.bytes, INGOT_HASH_BYTES) == 0 || MUTANT(CHECKSUM_UNCHECKED);
 }

@@ -4,6 +4,7 @@
  */
 #include <string.h>
 
+#include "base/mutant.h"
 #include "node/sync_client_state.h"
 
 /* --- Ranges. --- */
@@ -98,7 +99,7 @@ static enum reject hold(struct sync_client *client, uint32_t peer, const struct 
     if (index == client->range_count) {
         return REJECT_PAST;
     }
-    if (index > 0 && client->held_bytes + size > SYNC_HELD_BYTES_MAX) {
+    if (index > 0 && client->held_bytes + size > SYNC_HELD_BYTES_MAX && !MUTANT(HELD_UNBOUNDED)) {
         client->ranges[index].refused_bytes = size;
         return REJECT_PAST;
     }
@@ -128,6 +129,9 @@ static bool begins_as_asked(const struct sync_ask *ask, const struct sync_respon
 static bool is_as_asked(const struct sync_ask *ask, const struct sync_response *response,
                         size_t size)
 {
+    if (MUTANT(ANSWER_UNBOUNDED)) {
+        return true;
+    }
     if (response->block_count > ask->blocks ||
         (response->block_count > 1 && size > ask->bytes + SYNC_ANSWER_EXTRA_BYTES)) {
         return false;
@@ -204,7 +208,7 @@ enum reject sync_client_receive(struct sync_client *client, uint64_t now_ms, uin
     if (reject != REJECT_NONE) {
         return reject;
     }
-    if (is_late(from, response)) {
+    if (is_late(from, response) && !MUTANT(LATE_ANSWERS_BLAMED)) {
         from->abandoned -= from->abandoned > 0;
         return REJECT_PAST;
     }
@@ -246,7 +250,7 @@ void sync_client_receive_garbled(struct sync_client *client, uint64_t now_ms, ui
 enum reject sync_client_admit(struct sync_client *client, uint64_t now_ms, uint32_t peer)
 {
     struct sync_peer *from = sync_peer_at(client, peer);
-    if (from->ask.is_open || from->abandoned > 0) {
+    if (from->ask.is_open || from->abandoned > 0 || MUTANT(UNREQUESTED_TAKEN)) {
         return REJECT_NONE;
     }
     if (!from->may_repeat) {

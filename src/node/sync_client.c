@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/mutant.h"
 #include "node/sync_client_state.h"
 
 /* Ranges planned at most; the rest of the room is for parts of ranges. */
@@ -339,8 +340,8 @@ static void look_if_stuck(struct sync_client *client, const struct sync_chain *c
         client->committed_ms = chain->now_ms;
         client->stuck = 1;
     }
-    if (sync_peers_target(client) > chain->committed->height && chain->now_ms >= stuck_ms(client) &&
-        is_idle(client)) {
+    if (!MUTANT(STUCK_FOR_GOOD) && sync_peers_target(client) > chain->committed->height &&
+        chain->now_ms >= stuck_ms(client) && is_idle(client)) {
         client->committed_ms = chain->now_ms;
         client->stuck += client->stuck < STUCK_MAX;
         begin_anew(client);
@@ -410,7 +411,8 @@ static void expire_ranges(struct sync_client *client, uint64_t now_ms)
     for (uint32_t i = 0; i < client->range_count; i++) {
         struct sync_range *range = &client->ranges[i];
         if (range->state == RANGE_ASKED &&
-            range->asked_ms + client->options.request_timeout_ms <= now_ms) {
+            range->asked_ms + client->options.request_timeout_ms <= now_ms &&
+            !MUTANT(SILENCE_ENDURED)) {
             range->state = RANGE_WANTED;
             sync_peer_fault(client, now_ms, range->peer, SYNC_FAULT_STALLED);
         }
@@ -470,7 +472,8 @@ static bool has_room(const struct sync_client *client, const struct sync_range *
 {
     const size_t bytes =
         range->refused_bytes > SYNC_ASK_BYTES ? range->refused_bytes : SYNC_ASK_BYTES;
-    return client->held_bytes + asked * SYNC_ASK_BYTES + bytes <= SYNC_HELD_BYTES_MAX;
+    return client->held_bytes + asked * SYNC_ASK_BYTES + bytes <= SYNC_HELD_BYTES_MAX ||
+           MUTANT(HELD_UNBOUNDED);
 }
 
 static void ask_peers(struct sync_client *client, const struct sync_chain *chain)

@@ -7,6 +7,7 @@
 
 #include "base/alloc.h"
 #include "base/log.h"
+#include "base/mutant.h"
 #include "node/sync_client_state.h"
 
 /* Pauses double from the first to the last. */
@@ -51,6 +52,9 @@ void sync_peer_fault(struct sync_client *client, uint64_t now_ms, uint32_t peer,
                      enum sync_fault fault)
 {
     struct sync_peer *at = sync_peer_at(client, peer);
+    if (MUTANT(LIARS_UNBLAMED)) {
+        return;
+    }
     client->penalties[fault]++;
     at->strikes += at->strikes < STRIKES_MAX;
     at->is_boaster = at->is_boaster || fault == SYNC_FAULT_HEIGHT || fault == SYNC_FAULT_INVALID;

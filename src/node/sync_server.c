@@ -9,6 +9,7 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/log.h"
+#include "base/mutant.h"
 #include "wire/crypto.h"
 #include "wire/sync_frame.h"
 #include "wire/wire.h"
@@ -258,7 +259,7 @@ static void add_blocks(struct answer *answer, const struct sync_request *request
            block_bytes(answer, answer->first + answer->count, &block)) {
         bytes += block.size;
         /* One block goes in any case, or a large one would stop everybody behind it. */
-        if (bytes > bytes_max && answer->count > 0) {
+        if (bytes > bytes_max && answer->count > 0 && !MUTANT(SERVED_OVERSIZE)) {
             break;
         }
         wire_sync_frame_add(&answer->server->frame, block);
@@ -276,7 +277,7 @@ static struct ingot_slice tail_qc(struct answer *answer)
     const uint64_t last = answer->first + answer->count - 1;
     struct ingot_slice next;
     struct ingot_slice justify = {0};
-    if (answer->count == 0) {
+    if (answer->count == 0 || MUTANT(SERVED_WITHOUT_TAIL)) {
         return justify;
     }
     if (block_bytes(answer, last + 1, &next)) {
@@ -323,7 +324,7 @@ void sync_server_turn(struct sync_server *server, uint64_t now_us, const struct 
     const struct ingot_slice frame = put_together(&answer, &asker->request);
     ledger_reader_end(answer.reader);
     free(answer.branch.blocks);
-    asker->credit -= (int64_t)frame.size + SERVE_REQUEST_BYTES;
+    asker->credit -= SERVE_REQUEST_BYTES + (MUTANT(SERVED_CHEAPLY) ? 0 : (int64_t)frame.size);
     server->status.answers++;
     server->status.blocks += answer.count;
     server->status.bytes += frame.size;

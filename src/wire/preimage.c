@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "base/mutant.h"
 
 /* Writes fixed-layout fields one after another. The caller's array has room for all of them. */
 struct writer {
@@ -233,11 +234,11 @@ void wire_vote_preimage(const struct ingot_hash *chain, const struct ingot_hash 
 {
     struct writer writer = {preimage};
     put_tag(&writer, WIRE_TAG_VOTE);
-    put_hash(&writer, chain);
+    put_hash(&writer, MUTANT(CHAIN_NOT_SIGNED) ? block : chain);
     put_hash(&writer, validators_hash);
     put_u64(&writer, view);
     put_hash(&writer, block);
-    *writer.at++ = (uint8_t)phase;
+    *writer.at++ = MUTANT(PHASE_NOT_SIGNED) ? 0 : (uint8_t)phase;
     INGOT_ASSERT(writer.at == preimage + WIRE_VOTE_PREIMAGE_BYTES);
 }
 
@@ -251,14 +252,16 @@ void wire_timeout_preimage(const struct ingot_hash *chain, const struct ingot_ha
     put_hash(&writer, validators_hash);
     put_u64(&writer, view);
     put_u64(&writer, claim.epoch);
-    put_u64(&writer, claim.view);
+    put_u64(&writer, MUTANT(CLAIM_NOT_SIGNED) ? 0 : claim.view);
     INGOT_ASSERT(writer.at == preimage + WIRE_TIMEOUT_PREIMAGE_BYTES);
 }
 
 static uint32_t signer_index(const struct wire_signer *signer, const struct validator_set *set,
                              uint64_t epoch)
 {
-    return set->epoch == epoch ? validator_set_find(set, &signer->key) : VALIDATOR_NONE;
+    const uint32_t member =
+        set->epoch == epoch ? validator_set_find(set, &signer->key) : VALIDATOR_NONE;
+    return MUTANT(OBSERVER_SIGNS) && member == VALIDATOR_NONE ? 0 : member;
 }
 
 static void sign(struct wire_signer *signer, const uint8_t *preimage, size_t size,

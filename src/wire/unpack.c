@@ -9,6 +9,7 @@
 
 #include <string.h>
 
+#include "base/mutant.h"
 #include "wire/wire.h"
 
 /* Compares what is appended with the bytes that were decoded: encoding again without memory. */
@@ -88,9 +89,9 @@ enum reject unpack(const ProtobufCMessageDescriptor *descriptor, struct ingot_sl
     enum reject reject = REJECT_NONE;
     if (*message == NULL) {
         reject = arena->exhausted ? REJECT_OVERSIZE : REJECT_MALFORMED;
-    } else if (has_unknown_fields(*message)) {
+    } else if (!MUTANT(UNKNOWN_FIELDS) && has_unknown_fields(*message)) {
         reject = REJECT_MALFORMED;
-    } else if (!encodes_to(*message, bytes)) {
+    } else if (!MUTANT(TWO_ENCODINGS) && !encodes_to(*message, bytes)) {
         reject = REJECT_NOT_CANONICAL;
     }
     if (reject != REJECT_NONE) {

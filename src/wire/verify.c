@@ -95,7 +95,7 @@ static enum reject check_signers(const struct validator_set *set, const struct s
         }
         power += set->validators[i].power;
     }
-    return power >= set->quorum_power ? REJECT_NONE : REJECT_NO_QUORUM;
+    return power >= set->quorum_power || MUTANT(SIGNERS_UNWEIGHED) ? REJECT_NONE : REJECT_NO_QUORUM;
 }
 
 /* The first signer at or after `index`. The caller knows that there is one. */
@@ -155,7 +155,8 @@ static enum reject verify_qc_signatures(struct verifier *verifier, const struct 
     uint8_t preimage[WIRE_VOTE_PREIMAGE_BYTES];
     wire_vote_preimage(&verifier->chain, &set->hash, qc->view, &qc->block, qc->phase, preimage);
     uint32_t signer = 0;
-    for (uint32_t i = 0; i < qc->signature_count; i++, signer++) {
+    const uint32_t count = qc->signature_count - MUTANT(LAST_SIGNATURE_UNVERIFIED);
+    for (uint32_t i = 0; i < count; i++, signer++) {
         signer = next_signer(&qc->signers, signer);
         if (!signature_ok(verifier, &set->validators[signer].key, preimage, sizeof preimage,
                           &qc->signatures[i])) {
@@ -170,8 +171,9 @@ enum reject verify_qc(struct verifier *verifier, const struct qc *qc)
     struct ingot_hash digest;
     if (claims_genesis(verifier, qc)) {
         wire_qc_digest(qc, &digest);
-        return crypto_hash_equal(&digest, &verifier->genesis_qc_digest) ? REJECT_NONE
-                                                                        : REJECT_BAD_GENESIS_QC;
+        return crypto_hash_equal(&digest, &verifier->genesis_qc_digest) || MUTANT(GENESIS_QC_LOOSE)
+                   ? REJECT_NONE
+                   : REJECT_BAD_GENESIS_QC;
     }
     if (!view_fits_phase(qc) || !opens_its_epoch(verifier, qc)) {
         return REJECT_BINDING;
@@ -190,7 +192,7 @@ enum reject verify_qc(struct verifier *verifier, const struct qc *qc)
         return REJECT_NONE;
     }
     reject = verify_qc_signatures(verifier, set, qc);
-    if (reject == REJECT_NONE) {
+    if (reject == REJECT_NONE || MUTANT(REMEMBERED_WRONGLY)) {
         remember(verifier, &digest);
     }
     return reject;
@@ -211,7 +213,9 @@ static enum reject check_claims(const struct tc *tc)
         }
     }
     const struct position stands = qc_position(tc->high_qc);
-    return stands.epoch == tc->epoch && stands.view == highest ? REJECT_NONE : REJECT_BAD_CLAIM;
+    return stands.epoch == tc->epoch && (stands.view == highest || MUTANT(CLAIMS_UNCHECKED))
+               ? REJECT_NONE
+               : REJECT_BAD_CLAIM;
 }
 
 static enum reject verify_tc_signatures(struct verifier *verifier, const struct validator_set *set,
@@ -276,8 +280,8 @@ enum reject verify_vote(struct verifier *verifier, const struct vote *vote)
     uint8_t preimage[WIRE_VOTE_PREIMAGE_BYTES];
     wire_vote_preimage(&verifier->chain, &set->hash, vote->view, &vote->block, vote->phase,
                        preimage);
-    return signature_ok(verifier, &set->validators[vote->voter].key, preimage, sizeof preimage,
-                        &vote->signature)
+    return MUTANT(VOTE_UNVERIFIED) || signature_ok(verifier, &set->validators[vote->voter].key,
+                                                   preimage, sizeof preimage, &vote->signature)
                ? REJECT_NONE
                : REJECT_BAD_SIGNATURE;
 }
@@ -285,8 +289,10 @@ enum reject verify_vote(struct verifier *verifier, const struct vote *vote)
 /* The proof of entry that travels with a message of `position`. */
 static enum reject check_entry_tc(const struct tc *tc, struct position position)
 {
-    return tc == NULL || (tc->epoch == position.epoch && tc->view < position.view) ? REJECT_NONE
-                                                                                   : REJECT_BINDING;
+    return tc == NULL || MUTANT(ENTRY_TC_ANY) ||
+                   (tc->epoch == position.epoch && tc->view < position.view)
+               ? REJECT_NONE
+               : REJECT_BINDING;
 }
 
 static enum reject check_timeout_fields(const struct timeout *timeout)
@@ -314,7 +320,8 @@ enum reject verify_timeout(struct verifier *verifier, const struct timeout *time
     uint8_t preimage[WIRE_TIMEOUT_PREIMAGE_BYTES];
     wire_timeout_preimage(&verifier->chain, &set->hash, timeout->view,
                           qc_position(timeout->high_qc), preimage);
-    if (!signature_ok(verifier, &set->validators[timeout->voter].key, preimage, sizeof preimage,
+    if (!MUTANT(TIMEOUT_UNVERIFIED) &&
+        !signature_ok(verifier, &set->validators[timeout->voter].key, preimage, sizeof preimage,
                       &timeout->signature)) {
         return REJECT_BAD_SIGNATURE;
     }
@@ -353,6 +360,9 @@ static enum reject check_proposer_vote(const struct verifier *verifier, const st
                                        const struct vote *vote)
 {
     const enum phase phase = block_changes_set(block) ? PHASE_PREPARE : PHASE_GENERIC;
+    if (MUTANT(PROPOSER_UNBOUND)) {
+        return REJECT_NONE;
+    }
     if (vote->epoch != block_epoch(block) || vote->view != block->view || vote->phase != phase ||
         !crypto_hash_equal(&vote->block, &block->hash)) {
         return REJECT_BINDING;

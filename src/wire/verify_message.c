@@ -25,7 +25,7 @@ enum reject verify_link(const struct block *parent, const struct block *block)
                         block->justify->block_view == parent->view &&
                         block->height == parent->height + 1 && block->time_ms >= parent->time_ms &&
                         crypto_hash_equal(&block->validators_hash, &parent->next_validators_hash);
-    return linked ? REJECT_NONE : REJECT_BINDING;
+    return linked || MUTANT(LINK_UNCHECKED) ? REJECT_NONE : REJECT_BINDING;
 }
 
 enum reject verify_block_certificate(struct verifier *verifier, const struct block *block,
@@ -77,7 +77,8 @@ static enum reject verify_run(struct verifier *verifier, const struct sync_respo
         enum reject reject = check_certificate_at(verifier, response, i);
         const struct qc *qc = certificate_at(response, i);
         const bool is_tail = i == response->block_count;
-        if (reject == REJECT_NONE && qc != NULL && !(is_tail && MUTANT(TAIL_QC_UNVERIFIED))) {
+        if (reject == REJECT_NONE && qc != NULL && (is_tail || !MUTANT(JUSTIFY_UNVERIFIED)) &&
+            !(is_tail && MUTANT(TAIL_QC_UNVERIFIED))) {
             reject = verify_qc(verifier, qc);
         }
         if (reject != REJECT_NONE) {

@@ -76,9 +76,9 @@ def read_checks():
 
 def _read_killer(words, tail, checks):
     if words[0] != "sim":
-        if len(words) != 1 or len(tail) != 1:
+        if len(words) != 1 or not tail:
             raise Unusable("expected 'program: test', found %s" % (words + tail))
-        return Killer(words[0], test=tail[0])
+        return Killer(words[0], test=" ".join(tail))
     for check in tail:
         if check not in checks and check != ASSERTION:
             raise Unusable("tests/lib/checks.h has no checker %s" % check)
@@ -120,11 +120,12 @@ class Run:
         return self.is_hung or self.status != 0
 
 
-def run(build, program, arguments=(), mutant=None, test=None, reached=None, timeout=TEST_TIMEOUT_S):
+def run(build, program, arguments=(), mutant=None, test=None, alone=None, reached=None,
+        timeout=TEST_TIMEOUT_S):
     """Runs a program of the build with mutants, in a folder for its files that goes with it."""
     environment = dict(os.environ, ASAN_OPTIONS="detect_leaks=0")
     for name, value in (("INGOT_MUTANT", mutant), ("INGOT_MUTANT_TEST", test),
-                        ("INGOT_MUTANT_REACHED", reached)):
+                        ("INGOT_MUTANT_REACHED", reached), ("INGOT_CHECK_ALONE", alone)):
         environment.pop(name, None)
         if value is not None:
             environment[name] = value

@@ -120,6 +120,24 @@ static void a_request_that_was_lost_is_given_up_and_sent_again_to_the_same_peer(
     sync_world_free(world);
 }
 
+/* It is asked for something else by then, and its answer is to what it was asked before. */
+static void an_answer_that_comes_late_is_no_lie(void **state)
+{
+    (void)state;
+    struct sync_world *world = sync_world_new(3000, 0);
+    sync_world_add_peer(world, SLOW, 3000, 0);
+    sync_world_add_peer(world, HONEST, 3000, 0);
+    world->peers[1].delay_ms = 500;
+    assert_true(sync_world_completes(world, 60000));
+    assert_true(world->peers[0].asked >= 2);
+    const struct sync_client_status status = sync_world_status(world);
+    for (uint32_t fault = 0; fault < SYNC_FAULT_COUNT; fault++) {
+        assert_true(fault == SYNC_FAULT_STALLED ? status.penalties[fault] > 0
+                                                : status.penalties[fault] == 0);
+    }
+    sync_world_free(world);
+}
+
 static void a_slow_peer_is_enough_if_there_is_no_other(void **state)
 {
     (void)state;
@@ -228,6 +246,7 @@ int main(void)
         cmocka_unit_test(where_two_answers_do_not_link_we_ask_again_from_our_committed_block_on),
         cmocka_unit_test(what_is_not_answered_in_time_is_asked_of_another_at_the_deadline),
         cmocka_unit_test(a_request_that_was_lost_is_given_up_and_sent_again_to_the_same_peer),
+        cmocka_unit_test(an_answer_that_comes_late_is_no_lie),
         cmocka_unit_test(a_slow_peer_is_enough_if_there_is_no_other),
         cmocka_unit_test(whoever_was_wrong_is_asked_again_after_a_growing_pause),
         cmocka_unit_test(a_lone_boaster_does_not_make_us_say_that_we_are_behind),
