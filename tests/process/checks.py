@@ -66,7 +66,7 @@ def check_one_set(network, nodes, members):
 
 
 def check_no_evidence(nodes):
-    """No leader has seen two votes of one validator in one view."""
+    """Nobody has seen two votes of one validator in one view."""
     for node in nodes:
         count = node.metrics()["ingot_evidence_total"]
         if count != 0:
