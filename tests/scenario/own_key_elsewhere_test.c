@@ -44,6 +44,8 @@ static void bring_vote_of_the_copy(struct cluster *cluster)
     memset(message->vote.block.bytes, 0xee, INGOT_HASH_BYTES);
     assert_true(
         wire_sign_vote(cluster_signer(cluster, COPIED), cluster_set(cluster), &message->vote));
+    /* Whoever has its key is this member, so two votes are evidence against it. */
+    cluster_checks(cluster)->nodes[COPIED].is_honest = false;
     cluster_inject(cluster, 1, COPIED, message);
     message_unref(message);
 }
