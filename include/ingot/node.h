@@ -77,7 +77,8 @@ INGOT_API INGOT_MUST_USE enum ingot_exit ingot_node_open(const struct ingot_node
 
 /**
  * Runs the node until ingot_node_stop, a handled signal, or a failure. Everything that a client
- * was told is durable at any moment, so this needs no orderly end.
+ * was told is durable at any moment, so this needs no orderly end. The calling thread takes no
+ * SIGPIPE meanwhile; its signal mask is as before afterwards.
  *
  * Returns INGOT_EXIT_OK after a stop, else why it could not go on; the log says more.
  */

@@ -262,8 +262,37 @@ enum ingot_exit ingot_node_open(const struct ingot_node_options *options, struct
 
 /* --- Running. --- */
 
+/*
+ * libevent answers clients with writev(2), which raises SIGPIPE once a client is gone, and the
+ * default of that signal ends the process. The host's ways with signals are its own, so this thread
+ * keeps it away while the node runs, and takes what came of it before the old mask returns.
+ */
+static bool hold_back_broken_pipes(sigset_t *before)
+{
+    sigset_t pipe;
+    sigset_t pending;
+    sigemptyset(&pipe);
+    sigaddset(&pipe, SIGPIPE);
+    (void)sigpending(&pending);
+    (void)pthread_sigmask(SIG_BLOCK, &pipe, before);
+    return sigismember(&pending, SIGPIPE) == 1;
+}
+
+static void let_broken_pipes(const sigset_t *before, bool was_pending)
+{
+    const struct timespec at_once = {0};
+    sigset_t pipe;
+    sigemptyset(&pipe);
+    sigaddset(&pipe, SIGPIPE);
+    while (!was_pending && (sigtimedwait(&pipe, NULL, &at_once) == SIGPIPE || errno == EINTR)) {
+    }
+    (void)pthread_sigmask(SIG_SETMASK, before, NULL);
+}
+
 enum ingot_exit ingot_node_run(struct ingot_node *node)
 {
+    sigset_t before;
+    const bool was_pending = hold_back_broken_pipes(&before);
     LOG(LOG_INFO, "running", log_text("chain", node->home.genesis.chain_id),
         log_text("protocol", settings_protocol_name(node->home.settings.protocol)),
         log_text("app", node->driver->app_name), log_u64("height", height_of(node)),
@@ -272,10 +301,9 @@ enum ingot_exit ingot_node_run(struct ingot_node *node)
     node->exit = INGOT_EXIT_OK;
     node->driver->operations->start(node->driver);
     node_schedule_flush(node);
-    if (event_base_dispatch(node->base) < 0) {
-        return INGOT_EXIT_FAILURE;
-    }
-    return node->exit;
+    const bool has_looped = event_base_dispatch(node->base) >= 0;
+    let_broken_pipes(&before, was_pending);
+    return has_looped ? node->exit : INGOT_EXIT_FAILURE;
 }
 
 void ingot_node_stop(struct ingot_node *node)
