@@ -26,7 +26,7 @@
     X(REPEATS_TRANSACTIONS, "proposes an earlier block's transactions again")                      \
     X(WITHHOLDS_BLOCKS, "keeps its block from some, as sync server too")                           \
     /* How it votes and gives up. */                                                               \
-    X(VOTES_TWICE, "votes for both blocks of a view")                                              \
+    X(VOTES_TWICE, "votes for two blocks in one view")                                             \
     X(VOTES_FOR_OTHERS, "votes in others' names")                                                  \
     X(VOTES_NOT_FOR_ONE, "never votes for one leader")                                             \
     X(FLOODS_VOTES, "votes for many choices in one view")                                          \

@@ -4,12 +4,12 @@
 #include "lib/byzantine_state.h"
 
 static void vote_for(struct byzantine *byzantine, const struct outlet *outlet,
-                     const struct block *block)
+                     const struct block *block, const struct ingot_hash *hash)
 {
     struct message *message = message_new(MESSAGE_VOTE);
     message->vote = (struct vote){.epoch = block_epoch(block),
                                   .view = block->view,
-                                  .block = block->hash,
+                                  .block = *hash,
                                   .phase = byzantine_first_phase(block)};
     if (byzantine_sign_vote(byzantine, &message->vote)) {
         byzantine_say(message, outlet);
@@ -17,13 +17,22 @@ static void vote_for(struct byzantine *byzantine, const struct outlet *outlet,
     message_unref(message);
 }
 
+/* Where the leader has shown one block alone, the other is made up. */
 static void vote_twice(struct byzantine *byzantine, const struct outlet *outlet)
 {
-    if (byzantine->seen[0] != NULL && byzantine->seen[1] != NULL) {
-        vote_for(byzantine, outlet, byzantine->seen[0]->propose.block);
-        vote_for(byzantine, outlet, byzantine->seen[1]->propose.block);
-        byzantine_mark(byzantine, BYZANTINE_VOTES_TWICE);
+    if (byzantine->seen[0] == NULL) {
+        return;
     }
+    const struct block *block = byzantine->seen[0]->propose.block;
+    struct ingot_hash other = block->hash;
+    if (byzantine->seen[1] != NULL) {
+        other = byzantine->seen[1]->propose.block->hash;
+    } else {
+        other.bytes[0] ^= 1;
+    }
+    vote_for(byzantine, outlet, block, &block->hash);
+    vote_for(byzantine, outlet, block, &other);
+    byzantine_mark(byzantine, BYZANTINE_VOTES_TWICE);
 }
 
 /* Well-formed, in the name of each of the others, and signed by itself. */
