@@ -9,7 +9,7 @@ trap 'rm -rf "$folder"' EXIT
 
 for pair in no-sync:chain no-meta-sync:chain data-unsynced:chain folder-unsynced:chain \
     sent-early:chain no-sync:broadcast folder-unsynced:broadcast lines-unsynced:broadcast \
-    told-early:broadcast; do
+    told-early:broadcast told-early:attested; do
     fault=${pair%:*}
     status=0
     "$program" --images 400 --workload "${pair#*:}" --fault "$fault" --keep "$folder/kept" \

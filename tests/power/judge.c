@@ -119,6 +119,8 @@ void duty_add(struct duty *duty, const struct record *record, uint32_t index)
 struct trial {
     const struct power_node *node;
     const struct duty *duty;
+    struct replica *replica;
+    struct attesting attesting;
     uint64_t now_us;
     bool is_woken;
     bool has_failed;
@@ -206,9 +208,8 @@ static bool is_another(const struct duty *duty, const struct block *block)
 static void committed(void *context, struct block *block, struct execution *execution)
 {
     struct trial *trial = context;
-    (void)execution;
-    const struct duty *duty = trial->duty;
-    if (is_another(duty, block)) {
+    attesting_committed(&trial->attesting, block, execution);
+    if (is_another(trial->duty, block)) {
         fail(trial, "it commits another block of height %" PRIu64, block->height);
     }
 }
@@ -234,6 +235,9 @@ static void flush(struct trial *trial, struct replica *replica)
     do {
         trial->is_woken = false;
         replica_flush(replica);
+        if (!trial->has_failed) {
+            attesting_flush(&trial->attesting);
+        }
     } while (trial->is_woken && !trial->has_failed);
 }
 
@@ -328,7 +332,9 @@ static void check_chain(struct trial *trial, struct replica *replica)
 static void feed(struct trial *trial, struct replica *replica, const struct op *op)
 {
     trial->now_us += 1000;
-    replica_receive(replica, (uint32_t)op->at, ingot_buffer_slice(&op->bytes));
+    if (!attesting_receive(&trial->attesting, (uint32_t)op->at, ingot_buffer_slice(&op->bytes))) {
+        replica_receive(replica, (uint32_t)op->at, ingot_buffer_slice(&op->bytes));
+    }
     flush(trial, replica);
 }
 
@@ -353,32 +359,56 @@ static void show_the_rest(struct trial *trial, struct replica *replica, uint32_t
     }
 }
 
-static void try_replica(struct trial *trial, struct ingot_store *store, uint32_t at)
+static void try_attestor(struct trial *trial, const struct replica_output *output,
+                         const struct ingot_app *app, const char *folder, uint32_t at)
+{
+    char why[256] = "";
+    trial->attesting = (struct attesting){.replica = trial->replica, .output = *output};
+    if (attesting_open(&trial->attesting, trial->node, app, folder, why, sizeof why) != INGOT_OK) {
+        fail(trial, "the attestor does not open: %s", why);
+        return;
+    }
+    const char *wrong = attesting_judge(&trial->attesting, &trial->node->record, at, folder);
+    if (wrong != NULL) {
+        fail(trial, "%s", wrong);
+    }
+}
+
+static void try_open_replica(struct trial *trial, uint32_t at)
 {
     const struct power_node *node = trial->node;
+    for (uint32_t i = 0; i < node->world->node_count; i++) {
+        if (i != node->index) {
+            replica_set_peer(trial->replica, i, true, &node->world->keys.of[i]);
+            replica_set_connected(trial->replica, i, true);
+            attesting_connected(&trial->attesting, i, true);
+        }
+    }
+    replica_start(trial->replica);
+    flush(trial, trial->replica);
+    show_the_rest(trial, trial->replica, at);
+}
+
+static void try_replica(struct trial *trial, struct ingot_store *store, const char *folder,
+                        uint32_t at)
+{
     const struct replica_output output = {trial,     send,    broadcast,    arm,    wake,
                                           committed, stopped, monotonic_us, wall_ms};
     struct ingot_app app;
-    set_app_init(&app, &node->world->keys);
-    const struct replica_options options = world_replica_options(node, store, &app, &output);
-    struct replica *replica = NULL;
+    attesting_app(trial->node, &app);
+    const struct replica_options options = world_replica_options(trial->node, store, &app, &output);
     char why[256] = "";
-    const enum ingot_error error = replica_open(&options, &replica, why, sizeof why);
-    if (error != INGOT_OK) {
+    if (replica_open(&options, &trial->replica, why, sizeof why) != INGOT_OK) {
         fail(trial, "the replica does not open: %s", why);
     } else {
-        check_safety(trial, replica);
-        check_chain(trial, replica);
-        for (uint32_t i = 0; i < node->world->node_count; i++) {
-            if (i != node->index) {
-                replica_set_peer(replica, i, true, &node->world->keys.of[i]);
-                replica_set_connected(replica, i, true);
-            }
+        check_safety(trial, trial->replica);
+        check_chain(trial, trial->replica);
+        try_attestor(trial, &output, &app, folder, at);
+        if (!trial->has_failed) {
+            try_open_replica(trial, at);
         }
-        replica_start(replica);
-        flush(trial, replica);
-        show_the_rest(trial, replica, at);
-        replica_free(replica);
+        attesting_close(&trial->attesting);
+        replica_free(trial->replica);
     }
     ingot_app_deinit(&app);
 }
@@ -399,7 +429,7 @@ bool judge_image(const struct power_node *node, uint32_t at, const struct duty *
     if (world_open_store(folder, &store, reason, sizeof reason) != INGOT_OK) {
         fail(&trial, "the store does not open: %s", reason);
     } else {
-        try_replica(&trial, store, at);
+        try_replica(&trial, store, folder, at);
         ingot_store_close(store);
     }
     return !trial.has_failed;

@@ -225,7 +225,7 @@ static const char *judge_told(const struct op *op)
 }
 
 /* Whole lines that read as what they are, no id twice. */
-static const char *judge_file(const char *folder)
+const char *lines_judge_file(const char *folder)
 {
     char path[256];
     struct ingot_buffer content = {0};
@@ -281,7 +281,7 @@ bool lines_judge(const struct record *record, uint32_t at, const struct duty *du
         INGOT_OK) {
         wrong = reason;
     } else {
-        wrong = judge_file(folder);
+        wrong = lines_judge_file(folder);
     }
     bool is_signed[ROUNDS_MAX] = {false};
     bool is_told[ROUNDS_MAX] = {false};

@@ -24,4 +24,8 @@ void lines_deinit(struct lines *lines);
 bool lines_judge(const struct record *record, uint32_t at, const struct duty *duty,
                  const char *folder, char *why, size_t why_size);
 
+/* The signatures file of a folder. NULL: it has whole lines that read, no id twice; or what is
+ * wrong. */
+const char *lines_judge_file(const char *folder);
+
 #endif

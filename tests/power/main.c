@@ -21,7 +21,9 @@
 #include "power/lines.h"
 #include "power/workloads.h"
 
-#define ROUNDS_MAX 100
+#define ROUNDS_MAX 100000
+/* Then the next seed is taken, and the workloads run differently. */
+#define ROUND_IMAGES 3000
 #define DRAWN_LOSSES 24
 #define ATTEMPTS_MAX 96
 
@@ -407,7 +409,10 @@ static int run_all(const struct arguments *arguments)
         wanted += is_wanted(arguments, &workloads[i]);
     }
     for (uint64_t round = 0; round < ROUNDS_MAX && progress->violations == 0; round++) {
-        const uint64_t left = arguments->images - progress->distinct;
+        uint64_t left = arguments->images - progress->distinct;
+        if (left > ROUND_IMAGES) {
+            left = ROUND_IMAGES;
+        }
         run_round(arguments, progress, arguments->seed + round, left / wanted + 1);
         if (arguments->has_place || progress->distinct >= arguments->images) {
             break;

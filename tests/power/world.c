@@ -19,6 +19,8 @@
 #define NEVER UINT64_MAX
 #define ACT_EVERY_US 20000
 #define LIMIT_US (UINT64_C(400) * 1000000)
+/* At the latest then: the set may be waiting for who is to join. */
+#define JOIN_US (UINT64_C(5) * 1000000)
 #define WALL_MS UINT64_C(1780000000000)
 #define GENESIS_MEMBERS 4
 
@@ -100,10 +102,10 @@ static void wake(void *context)
 static void committed(void *context, struct block *block, struct execution *execution)
 {
     struct power_node *node = context;
-    (void)execution;
     if (node->record.is_dead) {
         return;
     }
+    attesting_committed(&node->attesting, block, execution);
     struct op *op = record_mark(&node->record, OP_REPORTED);
     op->at = block->height;
     op->digest = block->hash;
@@ -133,6 +135,16 @@ static uint64_t wall_ms(void *context)
     return WALL_MS + ((const struct power_node *)context)->world->now_us / 1000;
 }
 
+static void told(void *context, uint64_t height, const struct statement_id *id)
+{
+    struct power_node *node = context;
+    if (!node->record.is_dead) {
+        struct op *op = record_mark(&node->record, OP_TOLD);
+        op->at = height;
+        memcpy(op->digest.bytes, id->bytes, sizeof op->digest.bytes);
+    }
+}
+
 /* --- The life of a node. --- */
 
 struct replica_options world_replica_options(const struct power_node *node,
@@ -146,7 +158,7 @@ struct replica_options world_replica_options(const struct power_node *node,
                                     .genesis = world->genesis,
                                     .genesis_set = world->set,
                                     .output = *output,
-                                    .scheme = &fast_crypto,
+                                    .scheme = world->scheme,
                                     .has_key = true,
                                     .key = world->keys.of[node->index],
                                     .secret = node->secret,
@@ -185,14 +197,17 @@ static void connect_all(struct power_node *node, bool is_up)
             continue;
         }
         replica_set_connected(other->replica, node->index, is_up);
+        attesting_connected(&other->attesting, node->index, is_up);
         if (node->replica != NULL) {
             replica_set_connected(node->replica, i, is_up);
+            attesting_connected(&node->attesting, i, is_up);
         }
     }
 }
 
 static void close_node(struct power_node *node, uint64_t start_at_us)
 {
+    attesting_close(&node->attesting);
     replica_free(node->replica);
     node->replica = NULL;
     ingot_app_deinit(&node->app);
@@ -216,6 +231,9 @@ static void flush(struct power_node *node)
     do {
         node->is_woken = false;
         replica_flush(node->replica);
+        if (!node->has_stopped && !node->record.is_dead) {
+            attesting_flush(&node->attesting);
+        }
     } while (node->is_woken && !node->has_stopped && !node->record.is_dead);
     if (node->has_stopped || node->record.is_dead) {
         close_node(node, node->world->now_us + prng_between(&node->world->prng, 1000, 400000));
@@ -230,15 +248,22 @@ static void open_node(struct power_node *node)
     node->start_at_us = NEVER;
     enum ingot_error error =
         world_open_store(node->folder, &node->store, node->why, sizeof node->why);
-    set_app_init(&node->app, &world->keys);
+    attesting_app(node, &node->app);
     if (error == INGOT_OK) {
         const struct replica_options options =
             world_replica_options(node, node->store, &node->app, &output);
         error = replica_open(&options, &node->replica, node->why, sizeof node->why);
     }
+    if (error == INGOT_OK) {
+        node->attesting =
+            (struct attesting){.replica = node->replica, .output = output, .told = told};
+        error = attesting_open(&node->attesting, node, &node->app, node->folder, node->why,
+                               sizeof node->why);
+    }
     if (error != INGOT_OK) {
-        node->replica = NULL;
-        node->has_failed = true;
+        /* Its process may have died on the way. */
+        node->has_failed = !node->record.is_dead;
+        close_node(node, world->now_us + 1000);
         return;
     }
     for (uint32_t i = 0; i < world->node_count; i++) {
@@ -336,7 +361,7 @@ static void act(struct power_world *world)
     }
     for (uint32_t i = GENESIS_MEMBERS; i < world->node_count; i++) {
         if (world->nodes[i].start_at_us == NEVER && world->nodes[i].replica == NULL &&
-            world->committed >= workload->height / 3) {
+            (world->committed >= workload->height / 3 || world->now_us > JOIN_US)) {
             world->nodes[i].start_at_us = world->now_us;
         }
     }
@@ -353,10 +378,33 @@ static void deliver(struct power_world *world, uint32_t index)
         struct op *op = record_mark(&node->record, OP_RECEIVED);
         op->at = frame.from;
         ingot_buffer_append_slice(&op->bytes, ingot_buffer_slice(&frame.bytes));
-        replica_receive(node->replica, frame.from, ingot_buffer_slice(&frame.bytes));
+        if (!attesting_receive(&node->attesting, frame.from, ingot_buffer_slice(&frame.bytes))) {
+            replica_receive(node->replica, frame.from, ingot_buffer_slice(&frame.bytes));
+        }
         flush(node);
     }
     ingot_buffer_deinit(&frame.bytes);
+}
+
+static uint64_t due_of(const struct power_node *node)
+{
+    if (node->replica == NULL) {
+        return node->start_at_us;
+    }
+    const uint64_t attest_ms = node->attesting.due_ms;
+    const bool is_attest = node->attesting.attestor != NULL && attest_ms < NEVER / 1000 &&
+                           attest_ms * 1000 < node->tick_at_us;
+    return is_attest ? attest_ms * 1000 : node->tick_at_us;
+}
+
+static void tick(struct power_node *node)
+{
+    if (node->tick_at_us <= node->world->now_us) {
+        node->tick_at_us = NEVER;
+        replica_tick(node->replica);
+    }
+    attesting_tick(&node->attesting, node->world->now_us / 1000);
+    flush(node);
 }
 
 static void step(struct power_world *world)
@@ -372,8 +420,7 @@ static void step(struct power_world *world)
     }
     for (uint32_t i = 0; i < world->node_count; i++) {
         struct power_node *candidate = &world->nodes[i];
-        const uint64_t due_us =
-            candidate->replica != NULL ? candidate->tick_at_us : candidate->start_at_us;
+        const uint64_t due_us = due_of(candidate);
         if (due_us < at_us) {
             at_us = due_us;
             node = candidate;
@@ -381,9 +428,7 @@ static void step(struct power_world *world)
     }
     world->now_us = at_us > world->now_us ? at_us : world->now_us;
     if (node != NULL && node->replica != NULL) {
-        node->tick_at_us = NEVER;
-        replica_tick(node->replica);
-        flush(node);
+        tick(node);
     } else if (node != NULL) {
         open_node(node);
     } else if (frame != UINT32_MAX) {
@@ -429,7 +474,7 @@ static void make_nodes(struct power_world *world, const char *folder)
     world->keys.count = world->node_count;
     for (uint32_t i = 0; i < world->node_count; i++) {
         const uint8_t seed[CRYPTO_SEED_BYTES] = {0x77, (uint8_t)(i + 1)};
-        fast_crypto.key_from_seed(seed, &secrets[i], &members[i].key);
+        world->scheme->key_from_seed(seed, &secrets[i], &members[i].key);
         members[i].power = 1;
     }
     const char *why = NULL;
@@ -466,6 +511,8 @@ bool world_run(struct power_world *world, const struct workload *workload, uint6
     INGOT_ASSERT(has_crypto);
     log_configure(LOG_PLAIN, LOG_NONE);
     *world = (struct power_world){.workload = workload, .seed = seed};
+    /* Whoever reads an attestation takes nothing else. */
+    world->scheme = workload->attests ? &crypto_ed25519 : &fast_crypto;
     prng_init(&world->prng, seed, 1);
     make_nodes(world, folder);
     while (!is_done(world)) {

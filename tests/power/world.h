@@ -8,6 +8,7 @@
 #include "lib/prng.h"
 #include "lib/set_app.h"
 #include "node/replica.h"
+#include "power/attesting.h"
 #include "power/record.h"
 
 #define WORLD_NODES_MAX 5
@@ -27,6 +28,7 @@ struct workload {
     uint64_t away_until;       /* node 3 is away until the others are at this height */
     uint32_t replay_window;    /* 0: 64 */
     uint64_t retain_blocks;
+    bool attests;        /* clients' transactions ask for attestations */
     bool is_broadcast;   /* quorum broadcast instead of the log (lines.h); `height` rounds of it */
     bool cannot_reserve; /* the file system gives no room ahead */
 };
@@ -43,6 +45,7 @@ struct power_node {
     struct ingot_store *store;
     struct ingot_app app;
     struct replica *replica; /* NULL: down */
+    struct attesting attesting;
     uint64_t tick_at_us;
     uint64_t start_at_us;
     bool is_woken;
@@ -62,6 +65,7 @@ struct world_frame {
 struct power_world {
     const struct workload *workload;
     uint64_t seed;
+    const struct crypto_scheme *scheme;
     struct prng prng;
     struct set_app_keys keys;
     struct validator_set *set; /* of genesis */
