@@ -206,7 +206,7 @@ void cluster_cancel_faults(struct cluster *cluster, uint32_t node)
 {
     node_at(cluster, node)->has_crash_planned = false;
     cluster->nodes[node].full_until_us = 0;
-    if (cluster_is_up(cluster, node)) {
+    if (cluster->nodes[node].store != NULL) {
         ingot_store_memory_fail_commit(cluster->nodes[node].store, 0, STORE_MEMORY_NO_SPACE);
         ingot_store_memory_set_full(cluster->nodes[node].store, false);
     }

@@ -175,7 +175,8 @@ def kill(build, mutant, killer, checks):
     if not killer.is_sim:
         outcome = run(build, killer.program, mutant=mutant.name, test=killer.test)
         return outcome.has_failed, "hangs" if outcome.is_hung else "status %d" % outcome.status
-    outcome = run(build, "ingot_sim", [*killer.options, "--seeds", "1..%d" % SIM_SEEDS_MAX],
+    outcome = run(build, "ingot_sim", [*killer.options, "--seeds", "1..%d" % SIM_SEEDS_MAX,
+                                      "--failures", "1"],
                   mutant=mutant.name, timeout=SIM_TIMEOUT_S)
     check = violated_check(outcome, checks)
     seed = re.search(r"seed (\d+): VIOLATED", outcome.output)

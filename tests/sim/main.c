@@ -1,21 +1,23 @@
 /*
- * The simulator's command line: one seed with its trace, or many seeds over several processes.
+ * The simulator's command line: one run with its trace, many seeds over several processes, or the
+ * runs that were kept.
  */
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <time.h>
-#include <unistd.h>
 
-#include "base/hex.h"
-#include "sim/swarm.h"
+#include "base/alloc.h"
+#include "sim/kept.h"
+#include "sim/many.h"
+#include "sim/options.h"
+#include "sim/shrink.h"
 
 static const char usage[] =
     "usage: ingot_sim [--seed N | --seeds A..B [--jobs N]] [--changes] [--validators N]\n"
-    "                 [--views V] [--dead K] [--no-faults] [--no-byzantine] [--trace]\n"
+    "                 [--views V] [--dead K] [--no-faults] [--no-byzantine] [--without CLASS,...]\n"
+    "                 [--trace] [--failures N] [--keep FOLDER] [--json] [--all-marks]\n"
+    "       ingot_sim --kept FOLDER\n"
     "\n"
     "Runs a cluster of real replicas in simulated time. Faults, loads and timing follow from the\n"
     "seed. Checks safety after every step and progress after healing.\n"
@@ -25,282 +27,79 @@ static const char usage[] =
     "  --jobs N        in so many processes (default 1)\n"
     "  --changes       the validator set changes all the time, nodes join with empty disks; loss\n"
     "                  and partition are among the faults of every seed\n"
-    "  --validators N  1 to 16 in genesis (default 4; with --changes drawn, 1 to 10)\n"
+    "  --validators N  1 to 16 in genesis (default: drawn, mostly 4; with --changes 1 to 10)\n"
     "  --views V       the faults last about so many views (default 100)\n"
     "  --dead K        K validators never run\n"
     "  --no-faults     no faults but those dead\n"
     "  --no-byzantine  nobody lies\n"
-    "  --trace         print what happens\n";
+    "  --without LIST  none of these classes of faults, or habits of liars, as the summary\n"
+    "                  names them\n"
+    "  --trace         print what happens\n"
+    "  --failures N    stop after so many failing seeds (default 10)\n"
+    "  --keep FOLDER   make failing seeds smaller and write them there, a file each\n"
+    "  --json          end with a line for programs\n"
+    "  --all-marks     fail if a class of faults or a habit was never seen\n"
+    "  --kept FOLDER   run all files that --keep has written there\n";
 
 struct arguments {
-    struct swarm_options swarm;
-    uint64_t seed_first;
-    uint64_t seed_last;
-    uint64_t jobs;
+    struct many_options many;
     bool is_single;
+    bool has_json;
+    bool wants_all_marks;
+    const char *keep; /* or NULL */
+    const char *kept; /* or NULL */
 };
 
-/* What a worker reports of its share. */
-struct share {
-    uint64_t seeds;
-    uint64_t failures;
-    uint64_t views;
-    uint64_t blocks;
-    uint64_t transactions;
-    uint64_t crashes;
-    uint64_t views_after_healing_max;
-    uint64_t marks[CLUSTER_FAULTS];
-    uint64_t marked_seeds[CLUSTER_FAULTS];
-    uint64_t joined;
-    uint64_t changes[SWARM_CHANGES];
-    uint64_t interrupted[SWARM_STEPS];
-    uint64_t members_min;
-    uint64_t members_max;
-};
-
-static uint64_t minimum(uint64_t a, uint64_t b)
+static int run_one(const struct swarm_options *options)
 {
-    return a < b ? a : b;
+    struct outcome outcome = {0};
+    const bool is_right = swarm_run(options, &outcome.result);
+    outcome_print(stdout, options, &outcome);
+    return is_right ? 0 : 1;
 }
 
-static uint64_t maximum(uint64_t a, uint64_t b)
+static void keep(const struct arguments *arguments, const struct many_failure *failure)
 {
-    return a > b ? a : b;
-}
-
-static void print_command(const struct swarm_options *options)
-{
-    printf("to see it again: ./dev sim --seed %" PRIu64 " --views %" PRIu64 "%s", options->seed,
-           options->views, options->changes ? " --changes" : "");
-    if (options->validators != 0) {
-        printf(" --validators %u", options->validators);
+    struct swarm_options options = arguments->many.swarm;
+    struct outcome outcome = failure->outcome;
+    options.seed = failure->seed;
+    if (!shrink(&options, &outcome)) {
+        printf("seed %llu does not fail alone as it did\n", (unsigned long long)failure->seed);
+        return;
     }
-    if (options->dead != SWARM_DEAD_DRAWN) {
-        printf(" --dead %u", options->dead);
-    }
-    printf("%s%s\n", options->no_faults ? " --no-faults" : "",
-           options->no_byzantine ? " --no-byzantine" : "");
-}
-
-static void print_result(const struct swarm_options *options, const struct swarm_result *result)
-{
-    char hash[2 * INGOT_HASH_BYTES + 1];
-    hex_encode_lower(result->trace_hash.bytes, INGOT_HASH_BYTES, hash);
-    if (result->violated != CHECK_NONE) {
-        printf("seed %" PRIu64 ": VIOLATED: %s\n  %s\n", options->seed,
-               check_text(result->violated), result->violation);
-    }
-    printf("seed %" PRIu64 ": %u validators, %u dead, %u Byzantine, views %" PRIu64
-           ", height %" PRIu64 ", transactions %" PRIu64 ", frames %" PRIu64 ", timeouts %" PRIu64
-           ", crashes %" PRIu64 ", %" PRIu64 " ms, new block %" PRIu64
-           " views after healing (at most %" PRIu64 ")\n",
-           options->seed, result->validators, result->dead, result->byzantine, result->views,
-           result->height, result->transactions, result->frames, result->timeouts, result->crashes,
-           result->simulated_ms, result->views_after_healing, result->views_bound);
-    if (options->changes) {
-        uint64_t changes = 0;
-        for (uint32_t i = 0; i < SWARM_RETURNS; i++) {
-            changes += result->changes[i];
-        }
-        printf("  %" PRIu64 " changes of the set, %u to %u members, %u observers at first\n",
-               changes, result->members_min, result->members_max, result->observers);
-    }
-    printf("trace %s\n", hash);
-    if (result->violated != CHECK_NONE) {
-        print_command(options);
-    }
-    (void)fflush(stdout);
-}
-
-static void add_result(struct share *share, const struct swarm_result *result)
-{
-    share->seeds++;
-    share->failures += result->violated != CHECK_NONE;
-    share->views += result->views;
-    share->blocks += result->height;
-    share->transactions += result->transactions;
-    share->crashes += result->crashes;
-    for (uint32_t i = 0; i < CLUSTER_FAULTS; i++) {
-        share->marks[i] += result->marks[i];
-        share->marked_seeds[i] += result->marks[i] > 0;
-    }
-    share->joined += result->joined;
-    for (uint32_t i = 0; i < SWARM_CHANGES; i++) {
-        share->changes[i] += result->changes[i];
-    }
-    for (uint32_t i = 0; i < SWARM_STEPS; i++) {
-        share->interrupted[i] += result->interrupted[i];
-    }
-    share->views_after_healing_max =
-        maximum(share->views_after_healing_max, result->views_after_healing);
-    share->members_min = minimum(share->members_min, result->members_min);
-    share->members_max = maximum(share->members_max, result->members_max);
-}
-
-/* Every jobs-th seed from the first on. A failure is printed and ends the share. */
-static struct share run_share(const struct arguments *arguments, uint64_t worker)
-{
-    struct share share = {.members_min = CHECKS_NODES_MAX};
-    struct swarm_options options = arguments->swarm;
-    for (uint64_t seed = arguments->seed_first + worker; seed <= arguments->seed_last;
-         seed += arguments->jobs) {
-        struct swarm_result result;
-        options.seed = seed;
-        const bool is_right = swarm_run(&options, &result);
-        add_result(&share, &result);
-        if (!is_right || arguments->is_single) {
-            print_result(&options, &result);
-        }
-        if (!is_right) {
-            break;
-        }
-    }
-    return share;
-}
-
-static void add_share(struct share *sum, const struct share *share)
-{
-    sum->seeds += share->seeds;
-    sum->failures += share->failures;
-    sum->views += share->views;
-    sum->blocks += share->blocks;
-    sum->transactions += share->transactions;
-    sum->crashes += share->crashes;
-    for (uint32_t i = 0; i < CLUSTER_FAULTS; i++) {
-        sum->marks[i] += share->marks[i];
-        sum->marked_seeds[i] += share->marked_seeds[i];
-    }
-    sum->joined += share->joined;
-    for (uint32_t i = 0; i < SWARM_CHANGES; i++) {
-        sum->changes[i] += share->changes[i];
-    }
-    for (uint32_t i = 0; i < SWARM_STEPS; i++) {
-        sum->interrupted[i] += share->interrupted[i];
-    }
-    sum->views_after_healing_max =
-        maximum(sum->views_after_healing_max, share->views_after_healing_max);
-    sum->members_min = minimum(sum->members_min, share->members_min);
-    sum->members_max = maximum(sum->members_max, share->members_max);
-}
-
-/* False if the worker could not be started. Its report comes through the pipe. */
-static bool start_worker(const struct arguments *arguments, uint64_t worker, const int channel[2])
-{
-    const pid_t pid = fork();
-    if (pid != 0) {
-        return pid > 0;
-    }
-    (void)close(channel[0]);
-    const struct share share = run_share(arguments, worker);
-    const bool is_written = write(channel[1], &share, sizeof share) == (ssize_t)sizeof share;
-    _exit(is_written ? 0 : 1);
-}
-
-static bool run_many(const struct arguments *arguments, struct share *sum)
-{
-    int channel[2];
-    if (pipe(channel) != 0) {
-        perror("ingot_sim: pipe");
-        return false;
-    }
-    uint64_t started = 0;
-    while (started < arguments->jobs && start_worker(arguments, started, channel)) {
-        started++;
-    }
-    (void)close(channel[1]);
-    struct share share;
-    uint64_t reports = 0;
-    while (read(channel[0], &share, sizeof share) == (ssize_t)sizeof share) {
-        add_share(sum, &share);
-        reports++;
-    }
-    (void)close(channel[0]);
-    bool is_complete = started == arguments->jobs && reports == started;
-    for (uint64_t i = 0; i < started; i++) {
-        int status = 0;
-        is_complete =
-            wait(&status) > 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0 && is_complete;
-    }
-    if (!is_complete) {
-        printf("ingot_sim: a worker died; run its seeds one by one to see which\n");
-    }
-    return is_complete;
-}
-
-static double seconds_now(void)
-{
-    struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
-}
-
-static void print_changes(const struct share *sum)
-{
-    uint64_t changes = 0;
-    for (uint32_t i = 0; i < SWARM_RETURNS; i++) {
-        changes += sum->changes[i];
-    }
-    printf("%" PRIu64 " changes of the set committed, %" PRIu64 " to %" PRIu64 " members:", changes,
-           sum->members_min, sum->members_max);
-    for (uint32_t i = 0; i < SWARM_CHANGES; i++) {
-        printf("%s %s %" PRIu64, i == 0 ? "" : ",", swarm_change_texts[i], sum->changes[i]);
-    }
-    printf("\n%" PRIu64 " nodes joined with empty disks; interrupted at:", sum->joined);
-    for (uint32_t i = 0; i < SWARM_STEPS; i++) {
-        printf("%s %s %" PRIu64, i == 0 ? "" : ",", swarm_step_texts[i], sum->interrupted[i]);
-    }
-    printf("\n");
-}
-
-static void print_sum(const struct arguments *arguments, const struct share *sum, double took)
-{
-    printf("%" PRIu64 " seeds, %" PRIu64 " to %" PRIu64 " validators, %" PRIu64 " failed: %" PRIu64
-           " views, %" PRIu64 " blocks and %" PRIu64 " transactions committed, %" PRIu64
-           " crashes; a new block at most %" PRIu64 " views after healing; %.1f s, %.0f views/s\n",
-           sum->seeds, sum->members_min, sum->members_max, sum->failures, sum->views, sum->blocks,
-           sum->transactions, sum->crashes, sum->views_after_healing_max, took,
-           (double)sum->views / took);
-    printf("by fault class:");
-    for (uint32_t i = 0; i < CLUSTER_FAULTS; i++) {
-        printf("%s %s %" PRIu64 " (%" PRIu64 ")", i == 0 ? "" : ",", cluster_fault_texts[i],
-               sum->marks[i], sum->marked_seeds[i]);
-    }
-    printf("\n");
-    if (arguments->swarm.changes) {
-        print_changes(sum);
+    outcome_print(stdout, &options, &outcome);
+    if (!kept_write(arguments->keep, &options, &outcome)) {
+        (void)fprintf(stderr, "ingot_sim: %s: cannot keep a seed there: %s\n", arguments->keep,
+                      strerror(errno));
     }
 }
 
-static int run(const struct arguments *arguments)
+static int run_many(const struct arguments *arguments)
 {
-    struct share sum = {.members_min = CHECKS_NODES_MAX};
-    const double begin = seconds_now();
-    bool is_complete = true;
-    if (arguments->is_single || arguments->jobs == 1) {
-        sum = run_share(arguments, 0);
-    } else {
-        is_complete = run_many(arguments, &sum);
+    struct many_result *result = alloc_zeroed(1, sizeof *result);
+    const double begin = many_seconds_now();
+    bool is_right = many_run(&arguments->many, result);
+    const double took = many_seconds_now() - begin;
+    if (!is_right) {
+        (void)fprintf(stderr, "ingot_sim: the workers cannot go on: %s\n", strerror(errno));
     }
-    const double took = seconds_now() - begin;
-    if (!arguments->is_single) {
-        print_sum(arguments, &sum, took);
+    for (uint32_t i = 0; i < result->failure_count && arguments->keep != NULL; i++) {
+        keep(arguments, &result->failures[i]);
     }
-    return is_complete && sum.failures == 0 ? 0 : 1;
+    summary_print(&result->summary, arguments->many.swarm.changes, took);
+    if (arguments->wants_all_marks &&
+        summary_print_missing(&result->summary, arguments->many.swarm.changes) > 0) {
+        is_right = false;
+    }
+    is_right = is_right && result->summary.failures == 0;
+    if (arguments->has_json) {
+        summary_print_json(&result->summary, took);
+    }
+    free(result);
+    return is_right ? 0 : 1;
 }
 
 /* --- The command line. --- */
-
-static bool parse_number(const char *text, uint64_t low, uint64_t high, uint64_t *number)
-{
-    char *end = NULL;
-    errno = 0;
-    const unsigned long long value = strtoull(text, &end, 10);
-    if (errno != 0 || end == text || *end != '\0' || *text == '-' || value < low || value > high) {
-        return false;
-    }
-    *number = value;
-    return true;
-}
 
 static bool parse_range(const char *text, struct arguments *arguments)
 {
@@ -312,63 +111,78 @@ static bool parse_range(const char *text, struct arguments *arguments)
     memcpy(first, text, (size_t)(dots - text));
     first[dots - text] = '\0';
     arguments->is_single = false;
-    return parse_number(first, 0, UINT64_MAX - 1, &arguments->seed_first) &&
-           parse_number(dots + 2, arguments->seed_first, UINT64_MAX - 1, &arguments->seed_last);
+    struct many_options *many = &arguments->many;
+    return options_number(first, 0, UINT64_MAX - 1, &many->seed_first) &&
+           options_number(dots + 2, many->seed_first, UINT64_MAX / 2, &many->seed_last);
+}
+
+static bool parse_flag(const char *name, struct arguments *arguments)
+{
+    if (strcmp(name, "--trace") == 0) {
+        arguments->many.swarm.trace = stdout;
+    } else if (strcmp(name, "--json") == 0) {
+        arguments->has_json = true;
+    } else if (strcmp(name, "--all-marks") == 0) {
+        arguments->wants_all_marks = true;
+    } else {
+        return false;
+    }
+    return true;
 }
 
 static bool parse_value(const char *name, const char *value, struct arguments *arguments)
 {
-    struct swarm_options *swarm = &arguments->swarm;
     uint64_t number = 0;
-    bool is_right = false;
-    if (strcmp(name, "--seed") == 0) {
-        is_right = parse_number(value, 0, UINT64_MAX - 1, &arguments->seed_first);
-        arguments->seed_last = arguments->seed_first;
-    } else if (strcmp(name, "--seeds") == 0) {
+    bool is_right = true;
+    if (strcmp(name, "--seeds") == 0) {
         is_right = parse_range(value, arguments);
     } else if (strcmp(name, "--jobs") == 0) {
-        is_right = parse_number(value, 1, 256, &arguments->jobs);
-    } else if (strcmp(name, "--validators") == 0) {
-        is_right = parse_number(value, 1, CHECKS_NODES_MAX, &number);
-        swarm->validators = (uint32_t)number;
-    } else if (strcmp(name, "--views") == 0) {
-        is_right = parse_number(value, 1, 100000000, &swarm->views);
-    } else if (strcmp(name, "--dead") == 0) {
-        is_right = parse_number(value, 0, CHECKS_NODES_MAX, &number);
-        swarm->dead = (uint32_t)number;
+        is_right = options_number(value, 1, MANY_JOBS_MAX, &number);
+        arguments->many.jobs = (uint32_t)number;
+    } else if (strcmp(name, "--failures") == 0) {
+        is_right = options_number(value, 1, MANY_FAILURES_MAX, &number);
+        arguments->many.failures_max = (uint32_t)number;
+    } else if (strcmp(name, "--keep") == 0) {
+        arguments->keep = value;
+    } else if (strcmp(name, "--kept") == 0) {
+        arguments->kept = value;
+    } else {
+        is_right = false;
     }
     return is_right;
 }
 
+/* How many words it took; 0: they cannot be used. */
+static int parse_word(const char *name, const char *value, struct arguments *arguments)
+{
+    if (parse_flag(name, arguments)) {
+        return 1;
+    }
+    if (value != NULL && parse_value(name, value, arguments)) {
+        return 2;
+    }
+    return options_take(&arguments->many.swarm, name, value);
+}
+
 static bool parse(int count, char **words, struct arguments *arguments)
 {
-    for (int i = 1; i < count; i++) {
-        if (strcmp(words[i], "--no-faults") == 0) {
-            arguments->swarm.no_faults = true;
-        } else if (strcmp(words[i], "--no-byzantine") == 0) {
-            arguments->swarm.no_byzantine = true;
-        } else if (strcmp(words[i], "--changes") == 0) {
-            arguments->swarm.changes = true;
-        } else if (strcmp(words[i], "--trace") == 0) {
-            arguments->swarm.trace = stdout;
-        } else if (i + 1 == count || !parse_value(words[i], words[i + 1], arguments)) {
+    for (int i = 1; i < count;) {
+        const char *value = i + 1 < count ? words[i + 1] : NULL;
+        const int taken = parse_word(words[i], value, arguments);
+        if (taken == 0) {
             (void)fprintf(stderr, "ingot_sim: cannot use '%s'%s%s\n", words[i],
-                          i + 1 == count ? "" : " with ", i + 1 == count ? "" : words[i + 1]);
+                          value == NULL ? "" : " with ", value == NULL ? "" : value);
             return false;
-        } else {
-            i++;
         }
+        i += taken;
     }
     return true;
 }
 
 int main(int argc, char **argv)
 {
-    struct arguments arguments = {.swarm = {.views = 100, .dead = SWARM_DEAD_DRAWN},
-                                  .seed_first = 1,
-                                  .seed_last = 1,
-                                  .jobs = 1,
-                                  .is_single = true};
+    struct arguments arguments = {
+        .many = {.swarm = options_default(), .jobs = 1, .failures_max = 10}, .is_single = true};
     if (argc == 2 && strcmp(argv[1], "--help") == 0) {
         (void)fputs(usage, stdout);
         return 0;
@@ -377,5 +191,8 @@ int main(int argc, char **argv)
         (void)fputs(usage, stderr);
         return 2;
     }
-    return run(&arguments);
+    if (arguments.kept != NULL) {
+        return kept_run_all(arguments.kept) ? 0 : 1;
+    }
+    return arguments.is_single ? run_one(&arguments.many.swarm) : run_many(&arguments);
 }

@@ -300,7 +300,7 @@ static void summarize(struct swarm *swarm)
     cluster_trace_hash(swarm->cluster, &result->trace_hash);
     result->validators = swarm->plan.cluster.validators;
     result->observers = swarm->plan.cluster.observers;
-    result->views = cluster_max_view(swarm->cluster);
+    result->views = cluster_views_passed(swarm->cluster);
     result->height = checks->committed_count - 1;
     result->transactions = checks->transactions_committed;
     result->frames = cluster_frames(swarm->cluster);
@@ -308,6 +308,7 @@ static void summarize(struct swarm *swarm)
     for (uint32_t i = 0; i < CLUSTER_FAULTS; i++) {
         result->marks[i] = cluster_marked(swarm->cluster, (enum cluster_fault)i);
     }
+    cluster_add_habits(swarm->cluster, result->habits);
     result->marks[FAULT_DEAD] = swarm->plan.dead_count;
     result->marks[FAULT_REAL_CRYPTO] = swarm->plan.cluster.scheme != NULL;
     result->simulated_ms = cluster_now_us(swarm->cluster) / 1000;

@@ -8,7 +8,7 @@
 
 #include <stdio.h>
 
-#include "lib/checks.h"
+#include "lib/byzantine.h"
 #include "lib/cluster_faults.h"
 
 #define SWARM_DEAD_DRAWN UINT32_MAX
@@ -54,15 +54,16 @@ struct swarm_options {
     uint32_t dead;       /* so many never run, or SWARM_DEAD_DRAWN */
     bool no_faults;
     bool no_byzantine;
-    uint64_t without; /* classes of faults that are switched off, a bit each */
-    FILE *trace;      /* or NULL */
+    uint64_t without;        /* classes of faults that are switched off, a bit each */
+    uint64_t without_habits; /* and of what liars do */
+    FILE *trace;             /* or NULL */
 };
 
 struct swarm_result {
     enum check violated;
     char violation[400];
     struct ingot_hash trace_hash;
-    uint64_t views;
+    uint64_t views; /* that were entered; those that a TC skips do not count */
     uint64_t height;
     uint64_t transactions;
     uint64_t frames;
@@ -76,6 +77,7 @@ struct swarm_result {
     uint32_t dead;
     uint32_t byzantine;
     uint64_t marks[CLUSTER_FAULTS];    /* how often each class has hit */
+    uint64_t habits[BYZANTINE_HABITS]; /* how often each was really done */
     uint64_t changes[SWARM_CHANGES];   /* that were committed */
     uint64_t interrupted[SWARM_STEPS]; /* by a crash, a cut or a loss right there */
     uint64_t joined;                   /* started with an empty disk after the chain had begun */
