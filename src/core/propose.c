@@ -70,6 +70,26 @@ struct tc *propose_entry_tc(const struct core *core, const struct qc *justify)
     return tc_ref(core->safety.high_tc);
 }
 
+static bool is_awaited(const struct core *core, const struct block *block)
+{
+    return core->waiting_qc != NULL &&
+           memcmp(core->waiting_qc->block.bytes, block->hash.bytes, INGOT_HASH_BYTES) == 0;
+}
+
+/*
+ * Whoever signs with our key elsewhere, or an older copy of our data that has forgotten what it
+ * sent, builds the same block from the same parent: its hash covers nothing that would differ. Then
+ * it is in the tree already, or on its way there, and giving it up would take it from there.
+ */
+static bool is_shown_by_others(const struct core *core, const struct block *block)
+{
+    const bool is_candidate =
+        core->candidate != NULL && memcmp(core->candidate->propose.block->hash.bytes,
+                                          block->hash.bytes, INGOT_HASH_BYTES) == 0;
+    return is_candidate || tree_find(&core->tree, &block->hash) != NULL ||
+           is_awaited(core, block) || fetch_is_certified(core, block);
+}
+
 void propose_built(struct core *core, const struct core_event *event)
 {
     struct block *block = event->block;
@@ -86,7 +106,9 @@ void propose_built(struct core *core, const struct core_event *event)
         position_compare(qc_position(block->justify), qc_position(core->safety.high_qc)) == 0;
     if (!is_current || !propose_is_due(core) || (!is_on_high_qc && !MUTANT(BUILT_ON_OLD_QC)) ||
         !vote_is_allowed(core, block->justify)) {
-        effect_abandon(core, block); /* propose_if_due asks again where there is reason to */
+        if (!is_shown_by_others(core, block)) {
+            effect_abandon(core, block); /* propose_if_due asks again where there is reason to */
+        }
         return;
     }
     core_tree_take(core, block, event->next_set);
@@ -149,12 +171,6 @@ enum reject propose_check_block(const struct core *core, const struct block *blo
     const enum phase phase = block_changes_set(parent) ? PHASE_COMMIT : PHASE_GENERIC;
     return block->justify->phase == phase || MUTANT(CHILD_OF_UNCOMMITTED) ? REJECT_NONE
                                                                           : REJECT_SET_CHANGE;
-}
-
-static bool is_awaited(const struct core *core, const struct block *block)
-{
-    return core->waiting_qc != NULL &&
-           memcmp(core->waiting_qc->block.bytes, block->hash.bytes, INGOT_HASH_BYTES) == 0;
 }
 
 enum reject propose_judge(struct core *core, struct message *message)

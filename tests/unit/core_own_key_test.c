@@ -184,6 +184,43 @@ static void while_signing_is_withheld_the_originals_words_raise_no_alarm(void **
     expect_alarm_and_silence(solo);
 }
 
+/* The App is asked for a block; this is the one that it will build, and that a copy has built. */
+static struct block *begin_to_lead_view_1(struct solo *solo)
+{
+    const uint32_t leader = solo_leader(solo, 1);
+    solo_deinit(solo);
+    solo_init(solo, leader);
+    assert_int_equal(solo_count(solo, CORE_ASK_PROPOSE), 1);
+    return solo_make(solo, solo->genesis, 1);
+}
+
+static void finish_building(struct solo *solo, struct block *block)
+{
+    (void)solo_step(solo,
+                    (struct core_event){.kind = CORE_BUILT, .block = block, .position = {0, 1}});
+    assert_int_equal(solo_count(solo, CORE_ABANDON), 0);
+}
+
+static void a_block_that_a_copy_has_shown_before_we_had_built_it_stays_in_the_tree(void **state)
+{
+    struct solo *solo = *state;
+    struct block *block = begin_to_lead_view_1(solo);
+    (void)solo_propose(solo, block, NULL);
+    (void)solo_validated(solo, block, true);
+    finish_building(solo, block);
+    assert_ptr_equal(core_find_block(solo->core, &block->hash), block);
+}
+
+static void a_block_that_a_copy_has_shown_waits_for_the_app_while_we_give_ours_up(void **state)
+{
+    struct solo *solo = *state;
+    struct block *block = begin_to_lead_view_1(solo);
+    (void)solo_propose(solo, block, NULL);
+    finish_building(solo, block);
+    (void)solo_validated(solo, block, true);
+    assert_ptr_equal(core_find_block(solo->core, &block->hash), block);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -209,6 +246,12 @@ int main(void)
                                         solo_tear_down),
         cmocka_unit_test_setup_teardown(what_we_said_ourselves_may_come_back_by_any_channel, set_up,
                                         solo_tear_down),
+        cmocka_unit_test_setup_teardown(
+            a_block_that_a_copy_has_shown_before_we_had_built_it_stays_in_the_tree, set_up,
+            solo_tear_down),
+        cmocka_unit_test_setup_teardown(
+            a_block_that_a_copy_has_shown_waits_for_the_app_while_we_give_ours_up, set_up,
+            solo_tear_down),
         cmocka_unit_test_setup_teardown(
             while_signing_is_withheld_the_originals_words_raise_no_alarm, set_up, solo_tear_down),
     };
