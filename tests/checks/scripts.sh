@@ -12,5 +12,5 @@ fi
     for folder in tests bench examples; do
         [ ! -d "$folder" ] || find "$folder" -name node_modules -prune -o -name '*.sh' -print0
     done
-    [ ! -d dev.d ] || find dev.d -type f -print0
+    [ ! -d dev.d ] || find dev.d -type f ! -name "*.py" -print0
 } | xargs -0 shellcheck --external-sources --source-path=SCRIPTDIR
