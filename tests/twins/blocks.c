@@ -148,7 +148,7 @@ uint32_t blocks_make(struct blocks *blocks, uint32_t maker, struct qc *justify,
     block->next_validators_hash = block->validators_hash;
     /* The child of a block that changes the set is of the next epoch. */
     if (scenario->change_view != 0 && position.view >= scenario->change_view &&
-        position.epoch == 0) {
+        position.epoch == 0 && blocks->made[parent_number].next_set == NULL) {
         blocks->made[number].next_set = make_set(scenario, 1, epoch_first_view(position.view));
         block->next_validators_hash = blocks->made[number].next_set->hash;
     }

@@ -19,7 +19,9 @@ const char *judge_rule_text(enum judge_rule rule)
 
 void judge_fail(struct judge *judge, enum judge_rule rule, const char *format, ...)
 {
-    if (judge->violated != JUDGE_NONE) {
+    const bool counts = rule == JUDGE_AGREEMENT || !judge->forks_only;
+    judge->is_over = judge->is_over || counts || rule == JUDGE_STOPPED || rule == JUDGE_LIVENESS;
+    if (!counts || judge->violated != JUDGE_NONE) {
         return;
     }
     judge->violated = rule;
@@ -41,6 +43,7 @@ void judge_begin(struct judge *judge, const struct scenario *scenario, const str
     judge->highest_view = 0;
     judge->committed[0] = 0;
     judge->committed_height = 0;
+    judge->is_over = false;
     judge->violated = JUDGE_NONE;
     judge->violation[0] = '\0';
 }

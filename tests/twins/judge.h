@@ -80,12 +80,15 @@ struct judge {
     struct judge_instance instances[INSTANCES];
     uint16_t committed[BLOCKS_MAX]; /* by height, of the honest ones */
     uint64_t committed_height;
+    bool forks_only; /* no rule but agreement counts */
+    bool is_over;    /* there is no use in going on */
     enum judge_rule violated;
     char violation[200];
 };
 
-/* The judge is all zero, or has judged another scenario. Borrows both. */
+/* The judge is all zero but forks_only, or has judged another scenario. Borrows both. */
 void judge_begin(struct judge *judge, const struct scenario *scenario, const struct blocks *blocks);
+/* Only the first counts; the play is over. */
 void judge_fail(struct judge *judge, enum judge_rule rule, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 void judge_disk(struct judge *judge, uint32_t instance, const struct core_safety *safety);

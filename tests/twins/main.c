@@ -12,12 +12,13 @@
 #include "twins/search.h"
 
 static const char usage[] =
-    "usage: ingot_twins --views N [--jobs N]\n"
-    "       ingot_twins --random N [--views-min 6] [--views-max 8] [--seed S] [--jobs N]\n"
-    "       ingot_twins --scenario TEXT\n"
+    "usage: ingot_twins --views N [--forks] [--jobs N]\n"
+    "       ingot_twins --random N [--views-min 6] [--views-max 8] [--seed S] [--forks] [--jobs "
+    "N]\n"
+    "       ingot_twins --scenario TEXT [--forks]\n"
     "The first plays all scenarios of N views, 1 to 5, the second so many at random, the third "
     "one,\n"
-    "and says what happens in it.\n";
+    "and says what happens in it. With --forks, nothing is a violation but conflicting commits.\n";
 
 static _Noreturn void refuse(const char *what)
 {
@@ -38,7 +39,7 @@ static uint64_t number_of(const char *text, uint64_t lowest, uint64_t highest, c
     return number;
 }
 
-static int replay(const char *text)
+static int replay(const char *text, bool forks_only)
 {
     struct scenario scenario;
     const char *why = NULL;
@@ -46,7 +47,7 @@ static int replay(const char *text)
         refuse(why);
     }
     struct tally tally = {0};
-    struct player *player = player_new();
+    struct player *player = player_new(forks_only);
     const bool is_right = player_play(player, &scenario, stdout, &tally);
     const struct judge *judge = player_judge(player);
     if (!is_right) {
@@ -123,7 +124,7 @@ static double now_seconds(void)
 
 int main(int argc, char **argv)
 {
-    enum { VIEWS, RANDOM, VIEWS_MIN, VIEWS_MAX, SEED, JOBS, SCENARIO };
+    enum { VIEWS, RANDOM, VIEWS_MIN, VIEWS_MAX, SEED, JOBS, FORKS, SCENARIO };
     static const struct option options[] = {
         {"views", required_argument, NULL, VIEWS},
         {"random", required_argument, NULL, RANDOM},
@@ -131,10 +132,12 @@ int main(int argc, char **argv)
         {"views-max", required_argument, NULL, VIEWS_MAX},
         {"seed", required_argument, NULL, SEED},
         {"jobs", required_argument, NULL, JOBS},
+        {"forks", no_argument, NULL, FORKS},
         {"scenario", required_argument, NULL, SCENARIO},
         {NULL, 0, NULL, 0},
     };
     struct search search = {.views_min = 6, .views_max = 8, .seed = 1, .jobs = 1};
+    const char *text = NULL;
     int option = 0;
     while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
         switch (option) {
@@ -156,11 +159,18 @@ int main(int argc, char **argv)
         case JOBS:
             search.jobs = (uint32_t)number_of(optarg, 1, SEARCH_JOBS_MAX, "--jobs");
             break;
+        case FORKS:
+            search.forks_only = true;
+            break;
         case SCENARIO:
-            return replay(optarg);
+            text = optarg;
+            break;
         default:
             refuse("unknown option");
         }
+    }
+    if (text != NULL && optind == argc) {
+        return replay(text, search.forks_only);
     }
     if (optind != argc || (search.views == 0) == (search.random == 0) ||
         search.views_min > search.views_max) {

@@ -20,9 +20,11 @@
 #define HEAL_VIEWS_MAX 16
 #define HEAL_VIEWS_TENURES_MAX 24
 
-struct player *player_new(void)
+struct player *player_new(bool forks_only)
 {
-    return alloc_zeroed(1, sizeof(struct player));
+    struct player *player = alloc_zeroed(1, sizeof *player);
+    player->judge.forks_only = forks_only;
+    return player;
 }
 
 void player_free(struct player *player)
@@ -134,8 +136,7 @@ static void run(struct player *player)
     const struct scenario *scenario = player->scenario;
     const uint64_t bound =
         scenario->view_count + (scenario->tenure == 1 ? HEAL_VIEWS_MAX : HEAL_VIEWS_TENURES_MAX);
-    for (uint32_t events = 0; player->judge.violated == JUDGE_NONE && !is_healed(player);
-         events++) {
+    for (uint32_t events = 0; !player->judge.is_over && !is_healed(player); events++) {
         deliver_next(player);
         restart_if_due(player);
         const uint64_t highest = highest_view(player);

@@ -43,7 +43,8 @@ struct tally {
 
 struct player;
 
-struct player *player_new(void);
+/* With forks_only nothing is a violation but that two have committed different blocks. */
+struct player *player_new(bool forks_only);
 void player_free(struct player *player);
 /* Adds to the tally. False: a rule was violated; see player_judge. `trace` may be NULL. */
 bool player_play(struct player *player, const struct scenario *scenario, FILE *trace,

@@ -156,11 +156,30 @@ static void draw_powers(struct prng *prng, uint8_t powers[VALIDATORS], uint32_t 
     powers[0] = (uint8_t)(1 + prng_below(prng, (others - 1) / 2));
 }
 
+/*
+ * Pairs of views in which a leader gathers a certificate from all, and is then alone with it. A
+ * fork takes several such certificates in a row, which chance alone would hardly ever draw.
+ */
+static void draw_hidden(struct prng *prng, struct scenario *scenario)
+{
+    for (uint32_t i = 0; i + 1 < scenario->view_count; i += 2) {
+        const uint32_t leader = (uint32_t)prng_below(prng, VALIDATORS);
+        const uint32_t others = (1U << INSTANCES) - 2;
+        const uint32_t alone = leader == 0 ? others & ~(1U << TWIN_B) : 1U << leader;
+        scenario->views[i] = (struct scenario_view){.leader = (uint8_t)leader};
+        scenario->views[i + 1] =
+            (struct scenario_view){.leader = (uint8_t)leader, .other_side = (uint8_t)alone};
+    }
+}
+
 void scenario_draw(struct prng *prng, uint32_t view_count, struct scenario *scenario)
 {
     set_plain(view_count, scenario);
     for (uint32_t i = 0; i < view_count; i++) {
         scenario->views[i] = view_of_choice((uint32_t)prng_below(prng, SCENARIO_CHOICES));
+    }
+    if (prng_below(prng, 4) == 0) {
+        draw_hidden(prng, scenario);
     }
     if (prng_below(prng, 3) == 0) {
         scenario->tenure = 4;

@@ -84,7 +84,7 @@ static void play_random(struct job *job, struct player *player, const struct sea
 
 static void work(struct job *job, const struct search *search, uint32_t index)
 {
-    struct player *player = player_new();
+    struct player *player = player_new(search->forks_only);
     if (search->views != 0) {
         play_list(job, player, search, index);
     } else {

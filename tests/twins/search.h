@@ -17,6 +17,7 @@ struct search {
     uint32_t views_max;
     uint64_t seed;
     uint32_t jobs;
+    bool forks_only; /* as for player_new */
 };
 
 struct found {
