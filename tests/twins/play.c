@@ -31,6 +31,7 @@ void player_free(struct player *player)
 {
     if (player != NULL) {
         core_effects_deinit(&player->effects);
+        core_effects_deinit(&player->spare_effects);
         free(player->queue);
         free(player);
     }

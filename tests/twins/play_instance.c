@@ -234,14 +234,16 @@ void instance_step(struct player *player, uint32_t number, struct core_event eve
     const uint64_t epoch = instance->safety.current.epoch;
     const uint32_t committed = instance->last_committed;
     step(player, number, event);
-    /* By index and by value: answers append to the list while it is walked. */
-    for (uint32_t i = 0; i < player->effects.count; i++) {
-        struct core_effect effect = player->effects.items[i];
-        player->effects.items[i] = (struct core_effect){.kind = effect.kind};
-        perform(player, number, &effect);
-        core_effect_deinit(&effect);
+    while (player->effects.count > 0) {
+        /* The other list takes what the answers to these bring. */
+        struct core_effects performed = player->effects;
+        player->effects = player->spare_effects;
+        for (uint32_t i = 0; i < performed.count; i++) {
+            perform(player, number, &performed.items[i]);
+        }
+        core_effects_clear(&performed);
+        player->spare_effects = performed;
     }
-    core_effects_clear(&player->effects);
     if (instance->last_committed != committed) {
         judge_committed(&player->judge, number);
     }

@@ -40,7 +40,8 @@ struct player {
     struct blocks blocks;
     struct instance instances[INSTANCES];
     struct core_effects effects;
-    struct envelope *queue; /* what is under way, from queue_head on */
+    struct core_effects spare_effects; /* empty */
+    struct envelope *queue;            /* what is under way, from queue_head on */
     uint32_t queue_head;
     uint32_t queue_end;
     uint32_t queue_capacity;
