@@ -205,8 +205,8 @@ void rpc_method_net_info(struct rpc_call *call, const struct rpc_argument *argum
 void rpc_method_genesis(struct rpc_call *call, const struct rpc_argument *arguments);
 void rpc_method_validators(struct rpc_call *call, const struct rpc_argument *arguments);
 
-/* The items [*first, *end) of a page, as `validators` counts them. False: the call has ended with an
- * error, as there is no such page. */
+/* The items [*first, *end) of a page, as `validators` counts them. False: the call has ended with
+ * an error, as there is no such page. */
 bool rpc_call_page(struct rpc_call *call, const struct rpc_argument *page,
                    const struct rpc_argument *per_page, uint32_t total, uint32_t *first,
                    uint32_t *end);
