@@ -6,8 +6,8 @@
  * simulator look on, and so does every assertion. A script may end with healing: then all the
  * honest must commit something new.
  *
- * The first three bytes say who lies, the length of tenures and whether it ends with healing. Each
- * step is a byte and its operands; what is missing at the end is zero.
+ * The first three bytes say who lies, how long it may last and whether it ends with healing, and
+ * the length of tenures. Each step is a byte and its operands; what is missing at the end is zero.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -23,12 +23,12 @@
 #define ANY NODES
 #define NEVER UINT64_MAX
 /* A script is over when it has had so much, so that none takes long. */
-#define DELIVERIES_MAX 600
-#define TURNS_MAX 2000
+#define DELIVERIES_MAX 150
+#define DELIVERIES_MAX_LONG 800
 /* What waits at the most; the oldest is lost. */
 #define WAITING_MAX 128
 #define OLD_FRAMES 32
-#define WARM_ROUNDS 6
+#define WARM_ROUNDS 4
 #define HEALING_MS 60000
 
 struct script {
@@ -36,6 +36,7 @@ struct script {
     struct ingot_slice rest;
     uint32_t liar; /* ANY: all are honest */
     uint32_t deliveries;
+    uint32_t deliveries_max;
     uint32_t turns;
     struct delivery waiting[WAITING_MAX]; /* in the order of sending; owned references */
     uint32_t waiting_count;
@@ -58,7 +59,8 @@ static struct cluster_node *node_of(struct script *script, uint32_t node)
 static bool is_over(const struct script *script)
 {
     return script->cluster->checks->violated != CHECK_NONE ||
-           script->deliveries >= DELIVERIES_MAX || script->turns >= TURNS_MAX;
+           script->deliveries >= script->deliveries_max ||
+           script->turns >= 3 * script->deliveries_max;
 }
 
 /* --- Turns and deliveries. --- */
@@ -131,24 +133,23 @@ static void let_pass(struct script *script, uint64_t duration_ms)
     }
 }
 
-static void hand_over(struct script *script, const struct delivery *delivery)
+/* The replica hears it, and has not acted on it yet. Takes over the reference. */
+static void hand_over(struct script *script, struct delivery delivery)
 {
-    struct cluster_node *node = node_of(script, delivery->to);
-    if (node->replica == NULL || delivery->from == delivery->to || is_over(script)) {
-        return;
-    }
-    script->deliveries++;
-    node_receive(node, delivery);
-    settle(script);
-}
-
-/* Takes over the reference. */
-static void deliver(struct script *script, struct delivery delivery)
-{
+    struct cluster_node *node = node_of(script, delivery.to);
     struct delivery *slot = &script->old[script->old_next++ % OLD_FRAMES];
-    hand_over(script, &delivery);
+    if (node->replica != NULL && delivery.from != delivery.to && !is_over(script)) {
+        script->deliveries++;
+        node_receive(node, &delivery);
+    }
     network_unref(slot->frame);
     *slot = delivery;
+}
+
+static void deliver(struct script *script, struct delivery delivery)
+{
+    hand_over(script, delivery);
+    settle(script);
 }
 
 /* In the order of sending; what is sent meanwhile is not among them. */
@@ -200,10 +201,19 @@ static void spoil(struct script *script, const struct delivery *delivery)
 
 /* --- Steps. --- */
 
+/* All that waits is heard before anybody acts on it. */
+static void run_round(struct script *script)
+{
+    for (uint32_t count = script->waiting_count; count > 0; count--) {
+        hand_over(script, take_waiting(script, 0));
+    }
+    settle(script);
+}
+
 static void run_rounds(struct script *script)
 {
     for (uint32_t rounds = operand(script, 8) + 1; rounds > 0; rounds--) {
-        deliver_some(script, ANY, ANY, WAITING_MAX);
+        run_round(script);
     }
 }
 
@@ -481,7 +491,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct script script = {.rest = {data, size}, .liar = ANY};
     struct cluster_options options = cluster_default_options();
     const uint32_t who = operand(&script, 2 * VALIDATORS);
-    const bool heals = operand(&script, 8) == 0;
+    const uint32_t how = operand(&script, 64);
+    const bool heals = how % 8 == 0;
+    script.deliveries_max = how / 8 == 0 ? DELIVERIES_MAX_LONG : DELIVERIES_MAX;
     options.leader_tenure = 1 + operand(&script, 4);
     options.observers = OBSERVERS;
     options.empty_block_interval_ms = 20;
@@ -497,7 +509,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     settle(&script);
     for (uint32_t i = 0; i < WARM_ROUNDS; i++) {
-        deliver_some(&script, ANY, ANY, WAITING_MAX);
+        run_round(&script);
     }
     while (script.rest.size > 0 && !is_over(&script)) {
         steps[operand(&script, STEPS)](&script);
