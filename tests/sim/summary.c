@@ -83,6 +83,7 @@ void summary_add(struct summary *summary, const struct outcome *outcome)
     summary->joined += result->joined;
     summary->bearing_seeds += result->validators >= 4;
     summary->byzantine_seeds += result->byzantine > 0;
+    summary->bearing_byzantine_seeds += result->byzantine > 0 && result->validators >= 4;
     for (uint32_t i = 0; i < CLUSTER_FAULTS; i++) {
         summary->marks[i] += result->marks[i];
         summary->marked_seeds[i] += result->marks[i] > 0;
@@ -128,9 +129,9 @@ static void print_marks(const struct summary *summary)
     const uint64_t bearing = maximum(summary->bearing_seeds, 1);
     printf("liars in %" PRIu64 " of %" PRIu64 " seeds with four validators or more (%" PRIu64
            ".%" PRIu64 " %%)\nby fault class: name hits (seeds):",
-           summary->byzantine_seeds, summary->bearing_seeds,
-           100 * summary->byzantine_seeds / bearing,
-           1000 * summary->byzantine_seeds / bearing % 10);
+           summary->bearing_byzantine_seeds, summary->bearing_seeds,
+           100 * summary->bearing_byzantine_seeds / bearing,
+           1000 * summary->bearing_byzantine_seeds / bearing % 10);
     for (uint32_t i = 0; i < CLUSTER_FAULTS; i++) {
         printf("%s %s %" PRIu64 " (%" PRIu64 ")", i == 0 ? "" : ",", cluster_fault_texts[i],
                summary->marks[i], summary->marked_seeds[i]);
@@ -180,6 +181,10 @@ void summary_print_json(const struct summary *summary, double seconds)
 uint32_t summary_print_missing(const struct summary *summary, bool changes)
 {
     uint32_t missing = 0;
+    if (2 * summary->bearing_byzantine_seeds < summary->bearing_seeds) {
+        printf("too few seeds have liars\n");
+        missing++;
+    }
     for (uint32_t i = 0; i < CLUSTER_FAULTS; i++) {
         if (summary->marks[i] == 0) {
             printf("no seed has seen %s\n", cluster_fault_texts[i]);

@@ -24,6 +24,7 @@ struct summary {
     uint64_t joined;
     uint64_t bearing_seeds; /* with four validators or more */
     uint64_t byzantine_seeds;
+    uint64_t bearing_byzantine_seeds;
     uint64_t marks[CLUSTER_FAULTS];
     uint64_t marked_seeds[CLUSTER_FAULTS];
     uint64_t habits[BYZANTINE_HABITS];
@@ -42,7 +43,10 @@ void summary_add(struct summary *summary, const struct outcome *outcome);
 void summary_print(const struct summary *summary, bool changes, double seconds);
 /* The same for programs, in one line. */
 void summary_print_json(const struct summary *summary, double seconds);
-/* How many classes and habits never hit; names them. */
+/*
+ * How many classes and habits never hit; names them. That too few seeds with four validators or
+ * more have liars, less than half, counts as well.
+ */
 uint32_t summary_print_missing(const struct summary *summary, bool changes);
 
 #endif
