@@ -185,6 +185,13 @@ if(sim_sources AND INGOT_PYTHON AND NOT INGOT_SANITIZE AND NOT INGOT_COVERAGE)
     endforeach()
     ingot_add_test(mutants_document_test mutants 60 ${INGOT_PYTHON}
         ${mutants_folder}/document.py --check)
+    ingot_add_test(mutants_all_long_test mutants 1800
+        ${CMAKE_COMMAND} --build ${CMAKE_BINARY_DIR} --parallel 2 --target mutants_all)
+    ingot_add_test(mutants_search_long_test mutants 7200 ${INGOT_PYTHON}
+        ${mutants_folder}/search.py --build ${CMAKE_BINARY_DIR})
+    set_tests_properties(mutants_all_long_test PROPERTIES FIXTURES_SETUP mutants_all)
+    set_tests_properties(mutants_search_long_test PROPERTIES FIXTURES_REQUIRED mutants_all
+        RUN_SERIAL ON)
 endif()
 
 # tests/power: what a disk may hold after the power has gone. One program; its functions come before

@@ -135,6 +135,9 @@
     X(SERVED_OVERSIZE, "an answer takes no limit of bytes")                                        \
     X(SERVED_WITHOUT_TAIL, "an answer has no certificate of its last block")                       \
     X(EPOCH_NOT_HELD, "messages of the epoch that is about to open are dropped")                   \
+    X(EVIDENCE_FORGOTTEN, "evidence is not stored")                                                \
+    X(EVIDENCE_UNBOUNDED, "evidence against one validator has no end")                             \
+    X(UNINDEXED_LOST, "a start does not read the transactions that wait for the index")            \
     /* Of the broadcast protocols; SMALL_QUORUM too. */                                            \
     X(VOTES_ADD_UP, "a member's vote counts as often as it comes")                                 \
     X(DIGEST_IGNORED, "votes for any payload count for this one")                                  \

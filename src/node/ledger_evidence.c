@@ -8,6 +8,7 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "base/mutant.h"
 #include "node/evidence.h"
 #include "node/ledger_internal.h"
 #include "wire/crypto.h"
@@ -44,14 +45,16 @@ enum ledger_evidence_taken ledger_put_evidence(struct ledger *ledger,
             return LEDGER_EVIDENCE_KNOWN;
         of_validator++;
     }
-    if (of_validator >= INGOT_EVIDENCE_PER_VALIDATOR_MAX || list->count >= INGOT_EVIDENCE_MAX)
+    if ((of_validator >= INGOT_EVIDENCE_PER_VALIDATOR_MAX && !MUTANT(EVIDENCE_UNBOUNDED)) ||
+        list->count >= INGOT_EVIDENCE_MAX)
         return LEDGER_EVIDENCE_FULL;
     uint8_t key[KEY_BYTES];
     struct ingot_buffer content = {0};
     make_key(evidence, key);
     evidence_encode(evidence, list->count, &content);
-    ledger_store_sealed(ledger, LEDGER_EVIDENCE, ingot_slice_of(key, sizeof key),
-                        ingot_buffer_slice(&content));
+    if (!MUTANT(EVIDENCE_FORGOTTEN))
+        ledger_store_sealed(ledger, LEDGER_EVIDENCE, ingot_slice_of(key, sizeof key),
+                            ingot_buffer_slice(&content));
     ingot_buffer_deinit(&content);
     append(list, evidence);
     return LEDGER_EVIDENCE_NEW;

@@ -18,6 +18,7 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/log.h"
+#include "base/mutant.h"
 #include "node/ledger_internal.h"
 #include "wire/crypto.h"
 
@@ -249,7 +250,7 @@ out:
 enum ingot_error ledger_index_read(struct ledger *ledger, struct ledger_why why)
 {
     const enum ingot_error error = read_place(ledger, why);
-    if (error != INGOT_OK || !ledger->index_transactions)
+    if (error != INGOT_OK || !ledger->index_transactions || MUTANT(UNINDEXED_LOST))
         return error;
     return read_records(ledger, why);
 }

@@ -22,9 +22,19 @@ const char *check_text(enum check check)
     return texts[check];
 }
 
+/* Some checkers are never the first to notice; tests/mutants lets one judge by itself. */
+static bool is_heard(enum check check)
+{
+#define CHECK_NAME(name, text) [CHECK_##name] = #name,
+    static const char *const names[CHECK_COUNT] = {CHECK_LIST(CHECK_NAME)};
+#undef CHECK_NAME
+    const char *alone = getenv("INGOT_CHECK_ALONE");
+    return alone == NULL || strcmp(alone, names[check]) == 0;
+}
+
 void checks_fail(struct checks *checks, enum check check, const char *format, ...)
 {
-    if (checks->violated != CHECK_NONE) {
+    if (checks->violated != CHECK_NONE || !is_heard(check)) {
         return;
     }
     checks->violated = check;

@@ -21,7 +21,8 @@ all of them and takes the one that its environment names:
 
 def killer_text(killer):
     if killer.is_sim:
-        return "simulator `%s`: %s" % (" ".join(killer.options), ", ".join(killer.checks))
+        alone = " alone" if killer.is_alone else ""
+        return "simulator `%s`: %s%s" % (" ".join(killer.options), ", ".join(killer.checks), alone)
     return "`%s: %s`" % (killer.program, killer.test)
 
 

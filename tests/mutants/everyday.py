@@ -26,11 +26,9 @@ def sim_without_fault(build, failures):
             failures.append("the simulator fails without a mutant:\n" + outcome.output)
 
 
-def report_checks(killers, checks):
-    used = {check for _, killer in killers for check in killer.checks}
-    idle = [check for check in checks if check not in used]
-    if idle:
-        print("checkers that are no mutant's killer: " + ", ".join(idle))
+def report_checks(seen, checks):
+    idle = [check for check in checks if check not in seen]
+    print("checkers that no mutant died of: " + (", ".join(idle) or "there is none"))
 
 
 def main():
@@ -42,18 +40,20 @@ def main():
     failures = []
     if kind == "sim":
         sim_without_fault(build, failures)
-        if not names:
-            report_checks(killers, checks)
     else:
         without_fault(build, killers, failures)
+    seen = set()
     for mutant, killer in killers:
         begin = time.monotonic()
-        is_dead, seen = mutants.kill(build, mutant, killer, checks)
+        is_dead, said = mutants.kill(build, mutant, killer, checks)
         took = time.monotonic() - begin
         print("%-28s %-8s %s (%s, %.2f s)" %
-              (mutant.name, "dies" if is_dead else "SURVIVES", killer, seen, took), flush=True)
+              (mutant.name, "dies" if is_dead else "SURVIVES", killer, said, took), flush=True)
+        seen.add(said.split()[-1])
         if not is_dead:
-            failures.append("%s survives %s: %s" % (mutant.name, killer, seen))
+            failures.append("%s survives %s: %s" % (mutant.name, killer, said))
+    if kind == "sim" and not names:
+        report_checks(seen, checks)
     print("%d killers of %d mutants tried" % (len(killers), len({m.name for m, _ in killers})))
     for failure in failures:
         print("FAILED: " + failure)

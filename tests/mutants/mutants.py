@@ -20,8 +20,9 @@ SIM_TIMEOUT_S = 300
 TEST_TIMEOUT_S = 60
 # chosen.c ends with this where it cannot do what it is asked for.
 STATUS_UNUSABLE = 97
-# How a replica that notices its own fault ends the simulator; beside the checkers' names.
+# How else the simulator ends, beside the checkers: a replica notices its own fault; no time passes.
 ASSERTION = "ASSERTION"
+HANGS = "HANGS"
 
 
 class Unusable(Exception):
@@ -33,6 +34,7 @@ class Killer:
     program: str
     test: str = ""  # of a test program
     options: list = field(default_factory=list)  # of the simulator
+    is_alone: bool = False  # the one checker judges, and no other
     checks: list = field(default_factory=list)  # one of which it has to find
 
     @property
@@ -41,7 +43,8 @@ class Killer:
 
     def __str__(self):
         if self.is_sim:
-            return "sim %s: %s" % (" ".join(self.options), " ".join(self.checks))
+            alone = " alone" if self.is_alone else ""
+            return "sim %s%s: %s" % (" ".join(self.options), alone, " ".join(self.checks))
         return "%s: %s" % (self.program, self.test)
 
 
@@ -82,7 +85,8 @@ def _read_killer(words, tail, checks):
     for check in tail:
         if check not in checks and check != ASSERTION:
             raise Unusable("tests/lib/checks.h has no checker %s" % check)
-    return Killer("sim", options=words[1:], checks=tail)
+    options = [word for word in words[1:] if word != "alone"]
+    return Killer("sim", options=options, is_alone="alone" in words, checks=tail)
 
 
 def read_table():
@@ -157,7 +161,7 @@ def violated_check(outcome, checks):
         return None
     found = re.search(r"VIOLATED: (.*)", outcome.output)
     if found is None:
-        return ASSERTION
+        return HANGS if outcome.is_hung else ASSERTION
     for name, text in checks.items():
         if text == found.group(1).strip():
             return name
@@ -177,7 +181,8 @@ def kill(build, mutant, killer, checks):
         return outcome.has_failed, "hangs" if outcome.is_hung else "status %d" % outcome.status
     outcome = run(build, "ingot_sim", [*killer.options, "--seeds", "1..%d" % SIM_SEEDS_MAX,
                                       "--failures", "1"],
-                  mutant=mutant.name, timeout=SIM_TIMEOUT_S)
+                  mutant=mutant.name, alone=killer.checks[0] if killer.is_alone else None,
+                  timeout=SIM_TIMEOUT_S)
     check = violated_check(outcome, checks)
     seed = re.search(r"seed (\d+): VIOLATED", outcome.output)
     return check in killer.checks, "seed %s: %s" % (seed.group(1) if seed else "?", check)

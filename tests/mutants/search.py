@@ -1,6 +1,7 @@
 """All mutants against all unit and scenario tests and against the simulator: who kills what.
 
-usage: search.py [--build BUILD] [--mutants A,B] [--seeds N] [--jobs N] [--slow SECONDS] [--first N]
+usage: search.py [--build BUILD] [--mutants A,B] [--only tests|sim] [--jobs N]
+                 [--slow SECONDS] [--seeds N] [--first N]
 
 Every program runs once without a mutant, which tells how long it takes and which mutants' places
 it reaches: no other mutant can make a difference to it. Then each runs with each mutant that it
@@ -26,6 +27,11 @@ import time
 import mutants
 
 SIM_OPTIONS = (["--validators", "4"], ["--changes"])
+# A seed takes less than a second.
+SEED_TIMEOUT_S = 40
+# How long a mutant is looked for that a checker notices by itself, and in how many seeds of each.
+ALONE_S = 120
+ALONE_SEEDS = 3
 
 
 class Search:
@@ -46,7 +52,14 @@ class Search:
         self.pool = concurrent.futures.ThreadPoolExecutor(arguments.jobs)
 
     def all_of(self, function, items):
-        return list(self.pool.map(lambda item: function(*item), items))
+        """Calls the function with each of the items, several at a time, and says how far it is."""
+        said = time.monotonic()
+        calls = [self.pool.submit(function, *item) for item in items]
+        for done, call in enumerate(concurrent.futures.as_completed(calls), 1):
+            call.result()
+            if time.monotonic() - said > 30:
+                said = time.monotonic()
+                print("%s: %d of %d" % (function.__name__, done, len(calls)), file=sys.stderr)
 
     # --- Tests. ---
 
@@ -73,7 +86,7 @@ class Search:
         outcome = mutants.run(self.build, program, mutant=mutant.name,
                               timeout=20 + 8 * self.took[program])
         if outcome.has_failed:
-            failed = sorted(set(re.findall(r"\[  FAILED  \] ([A-Za-z_]\w*)$", outcome.output)))
+            failed = sorted(set(re.findall(r"(?m)^\[  FAILED  \] ([a-z]\w*)", outcome.output)))
             begun = re.findall(r"\[ RUN      \] (\w+)", outcome.output)
             if outcome.is_hung or outcome.status < 0:
                 failed += begun[-1:]
@@ -95,7 +108,7 @@ class Search:
 
     def simulate(self, mutant, options, seed, alone=None):
         outcome = mutants.run(self.build, "ingot_sim", [*options, "--seed", str(seed)],
-                              mutant=mutant.name, alone=alone, timeout=mutants.SIM_TIMEOUT_S)
+                              mutant=mutant.name, alone=alone, timeout=SEED_TIMEOUT_S)
         return mutants.violated_check(outcome, self.checks)
 
     def try_seeds(self, mutant, options):
@@ -104,8 +117,11 @@ class Search:
             check = self.simulate(mutant, options, seed)
             if check is not None:
                 found[check] = found.get(check, 0) + 1
+            if check == mutants.HANGS:
+                break
         if found:
             self.killers[mutant.name].append(("sim " + " ".join(options), sorted(found)))
+            print("%s: %s" % (mutant.name, " ".join(sorted(found))), file=sys.stderr)
             for check in found:
                 self.by_check.get(check, set()).add(mutant.name)
 
@@ -130,9 +146,12 @@ class Search:
         """A checker that others are always ahead of, by itself."""
         hunted = [mutant for mutant in self.table
                   if any(program.startswith("sim") for program, _ in self.killers[mutant.name])]
+        deadline = time.monotonic() + ALONE_S
         for mutant in hunted:
             for options in SIM_OPTIONS:
-                for seed in self.seeds[:10]:
+                for seed in self.seeds[:ALONE_SEEDS]:
+                    if time.monotonic() > deadline:
+                        return
                     if self.simulate(mutant, options, seed, alone=check) == check:
                         self.by_check[check].add(mutant.name)
                         self.killers[mutant.name].append(("sim %s alone" % " ".join(options),
@@ -167,19 +186,21 @@ class Search:
 
 
 def main():
-    parser = argparse.ArgumentParser(usage=__doc__.split("\n")[2][7:], add_help=True)
+    parser = argparse.ArgumentParser(usage=__doc__.split("usage: ")[1])
     parser.add_argument("--build", default=os.path.join(mutants.SOURCE, "build/release"))
     parser.add_argument("--mutants", default="")
     parser.add_argument("--seeds", type=int, default=40)
     parser.add_argument("--first", type=int, default=1)
+    parser.add_argument("--only", choices=("tests", "sim"))
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--slow", type=float, default=4)
     arguments = parser.parse_args()
     arguments.build = os.path.abspath(arguments.build)
     begin = time.monotonic()
     search = Search(arguments)
-    search.search_tests()
-    if arguments.seeds > 0:
+    if arguments.only != "sim":
+        search.search_tests()
+    if arguments.only != "tests":
         search.search_sim()
         search.search_alone()
     return search.report(time.monotonic() - begin)
