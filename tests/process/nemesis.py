@@ -21,6 +21,8 @@ FULL_DISK_EXIT = 5
 # only what it needs, and notices soon when there is no more.
 ROOM_BYTES = 12 << 20
 NATURAL_END_S = 3
+CUT_KINDS = ["isolated", "halves", "mute", "deaf", "leader mute", "one link", "lossy link",
+             "everybody alone"]
 CLONE_NEWNS = 0x00020000
 MS_REMOUNT, MS_REC, MS_PRIVATE = 32, 0x4000, 0x40000
 
@@ -71,12 +73,13 @@ class SmallDisk:
 
 
 class Nemesis:
-    def __init__(self, network, choice, votes, switch=None, small_disks=()):
+    def __init__(self, network, choice, votes, switch, small_disks, cut_kinds):
         self.network = network
         self.choice = choice
         self.votes = votes
         self.switch = switch
-        self.small_disks = list(small_disks)
+        self.small_disks = small_disks
+        self.cut_kinds = cut_kinds
         self.counts = dict.fromkeys(
             ["kills", "leader_kills", "cluster_kills", "pauses", "full_disks", "cuts"], 0)
 
@@ -225,8 +228,7 @@ class Nemesis:
         one direction, is dead, or loses every third frame. Sometimes one dies meanwhile."""
         nodes = self.network.nodes
         everybody = range(len(nodes))
-        kind = self.choice.choice(["isolated", "isolated", "halves", "mute", "deaf", "leader mute",
-                                   "one link", "lossy link", "everybody alone"])
+        kind = self.choice.choice(self.cut_kinds)
         one = self.choice.choice(list(everybody))
         some = self.choice.sample(list(everybody), len(nodes) // 2)
         rest = [index for index in everybody if index not in some]
