@@ -41,7 +41,11 @@ struct ingot_public_key validator_key(uint32_t validator);
 uint32_t validator_of_member(const struct scenario *scenario, uint64_t epoch, uint32_t member);
 uint32_t validator_power(const struct scenario *scenario, uint64_t epoch, uint32_t validator);
 uint32_t total_power(const struct scenario *scenario, uint64_t epoch);
-/* The number of the validator whose turn it is, passing over those that are out of the set. */
+/*
+ * The number of the validator whose turn it is. The turn of one that is out of the set goes to
+ * another honest one: were it the twins', they would lead every other view, and with tenures of one
+ * view no three in a row would be honest.
+ */
 uint32_t leader_of_turn(const struct scenario *scenario, uint64_t epoch, uint64_t view);
 /* `a` and `b` are both validator 0. */
 uint32_t validator_of_instance(uint32_t instance);

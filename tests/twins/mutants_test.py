@@ -20,10 +20,12 @@ AGREEMENT = "committed chains are prefixes of one another"
 VOTE_RULE = "every vote satisfies the vote rule"
 REAL_QUORUM = "a certificate holds votes of a quorum that were cast"
 COMMIT_CHAIN = "every commit has its gap-free certified chain"
+DURABLE = "whatever is sent was durable first"
+LIVENESS = "a whole network commits within the bound"
 LOCK = "the lock is at least what the highest certificate gives"
 
 KILLERS = [
-    ("NO_DURABLE_VOTE", ALL_OF_THREE, ["whatever is sent was durable first"]),
+    ("NO_DURABLE_VOTE", ALL_OF_THREE, [DURABLE]),
     ("LOCK_LOWERED", ALL_OF_THREE, ["positions on disk never decrease", LOCK]),
     ("GAP_ALLOWED", ALL_OF_THREE, [COMMIT_CHAIN]),
     ("GAP_ALLOWED", HIDDEN, [AGREEMENT]),
@@ -39,6 +41,17 @@ KILLERS = [
     ("COMMIT_WITHOUT_PRECOMMIT", RANDOM, [VOTE_RULE, COMMIT_CHAIN]),
     ("NO_PRECOMMIT_LOCK", RANDOM, [LOCK]),
     ("CHILD_OF_UNCOMMITTED", RANDOM, [VOTE_RULE]),
+    ("VOTE_AFTER_TIMEOUT", RANDOM, [DURABLE]),
+    ("TIMEOUT_NOT_DURABLE", RANDOM, [DURABLE]),
+    ("TC_TO_NEXT_VIEW", RANDOM, [VOTE_RULE]),
+    ("LEADERS_IN_TURN", RANDOM, [VOTE_RULE]),
+    ("OBSERVER_SIGNS", RANDOM, [VOTE_RULE]),
+    ("ANCESTORS_NOT_COMMITTED", RANDOM, [COMMIT_CHAIN]),
+    ("EVIDENCE_OF_NOTHING", RANDOM, ["nobody stops, and only the twins are accused"]),
+    ("TIMEOUT_SAID_ONCE", RANDOM, [LIVENESS]),
+    ("NOT_ADVERTISED", RANDOM, [LIVENESS]),
+    ("UNKNOWN_QC_DROPPED", RANDOM, [LIVENESS]),
+    ("JUSTIFY_NOT_APPLIED", RANDOM, [LIVENESS]),
 ]
 
 
