@@ -1,7 +1,8 @@
 /*
  * The decoder of broadcast messages on arbitrary bytes, and both protocols on whatever it accepts,
  * as if its signature had been verified. The first byte says how many bytes the first frame has,
- * and so on. What is accepted must encode to the very same bytes again.
+ * and so on; an empty one lets time pass. What is accepted must encode to the very same bytes
+ * again.
  */
 
 #include "broadcast/gossip.h"
@@ -10,6 +11,7 @@
 #include "wire/broadcast.h"
 
 #define MEMBERS 4
+#define EVENTS_MAX 32
 
 static struct broadcast_message *decode(struct ingot_slice frame)
 {
@@ -52,13 +54,17 @@ static void run(struct broadcast_protocol *protocol, struct ingot_slice input)
     struct ingot_slice frame;
     uint64_t now_ms = 0;
     uint8_t length;
-    while (ingot_slice_take_u8(&input, &length)) {
+    for (uint32_t events = 0; events < EVENTS_MAX && ingot_slice_take_u8(&input, &length);
+         events++) {
         if (!ingot_slice_take(&input, length, &frame)) {
             frame = input;
             input.size = 0;
         }
-        now_ms += length;
+        now_ms += length == 0 ? 100 : length;
         struct broadcast_message *message = decode(frame);
+        if (message == NULL && frame.size > 0) {
+            continue;
+        }
         if (message == NULL) {
             handle(protocol, (struct broadcast_event){.kind = BROADCAST_TICK, .now_ms = now_ms});
             continue;
