@@ -117,7 +117,7 @@ def parts():
         Part("processes", 100_000, 1, lambda first, count: [
             "python3", "tests/process/torture.py", "--operations", str(count), "--kills",
             str(max(1, count // 500)), "--cluster-kills", str(max(1, count // 4000)), "--seed",
-            str(first)]),
+            str(first), "--clients", "40", "--pause", "0.02"]),
         Part("mutants", 1, 1, lambda first, count: ["python3", "tests/mutants/search.py", "--jobs", "1", "--first", str(first)]),
         Part("twins", 1_000_000, 4, lambda first, count: [
             "build/release/ingot_twins", "--random", str(count), "--views-min", "6",

@@ -82,28 +82,26 @@ static uint64_t faulty_of(const struct validator_set *set)
  * Views that may pass after healing until a block commits that is higher than all that were
  * proposed before, while the set was `before` and is `after`.
  *
- * Sets that change: three phases and three blocks, a view for each dead leader of either set, the
- * one in which the healing fell and one in which the end is learnt: f + f' + 8. Two more, as below,
- * because an epoch opens in the middle of a tenure, and what is left of that may be too short for a
- * commit before a dead leader's turn (seed 769). Members that lie cost one view on top.
+ * Three phases and three blocks, a view for each dead leader of either set, the one in which the
+ * healing fell and one in which the end is learnt: f + f' + 8. Two more, because an epoch opens in
+ * the middle of a tenure, and what is left of that may be too short for a commit before a dead
+ * leader's turn; the same goes for the tenure in which the healing falls where the set does not
+ * change. Members that lie cost one view on top.
  *
- * One that does not, with nothing but dead replicas: two views at the end of a tenure that are too
- * few for a commit, a view for each dead leader, three for the block and the two on it, one in
- * which that is learnt, and the one in which the healing fell. After partitions and restarts some
- * replicas first have to learn where the others are: each may sit through a view that the others
- * have left.
+ * Without faults before, and nothing but dead replicas: two views at the end of a tenure that are
+ * too few for a commit, a view for each dead leader, three for the block and the two on it, one in
+ * which that is learnt, and the first.
  */
 static uint64_t views_bound(const struct swarm *swarm, const struct validator_set *before,
                             const struct validator_set *after)
 {
     const uint64_t faulty = faulty_of(before);
-    if (swarm->options->changes) {
-        return faulty + faulty_of(after) + (swarm->plan.byzantine_count > 0 ? 11 : 10);
+    if (swarm->options->no_faults) {
+        return faulty + 7;
     }
-    if (swarm->plan.byzantine_count > 0 || cluster_marked(swarm->cluster, FAULT_OLD_COPY) > 0) {
-        return 6 * faulty + 20;
-    }
-    return swarm->options->no_faults ? faulty + 7 : 2 * faulty + 12;
+    const bool has_liars =
+        swarm->plan.byzantine_count > 0 || cluster_marked(swarm->cluster, FAULT_OLD_COPY) > 0;
+    return faulty + faulty_of(after) + (has_liars ? 11 : 10);
 }
 
 /* Until then a run is given up, whatever the bound is. */
