@@ -185,15 +185,18 @@ static enum ingot_error check_length(const struct lmdb_store *store, struct stor
     return INGOT_ERROR_CORRUPT;
 }
 
+/* Of LMDB's codes; `*last` is the table that was looked at last. */
 static int open_tables_in(struct lmdb_store *store, const struct ingot_store_lmdb_options *options,
-                          unsigned txn_flags, unsigned dbi_flags)
+                          unsigned txn_flags, unsigned dbi_flags, const char **last)
 {
     MDB_txn *txn = NULL;
     int rc = mdb_txn_begin(store->env, NULL, txn_flags, &txn);
     if (rc != 0)
         return rc;
-    for (uint32_t i = 0; i < options->table_count && rc == 0; i++)
-        rc = mdb_dbi_open(txn, options->tables[i], dbi_flags, &store->tables[i]);
+    for (uint32_t i = 0; i < options->table_count && rc == 0; i++) {
+        *last = options->tables[i];
+        rc = mdb_dbi_open(txn, *last, dbi_flags, &store->tables[i]);
+    }
     if (rc != 0) {
         mdb_txn_abort(txn);
         return rc;
@@ -221,14 +224,17 @@ static enum ingot_error open_tables(struct lmdb_store *store,
                                     struct store_why why)
 {
     store->table_count = options->table_count;
-    int rc = open_tables_in(store, options, MDB_RDONLY, 0);
+    const char *last = "";
+    int rc = open_tables_in(store, options, MDB_RDONLY, 0, &last);
     if (rc == MDB_NOTFOUND && !store->read_only)
-        rc = open_tables_in(store, options, 0, MDB_CREATE);
+        rc = open_tables_in(store, options, 0, MDB_CREATE, &last);
     if (rc == 0)
         return INGOT_OK;
     if (rc == MDB_NOTFOUND) {
-        store_why_set(why, "%s/data.mdb: a table is missing; expected a store of this program",
-                      store->folder.path);
+        store_why_set(why,
+                      "%s/data.mdb: the table '%s' is missing; expected a store of this program, "
+                      "made by no earlier version of it",
+                      store->folder.path, last);
         return INGOT_ERROR_CORRUPT;
     }
     return explain(store, rc, why);

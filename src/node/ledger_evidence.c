@@ -32,6 +32,19 @@ static void append(struct ledger_evidence *list, const struct ingot_evidence *ev
     list->items[list->count++] = *evidence;
 }
 
+/* Into the open batch, under its place in the list. */
+static void store(struct ledger *ledger, const struct ingot_evidence *evidence, uint32_t number)
+{
+    uint8_t key[KEY_BYTES];
+    struct ingot_buffer content = {0};
+    make_key(evidence, key);
+    evidence_encode(evidence, number, &content);
+    if (!MUTANT(EVIDENCE_FORGOTTEN))
+        ledger_store_sealed(ledger, LEDGER_EVIDENCE, ingot_slice_of(key, sizeof key),
+                            ingot_buffer_slice(&content));
+    ingot_buffer_deinit(&content);
+}
+
 enum ledger_evidence_taken ledger_put_evidence(struct ledger *ledger,
                                                const struct ingot_evidence *evidence)
 {
@@ -48,14 +61,7 @@ enum ledger_evidence_taken ledger_put_evidence(struct ledger *ledger,
     if ((of_validator >= INGOT_EVIDENCE_PER_VALIDATOR_MAX && !MUTANT(EVIDENCE_UNBOUNDED)) ||
         list->count >= INGOT_EVIDENCE_MAX)
         return LEDGER_EVIDENCE_FULL;
-    uint8_t key[KEY_BYTES];
-    struct ingot_buffer content = {0};
-    make_key(evidence, key);
-    evidence_encode(evidence, list->count, &content);
-    if (!MUTANT(EVIDENCE_FORGOTTEN))
-        ledger_store_sealed(ledger, LEDGER_EVIDENCE, ingot_slice_of(key, sizeof key),
-                            ingot_buffer_slice(&content));
-    ingot_buffer_deinit(&content);
+    store(ledger, evidence, list->count);
     append(list, evidence);
     return LEDGER_EVIDENCE_NEW;
 }
@@ -89,6 +95,22 @@ void ledger_store_evidence_place(struct ledger *ledger)
     ingot_buffer_append_u64(&content, ledger->evidence.shown_count);
     ledger_store_meta(ledger, LEDGER_KEY_EVIDENCE, &content);
     ingot_buffer_deinit(&content);
+}
+
+enum ingot_error ledger_keep_evidence_alone(struct ledger *ledger)
+{
+    struct ledger_evidence *list = &ledger->evidence;
+    ingot_store_batch_abort(ledger->batch);
+    ledger->batch = NULL;
+    if (list->durable_count == list->count)
+        return INGOT_OK;
+    for (uint32_t i = list->durable_count; i < list->count; i++)
+        store(ledger, &list->items[i], i);
+    const enum ingot_error error = ingot_store_batch_commit(ledger_open_batch(ledger));
+    ledger->batch = NULL;
+    if (error == INGOT_OK)
+        ledger_evidence_synced(ledger);
+    return error;
 }
 
 void ledger_evidence_synced(struct ledger *ledger)

@@ -27,4 +27,11 @@ const struct ingot_evidence *ledger_fresh_evidence(const struct ledger *ledger, 
 /* The App has been shown the first `count` of those: into the open batch. */
 void ledger_show_evidence(struct ledger *ledger, uint32_t count);
 
+/*
+ * For a replica that stops because safety is broken: makes durable what evidence the open batch
+ * has, and drops the rest of that batch, which must never become durable. The ledger takes no
+ * further change. INGOT_OK, or an error of ingot_store_batch_commit.
+ */
+INGOT_MUST_USE enum ingot_error ledger_keep_evidence_alone(struct ledger *ledger);
+
 #endif

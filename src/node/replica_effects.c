@@ -257,6 +257,19 @@ static void sync_now(struct replica *replica)
     executor_applied(replica->executor, ledger_applied_height(replica->ledger));
 }
 
+/*
+ * What broke safety may have been found in the very step that stops us. The rest of that step stays
+ * undone.
+ */
+static void keep_evidence(struct replica *replica)
+{
+    const enum ingot_error error = ledger_keep_evidence_alone(replica->ledger);
+    if (error != INGOT_OK) {
+        LOG(LOG_ERROR, "the evidence of the last step is in this log alone",
+            log_text("error", ingot_error_text(error)));
+    }
+}
+
 bool replica_sync(struct replica *replica)
 {
     INGOT_ASSERT(replica->outbox.count == 0);
@@ -445,6 +458,9 @@ void replica_flush(struct replica *replica)
             return;
         }
         take_all(replica);
+        if (replica->stop == REPLICA_STOP_SAFETY) {
+            keep_evidence(replica);
+        }
         if (replica->stop == REPLICA_RUNS && !MUTANT(SENT_BEFORE_SYNC)) {
             sync_now(replica);
         }

@@ -103,7 +103,8 @@ void pool_committed(struct replica *replica, struct block *block)
             wire_transaction_digest(transaction, &digest);
         if (!MUTANT(COMMITTED_STAYS_IN_POOL))
             mempool_remove(replica->mempool, known != NULL ? known : &digest);
-        known += known != NULL;
+        if (known != NULL)
+            known++;
     }
     if (block->transaction_count > 0 && !MUTANT(NOT_CHECKED_AGAIN)) {
         mempool_recheck(replica->mempool, is_still_welcome, replica);

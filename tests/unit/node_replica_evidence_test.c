@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "lib/lone_replica.h"
@@ -313,6 +314,51 @@ static void only_what_proves_itself_is_evidence(void **state)
                                INGOT_LEADER_TENURE_DEFAULT, good, &evidence));
 }
 
+/* The blocks, with a certificate of the last one, as the answer to what we ask for. */
+static void answer_with(struct block *first, struct block *second)
+{
+    struct lone *lone = &scene.lone;
+    const struct lone_frame *request = lone_find(lone, MESSAGE_SYNC_REQUEST, 0);
+    assert_non_null(request);
+    struct message *message = message_new(MESSAGE_SYNC_RESPONSE);
+    message->sync_response.blocks = calloc(2, sizeof(struct block *));
+    assert_non_null(message->sync_response.blocks);
+    message->sync_response.blocks[0] = first;
+    message->sync_response.blocks[1] = second;
+    message->sync_response.block_count = 2;
+    message->sync_response.tail_qc = lone_qc(lone, second);
+    lone_receive(lone, request->to, message);
+}
+
+/* More are faulty than may be: that is when it matters most who. */
+static void what_is_found_on_the_way_to_a_halt_is_kept_and_nothing_else_of_that_step(void **state)
+{
+    (void)state;
+    struct lone *lone = &scene.lone;
+    const uint32_t caught = lone->me == 0 ? 1 : 0;
+    cast(vote_for(caught, 1, 9));
+    struct block *first = lone_block(lone, lone->genesis, 1);
+    struct block *second = lone_block(lone, first, 2);
+    memset(second->updates_hash.bytes, 0xd1, INGOT_HASH_BYTES);
+    wire_seal_block(second);
+    struct message *message = message_new(MESSAGE_CERTIFICATE);
+    message->certificate.qc = lone_qc(lone, second);
+    lone_receive(lone, scene.leader, message);
+    lone_wait(lone, 100);
+    const uint64_t view = lone_status(lone).current.view;
+    answer_with(first, second); /* the certificate of the first bears the second vote of `caught` */
+    assert_int_equal(lone->stop, REPLICA_STOP_SAFETY);
+
+    crash_and_start();
+    uint32_t count = 0;
+    const struct ingot_evidence *evidence = kept(&count);
+    assert_int_equal(count, 1);
+    assert_memory_equal(&evidence->validator, &lone->samples.set->validators[caught].key,
+                        sizeof evidence->validator);
+    assert_true(evidence_is_proven(&lone->samples.chain, &crypto_ed25519, evidence));
+    assert_int_equal(lone_status(lone).current.view, view);
+}
+
 /* --- Showing it to the App. --- */
 
 static void the_app_is_shown_evidence_in_its_next_request_and_once(void **state)
@@ -394,6 +440,7 @@ int main(void)
         ROW(what_comes_too_late_to_be_used_is_evidence_all_the_same),
         ROW(a_forged_second_vote_accuses_nobody),
         ROW(only_what_proves_itself_is_evidence),
+        ROW(what_is_found_on_the_way_to_a_halt_is_kept_and_nothing_else_of_that_step),
         ROW(the_app_is_shown_evidence_in_its_next_request_and_once),
         ROW(a_leader_that_builds_a_block_is_shown_it_too),
         ROW(a_crash_before_the_mark_is_durable_shows_it_again),

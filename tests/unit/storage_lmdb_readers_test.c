@@ -36,7 +36,7 @@ static void a_read_only_store_needs_one_made_earlier_with_its_tables(void **stat
     ingot_store_close(lmdb_open_with(&options));
     options.read_only = true;
     options.table_count = 2;
-    lmdb_assert_refused(&options, INGOT_ERROR_CORRUPT, "a table is missing");
+    lmdb_assert_refused(&options, INGOT_ERROR_CORRUPT, "the table 'b' is missing");
 }
 
 static int read_beside_the_writer(int ready)
