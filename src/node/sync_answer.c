@@ -199,6 +199,24 @@ static void release_range(struct sync_client *client, uint32_t peer)
     }
 }
 
+/*
+ * The request that an answer is to: the open one, or one for the same blocks and for more of them,
+ * which was given up because its answer took so long. On a slow link that is the one to take; the
+ * answer to the open one is late then.
+ */
+static struct sync_ask ask_of(const struct sync_peer *from, const struct sync_response *response,
+                              size_t size)
+{
+    for (uint32_t i = 0; i < SYNC_PAST_ASKS && !is_as_asked(&from->ask, response, size); i++) {
+        const struct sync_ask *past = &from->past[i];
+        if (past->blocks > 0 && past->first == from->ask.first &&
+            is_as_asked(past, response, size)) {
+            return *past;
+        }
+    }
+    return from->ask;
+}
+
 enum reject sync_client_receive(struct sync_client *client, uint64_t now_ms, uint32_t peer,
                                 struct message *message, size_t size)
 {
@@ -215,7 +233,7 @@ enum reject sync_client_receive(struct sync_client *client, uint64_t now_ms, uin
     if (!from->ask.is_open) {
         return REJECT_PAST; /* only late ones were expected */
     }
-    const struct sync_ask ask = from->ask;
+    const struct sync_ask ask = ask_of(from, response, size);
     from->ask.is_open = false;
     from->may_repeat = true;
     from->is_ahead = false;

@@ -144,6 +144,8 @@ static void a_slow_peer_is_enough_if_there_is_no_other(void **state)
     struct sync_world *world = sync_world_new(300, 0);
     sync_world_add_peer(world, SLOW, 300, 0);
     assert_true(sync_world_completes(world, 600000));
+    /* It is asked for less each time, and what comes then is what was asked for before. */
+    assert_int_equal(sync_world_status(world).penalties[SYNC_FAULT_NOT_ASKED], 0);
     sync_world_free(world);
 }
 
