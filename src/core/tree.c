@@ -72,6 +72,7 @@ struct tree_node *tree_insert(struct tree *tree, struct block *block,
 {
     struct tree_node *parent = tree_find(tree, &block->parent);
     INGOT_ASSERT(parent != NULL);
+    INGOT_ASSERT(tree_find(tree, &block->hash) == NULL);
     INGOT_ASSERT(block->height == parent->block->height + 1);
     INGOT_ASSERT(block_changes_set(block) == (next_set != NULL));
     struct tree_node *node = node_new(block, next_set, parent);
