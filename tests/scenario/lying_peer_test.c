@@ -53,6 +53,7 @@ static void have_one_behind(struct story *story)
 /* The liar's channel comes up first, so that it is the one that gets asked. */
 static void heal(struct story *story)
 {
+    cluster_checks(story->cluster)->nodes[LIAR].is_honest = false;
     for (uint32_t node = 0; node < 4; node++) {
         cluster_link(story->cluster, BEHIND, node)->is_cut = false;
     }
