@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include <ingot/limits.h>
+
 #include "base/assert.h"
 #include "base/hex.h"
 #include "cli/client.h"
@@ -51,12 +53,13 @@ static void print_json(const json_t *all)
     free(text);
 }
 
-/* Appends the items of a page; false when this is no answer of ours. */
+/* Appends the items of a page; false when this is no answer of ours, which has an end. */
 static bool take_page(json_t *all, const json_t *page, uint64_t *total)
 {
     json_t *items = json_object_get(page, "evidence");
     *total = client_u64(page, "total");
-    return json_is_array(items) && json_array_extend(all, items) == 0 &&
+    return *total <= INGOT_EVIDENCE_MAX && json_is_array(items) &&
+           json_array_extend(all, items) == 0 &&
            (json_array_size(items) > 0 || json_array_size(all) >= *total);
 }
 

@@ -7,10 +7,12 @@ there still after kill -9 of all.
 """
 
 import base64
+import http.server
 import json
 import os
 import subprocess
 import tempfile
+import threading
 
 from hostile import run_hostile
 from load import Load
@@ -121,5 +123,39 @@ def a_validator_that_votes_twice_is_named_for_good():
             f"{[len(lines) for lines in listed.values()]}")
 
 
+class EndlessEvidence(http.server.BaseHTTPRequestHandler):
+    """What says that there is more, however often it is asked."""
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self):
+        self.rfile.read(int(self.headers["Content-Length"]))
+        result = {"evidence": [{}] * 8192, "total": str(2**63)}
+        body = json.dumps({"jsonrpc": "2.0", "id": 1, "result": result}).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+def evidence_without_an_end_is_not_read_for_ever():
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), EndlessEvidence) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            url = f"http://127.0.0.1:{server.server_address[1]}"
+            asked = subprocess.run([PROGRAM, "evidence", "--node", url], capture_output=True,
+                                   text=True, timeout=60)
+        except subprocess.TimeoutExpired:
+            raise Failure("after a minute it still reads") from None
+        finally:
+            server.shutdown()
+    if asked.returncode != 1 or "not understood" not in asked.stderr:
+        raise Failure(f"{asked.returncode}: {asked.stderr}")
+
+
 if __name__ == "__main__":
-    main(a_validator_that_votes_twice_is_named_for_good)
+    main(a_validator_that_votes_twice_is_named_for_good,
+         evidence_without_an_end_is_not_read_for_ever)
