@@ -254,8 +254,8 @@ class Run:
         self.waiting = list(jobs)
         self.ended = []
         self.began = time.monotonic()
-        # A little over, as the amounts are only thought to fit.
-        self.deadline = self.began + hours * 3600 * 1.25
+        # A little over, as the amounts are only thought to fit, and a start takes its time.
+        self.deadline = self.began + hours * 3600 * 1.25 + 600
         self.lock = threading.Lock()
 
     def lane(self):

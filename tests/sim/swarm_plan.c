@@ -68,14 +68,15 @@ static void draw_dead(struct swarm *swarm)
         swarm->options->dead != SWARM_DEAD_DRAWN || prng_chance(&swarm->prng, MILLION / 2);
 }
 
-/* In six of ten seeds some lie, often as many as may. */
+/* In eight of ten seeds that bear a liar some lie, often as many as may: so half of all have one.
+ */
 static void draw_byzantine(struct swarm *swarm)
 {
     struct plan *plan = &swarm->plan;
     struct prng *prng = &swarm->prng;
     const uint64_t habits_seen =
         byzantine_draw(prng, swarm->options->changes) & ~swarm->options->without_habits;
-    const bool has_any = prng_chance(prng, 6 * (MILLION / 10));
+    const bool has_any = prng_chance(prng, 8 * (MILLION / 10));
     const bool has_one = prng_chance(prng, MILLION / 3);
     if (swarm->options->no_faults || swarm->options->no_byzantine || !has_any || habits_seen == 0 ||
         swarm->options->dead != SWARM_DEAD_DRAWN) {
