@@ -129,8 +129,8 @@ def parts():
             "--views-max", "8", "--seed", str(first)]),
         Part("power", 24_000, 4, lambda first, count: [
             "build/release/power_loss", "--images", str(count), "--seed", str(first)]),
-        Part("changes", 10_000, 10, simulator("--changes")),
-        Part("sim", 137_000, 28, simulator()),
+        Part("changes", 4_000, 4, simulator("--changes")),
+        Part("sim", 145_000, 29, simulator()),
         Part("stores", 2_000_000, 1, fuzz("ledger_store_fuzz")),
         Part("replicas", 102_000, 2, fuzz("replicas_fuzz")),
     ]
