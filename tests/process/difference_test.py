@@ -8,7 +8,9 @@ import subprocess
 
 from network import BUILD_FOLDER, Failure, Network, main, tail
 
-BLOCKS = 200  # more than the state lags behind the chain
+# Together more than the state may lag behind the chain: 16 MiB.
+BLOCKS = 200
+BLOCK_BYTES = 100_000
 
 
 def a_node_that_executes_a_certified_block_differently_ends_with_status_6():
@@ -17,7 +19,7 @@ def a_node_that_executes_a_certified_block_differently_ends_with_status_6():
         odd, *others = network.nodes
         others[0].commit(b"wanted=here")
         for number in range(BLOCKS):
-            others[number % 3].commit(b"filler%d=%d" % (number, number))
+            others[number % 3].commit(b"filler%d=%s" % (number, b"x" * BLOCK_BYTES))
         goal = max(node.height() for node in others)
         network.until("all have that", lambda: odd.height() >= goal)
         odd.stop()
