@@ -140,3 +140,43 @@ enum ingot_exit command_option_node(const struct command *command, const char *t
         return command_usage(command, "--node: expected http://host:port, found '%s'", text);
     return INGOT_EXIT_OK;
 }
+
+enum { OPTION_NODE = COMMAND_OPTION_OWN, OPTION_JSON };
+
+struct ask_options {
+    const char *url;
+    bool as_json;
+};
+
+static enum ingot_exit take_ask_option(const struct command *command, int option, void *context)
+{
+    struct ask_options *options = context;
+    switch (option) {
+    case OPTION_NODE:
+        options->url = optarg;
+        return INGOT_EXIT_OK;
+    case OPTION_JSON:
+        options->as_json = true;
+        return INGOT_EXIT_OK;
+    default:
+        return command_usage_seen(command);
+    }
+}
+
+enum ingot_exit command_ask_node(const struct command *command, int argc, char **argv,
+                                 command_show *show)
+{
+    static const struct option known[] = {COMMAND_HELP_OPTION,
+                                          {"node", required_argument, NULL, OPTION_NODE},
+                                          {"json", no_argument, NULL, OPTION_JSON},
+                                          {NULL, 0, NULL, 0}};
+    struct ask_options options = {.url = COMMAND_NODE_URL_DEFAULT};
+    enum ingot_exit code = INGOT_EXIT_OK;
+    if (!command_take_options(command, argc, argv, known, take_ask_option, &options, &code))
+        return code;
+    struct endpoint endpoint;
+    if (optind < argc)
+        return command_usage(command, "unexpected argument '%s'", argv[optind]);
+    code = command_option_node(command, options.url, &endpoint);
+    return code == INGOT_EXIT_OK ? show(&endpoint, options.as_json) : code;
+}

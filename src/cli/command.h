@@ -87,4 +87,10 @@ bool command_url(const char *text, struct endpoint *endpoint);
 enum ingot_exit command_option_node(const struct command *command, const char *text,
                                     struct endpoint *endpoint);
 
+/* What a question to a node does with its answer: prints it for people, or as JSON. */
+typedef enum ingot_exit command_show(const struct endpoint *endpoint, bool as_json);
+/* A command whose options are --node and --json alone. */
+enum ingot_exit command_ask_node(const struct command *command, int argc, char **argv,
+                                 command_show *show);
+
 #endif

@@ -14,13 +14,6 @@
 #define EVIDENCE_TIMEOUT_MS 5000
 #define PER_PAGE 100
 
-enum { OPTION_NODE = COMMAND_OPTION_OWN, OPTION_JSON };
-
-struct evidence_options {
-    const char *url;
-    bool as_json;
-};
-
 /* False when this is no answer of ours. */
 static bool print_line(const json_t *item)
 {
@@ -104,36 +97,9 @@ static enum ingot_exit show(const struct endpoint *endpoint, bool as_json)
     return code;
 }
 
-static enum ingot_exit take_option(const struct command *command, int option, void *context)
-{
-    struct evidence_options *options = context;
-    switch (option) {
-    case OPTION_NODE:
-        options->url = optarg;
-        return INGOT_EXIT_OK;
-    case OPTION_JSON:
-        options->as_json = true;
-        return INGOT_EXIT_OK;
-    default:
-        return command_usage_seen(command);
-    }
-}
-
 static enum ingot_exit run(const struct command *command, int argc, char **argv)
 {
-    static const struct option known[] = {COMMAND_HELP_OPTION,
-                                          {"node", required_argument, NULL, OPTION_NODE},
-                                          {"json", no_argument, NULL, OPTION_JSON},
-                                          {NULL, 0, NULL, 0}};
-    struct evidence_options options = {.url = COMMAND_NODE_URL_DEFAULT};
-    enum ingot_exit code = INGOT_EXIT_OK;
-    if (!command_take_options(command, argc, argv, known, take_option, &options, &code))
-        return code;
-    struct endpoint endpoint;
-    if (optind < argc)
-        return command_usage(command, "unexpected argument '%s'", argv[optind]);
-    code = command_option_node(command, options.url, &endpoint);
-    return code == INGOT_EXIT_OK ? show(&endpoint, options.as_json) : code;
+    return command_ask_node(command, argc, argv, show);
 }
 
 const struct command command_evidence = {
