@@ -131,6 +131,7 @@
     X(HELD_UNBOUNDED, "answers that wait may fill the memory")                                     \
     X(SILENCE_ENDURED, "a peer that does not answer is waited for")                                \
     X(STUCK_FOR_GOOD, "who has fetched blocks that do not commit never begins anew")               \
+    X(BRANCH_NOT_WALKED, "a branch of which more is known than one answer holds is not followed")  \
     X(SERVED_CHEAPLY, "what a peer is sent is not counted")                                        \
     X(SERVED_OVERSIZE, "an answer takes no limit of bytes")                                        \
     X(SERVED_WITHOUT_TAIL, "an answer has no certificate of its last block")                       \

@@ -90,6 +90,7 @@ static enum reject hold(struct sync_client *client, uint32_t peer, const struct 
     if (first != ask->first) {
         /* Our block is on no branch of this peer's: it begins where all agree. */
         sync_ranges_clear(client);
+        client->from_committed = true;
         client->ranges[0] = (struct sync_range){.first = first, .count = response->block_count};
         client->range_count = 1;
         keep(client, &client->ranges[0], peer, ask, message, size);

@@ -52,6 +52,15 @@ static void set_base(struct sync_client *client, struct block *block)
     client->base = block;
 }
 
+static void end_walk(struct sync_client *client)
+{
+    if (client->is_walking) {
+        client->is_walking = false;
+        client->preferred = SYNC_PEER_NONE;
+        set_base(client, NULL);
+    }
+}
+
 static const struct block *find_tip(struct sync_client *client, const struct sync_chain *chain)
 {
     if (client->from_committed) {
@@ -61,8 +70,10 @@ static const struct block *find_tip(struct sync_client *client, const struct syn
     const bool is_of_use =
         client->base != NULL &&
         client->options.find_block(client->options.context, &client->base->hash) != NULL &&
-        (chain->waiting_qc != NULL || client->base->height > chain->high->height);
+        (client->is_walking || chain->waiting_qc != NULL ||
+         client->base->height > chain->high->height);
     if (!is_of_use) {
+        end_walk(client);
         set_base(client, NULL);
     }
     return client->base != NULL ? client->base : chain->high;
@@ -72,6 +83,7 @@ static const struct block *find_tip(struct sync_client *client, const struct syn
 static void begin_anew(struct sync_client *client)
 {
     sync_ranges_clear(client);
+    end_walk(client);
     set_base(client, NULL);
     client->from_committed = true;
 }
@@ -89,6 +101,7 @@ static void settle_run(struct sync_client *client, const struct sync_chain *chai
     if (is_known(client, chain, run.last)) {
         client->blocks += run.count;
         client->from_committed = false;
+        client->is_walking = false;
         client->preferred = SYNC_PEER_NONE;
         sync_peer_praise(client, run.peer);
         set_base(client, run.last);
@@ -239,6 +252,29 @@ static bool hand_over_run(struct sync_client *client, const struct sync_chain *c
     return is_taken;
 }
 
+/*
+ * All of an answer was known before it came. It may be the beginning of a branch that leaves ours
+ * higher up: the next request goes on behind it, to the same peer, or a branch whose known part is
+ * longer than an answer would never be followed to where it is news.
+ */
+static void walk_on(struct sync_client *client, const struct sync_chain *chain,
+                    const struct sync_range *range)
+{
+    const struct sync_response *response = &range->answer->sync_response;
+    struct block *last = response->blocks[response->block_count - 1];
+    const uint64_t reached = client->is_walking ? client->base->height : chain->committed->height;
+    const bool may_walk = client->is_walking || client->from_committed;
+    if (may_walk && last->height > reached && !MUTANT(BRANCH_NOT_WALKED)) {
+        client->is_walking = true;
+        client->preferred = range->peer;
+        set_base(client, block_ref(last));
+        return;
+    }
+    end_walk(client);
+    sync_peer_at(client, range->peer)->nothing_ms =
+        chain->now_ms + client->options.request_timeout_ms / 8 + 1;
+}
+
 /* All of the answer is known here. Only its tail may be news. */
 static bool finish_range(struct sync_client *client, const struct sync_chain *chain)
 {
@@ -265,8 +301,9 @@ static void lose_link(struct sync_client *client, const struct sync_chain *chain
      * Of two peers one has shown a certified block that is not committed, and we cannot tell
      * which. This one may show all of its branch, from the block on which all honest ones agree.
      */
-    client->preferred = range->peer;
+    const uint32_t peer = range->peer;
     begin_anew(client);
+    client->preferred = peer;
 }
 
 static bool hand_over(struct sync_client *client, const struct sync_chain *chain)
@@ -284,8 +321,7 @@ static bool hand_over(struct sync_client *client, const struct sync_chain *chain
         }
         if (range->done == response->block_count) {
             if (done_before == 0) {
-                sync_peer_at(client, range->peer)->nothing_ms =
-                    chain->now_ms + client->options.request_timeout_ms / 8 + 1;
+                walk_on(client, chain, range);
             }
             if (finish_range(client, chain)) {
                 return true;
@@ -542,6 +578,7 @@ static void look_and_ask(struct sync_client *client, const struct sync_chain *ch
         ask_peers(client, chain);
     }
     if (!client->is_wanting) {
+        end_walk(client);
         client->preferred = SYNC_PEER_NONE;
     }
 }

@@ -100,8 +100,10 @@ struct sync_client {
     size_t held_bytes;
 
     struct sync_run run;
-    struct block *base;  /* the last block of the last run: owned, or NULL: go by the tree */
+    struct block *base;  /* the last block of the last run, or of a walk: owned, or NULL: go by
+                            the tree */
     bool from_committed; /* the branch we followed leads nowhere: begin above the committed one */
+    bool is_walking;     /* along another branch than the highest block's, as far as it is known */
     uint32_t preferred;  /* peer to be asked first for the lowest range, or SYNC_PEER_NONE */
     bool is_wanting;     /* something is missing */
     uint64_t wanting_ms; /* since then */

@@ -196,6 +196,25 @@ static void who_follows_an_uncommitted_branch_as_high_as_the_committed_one_finds
     sync_world_free(world);
 }
 
+static void who_follows_an_uncommitted_branch_finds_out_from_small_answers_too(void **state)
+{
+    (void)state;
+    struct sync_world *world = sync_world_new(FORK_LAST, 0);
+    world->block_bytes = 3 * 1024 * 1024; /* one block for each answer, and 39 are known */
+    sync_world_add_peer(world, HONEST, FORK_LAST, 0);
+    sync_world_add_peer(world, HONEST, FORK_LAST, 0);
+    sync_world_follow_fork(world);
+    struct qc *qc = sync_world_qc(world, FORK_LAST, MARK_CHAIN);
+    world->waiting_qc = qc;
+    assert_true(sync_world_completes(world, 2 * SYNC_WORLD_TIMEOUT_MS));
+    for (uint32_t fault = 0; fault < SYNC_FAULT_COUNT; fault++) {
+        assert_int_equal(sync_world_status(world).penalties[fault], 0);
+    }
+    world->waiting_qc = NULL;
+    qc_unref(qc);
+    sync_world_free(world);
+}
+
 static void who_follows_an_uncommitted_branch_goes_on_asking_until_somebody_answers(void **state)
 {
     (void)state;
@@ -270,6 +289,7 @@ int main(void)
         cmocka_unit_test(answers_that_wait_for_a_lower_one_stay_within_their_cap),
         cmocka_unit_test(once_we_have_what_there_is_nobody_is_asked_any_more),
         cmocka_unit_test(who_follows_an_uncommitted_branch_as_high_as_the_committed_one_finds_out),
+        cmocka_unit_test(who_follows_an_uncommitted_branch_finds_out_from_small_answers_too),
         cmocka_unit_test(who_follows_an_uncommitted_branch_goes_on_asking_until_somebody_answers),
         cmocka_unit_test(a_peer_that_has_pruned_is_passed_over_without_blame),
         cmocka_unit_test(where_all_have_pruned_we_go_on_asking_now_and_then),
