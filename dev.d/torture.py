@@ -6,7 +6,8 @@ usage: ./dev torture [--hours H] [--only PART[,PART]] [--list] [--record] [--led
   --hours H    how long (default 2): the amounts of each part are in proportion
   --only PART  these parts alone, in the amounts of the whole
   --list       what would be run, and how much of it
-  --record     afterwards the run is added to docs/torture.jsonl and to the table in docs/testing.md
+  --record     afterwards the run is added to docs/torture.jsonl and to the table in docs/testing.md,
+               with what it found, unless a part did not come to its end
   --ledger     only writes that table anew from docs/torture.jsonl
   --check      only says whether that table is what docs/torture.jsonl makes it
 
@@ -47,7 +48,7 @@ COUNTS = {
     "images": ("images of power loss", None),
     "scenarios": ("scenarios with twins", None),
     "killed": ("mutants killed", None),
-    "violations": ("violations", 0),
+    "violations": ("violations found", None),
 }
 
 
@@ -94,10 +95,18 @@ class Job:
             if line.startswith('{"torture":'):
                 self.report = json.loads(line)
                 break
-        if status != 0 or self.report is None:
-            self.complaint = "\n".join([f"status {status}", *lines[-30:]])
-        elif self.report.get("violations", 0) != 0:
-            self.complaint = "\n".join(["violations", *lines[-30:]])
+        if status != 0 or self.report is None or self.report.get("violations", 0) != 0:
+            self.complaint = "\n".join([f"status {status}", *telling(lines)])
+
+
+def telling(lines):
+    """Of a long output: what is said of each violation, wherever it is, and the end."""
+    last = max(0, len(lines) - 30)
+    near = set()
+    for number, line in enumerate(lines[:last]):
+        if "VIOLATED" in line:
+            near.update(range(number, min(last, number + 5)))
+    return [lines[number] for number in sorted(near)] + lines[last:]
 
 
 def simulator(*arguments):
@@ -326,7 +335,7 @@ def main():
         print(f"{'views a second of one processor':42} {row['views'] / max(seconds, 1):15,.0f}")
     print(f"{'marks that were never hit':42} {', '.join(marks) or 'none':>15}")
     print(f"{len(ended)} pieces, {len(failed)} failed")
-    if arguments.record and not failed:
+    if arguments.record and all(job.report is not None for job in ended):
         record(arguments, commit, sums)
     return 1 if failed or (marks and not names) else 0
 
