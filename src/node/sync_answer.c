@@ -141,17 +141,46 @@ static bool is_as_asked(const struct sync_ask *ask, const struct sync_response *
            (begins_as_asked(ask, response) && is_consecutive(response));
 }
 
+static bool is_meagre(const struct sync_ask *ask, const struct sync_response *response, size_t size)
+{
+    return response->block_count > 0 && response->block_count < ask->blocks / 8 &&
+           size < ask->bytes / 8 &&
+           response->committed_height >= response->blocks[0]->height + ask->blocks;
+}
+
+/* No fault in it, if this is the request that it answers. */
+static bool suits(const struct sync_ask *ask, const struct sync_response *response, size_t size)
+{
+    return is_as_asked(ask, response, size) && !is_meagre(ask, response, size);
+}
+
+/* An earlier request that an answer suits: one that began where the open one does, or elsewhere. */
+static const struct sync_ask *find_past(const struct sync_peer *peer,
+                                        const struct sync_response *response, size_t size,
+                                        bool begins_alike)
+{
+    for (uint32_t i = 0; i < SYNC_PAST_ASKS; i++) {
+        const struct sync_ask *past = &peer->past[i];
+        if (past->blocks > 0 && (past->first == peer->ask.first) == begins_alike &&
+            suits(past, response, size)) {
+            return past;
+        }
+    }
+    return NULL;
+}
+
 /*
  * The answer to an earlier request, or a second one to it: what a lost connection or a slow link
- * may bring. It changes nothing, and is no fault.
+ * may bring. It changes nothing, and is no fault. Answers do not say which request they are to:
+ * one that may be to several is to the one that it suits.
  */
-static bool is_late(const struct sync_peer *peer, const struct sync_response *response)
+static bool is_late(const struct sync_peer *peer, const struct sync_response *response, size_t size)
 {
     if (response->block_count == 0) {
         return peer->abandoned > 0;
     }
     if (peer->ask.is_open && begins_as_asked(&peer->ask, response)) {
-        return false;
+        return !suits(&peer->ask, response, size) && find_past(peer, response, size, false) != NULL;
     }
     for (uint32_t i = 0; i < SYNC_PAST_ASKS; i++) {
         const struct sync_ask *past = &peer->past[i];
@@ -183,12 +212,6 @@ static void judge_empty(struct sync_client *client, uint64_t now_ms, uint32_t pe
     from->is_boaster = from->is_boaster || has_claimed;
 }
 
-static bool is_meagre(const struct sync_ask *ask, const struct sync_response *response, size_t size)
-{
-    return response->block_count < ask->blocks / 8 && size < ask->bytes / 8 &&
-           response->committed_height >= response->blocks[0]->height + ask->blocks;
-}
-
 /* The range that this peer was asked for is free for others, unless the answer fills it. */
 static void release_range(struct sync_client *client, uint32_t peer)
 {
@@ -201,21 +224,36 @@ static void release_range(struct sync_client *client, uint32_t peer)
 }
 
 /*
- * The request that an answer is to: the open one, or one for the same blocks and for more of them,
- * which was given up because its answer took so long. On a slow link that is the one to take; the
- * answer to the open one is late then.
+ * The block that a request has named and that comes last, be it in an answer to another request:
+ * it may come without a certificate.
+ */
+static struct ingot_hash target_of(const struct sync_peer *from, const struct sync_ask *ask,
+                                   const struct sync_response *response)
+{
+    const struct ingot_hash *last = &response->blocks[response->block_count - 1]->hash;
+    for (uint32_t i = 0; i < SYNC_PAST_ASKS; i++) {
+        if (memcmp(from->past[i].target.bytes, last->bytes, INGOT_HASH_BYTES) == 0) {
+            return *last;
+        }
+    }
+    return ask->target;
+}
+
+/*
+ * The request that an answer is to: the open one, or one for the same blocks, and for more or fewer
+ * of them, which was given up because its answer took so long. On a slow link that is the one to
+ * take; the answer to the open one is late then.
  */
 static struct sync_ask ask_of(const struct sync_peer *from, const struct sync_response *response,
                               size_t size)
 {
-    for (uint32_t i = 0; i < SYNC_PAST_ASKS && !is_as_asked(&from->ask, response, size); i++) {
-        const struct sync_ask *past = &from->past[i];
-        if (past->blocks > 0 && past->first == from->ask.first &&
-            is_as_asked(past, response, size)) {
-            return *past;
-        }
+    const struct sync_ask *past =
+        suits(&from->ask, response, size) ? NULL : find_past(from, response, size, true);
+    struct sync_ask ask = past != NULL ? *past : from->ask;
+    if (response->block_count > 0) {
+        ask.target = target_of(from, &ask, response);
     }
-    return from->ask;
+    return ask;
 }
 
 enum reject sync_client_receive(struct sync_client *client, uint64_t now_ms, uint32_t peer,
@@ -227,7 +265,7 @@ enum reject sync_client_receive(struct sync_client *client, uint64_t now_ms, uin
     if (reject != REJECT_NONE) {
         return reject;
     }
-    if (is_late(from, response) && !MUTANT(LATE_ANSWERS_BLAMED)) {
+    if (is_late(from, response, size) && !MUTANT(LATE_ANSWERS_BLAMED)) {
         from->abandoned -= from->abandoned > 0;
         return REJECT_PAST;
     }

@@ -104,6 +104,141 @@ static void an_answer_that_a_higher_certificate_has_overtaken_is_no_fault(void *
     sync_world_free(world);
 }
 
+/* --- Answers that come when something else has been asked for. --- */
+
+/* When a request is given up that was the first, or the second, in a row without an answer. */
+#define FIRST_GIVEN_UP_MS (4 * SYNC_WORLD_TIMEOUT_MS)
+#define SECOND_GIVEN_UP_MS (8 * SYNC_WORLD_TIMEOUT_MS)
+
+/* What comes without being asked for, by live consensus. */
+static void receive_live(struct sync_world *world, uint64_t up_to)
+{
+    while (world->high < up_to) {
+        world->high++;
+        world->tree[world->high][MARK_CHAIN] = world->chain[world->high];
+    }
+}
+
+static void expect_no_fault_but_slowness(const struct sync_world *world)
+{
+    const struct sync_client_status status = sync_world_status(world);
+    for (uint32_t fault = 0; fault < SYNC_FAULT_COUNT; fault++) {
+        assert_true(fault == SYNC_FAULT_STALLED || status.penalties[fault] == 0);
+    }
+}
+
+static void a_late_answer_with_the_block_that_an_earlier_request_has_named_is_no_fault(void **state)
+{
+    (void)state;
+    struct sync_world *world = sync_world_new(31, 0);
+    sync_world_add_peer(world, UNCERTIFIED, 30, 0);
+    world->peers[0].delay_ms = FIRST_GIVEN_UP_MS + 100;
+    sync_client_claim(world->client, 0, 0);
+    struct qc *first = sync_world_qc(world, 30, MARK_CHAIN);
+    struct qc *second = sync_world_qc(world, 31, MARK_CHAIN);
+    world->waiting_qc = first;
+    sync_world_run(world, world->now_ms + 12, false);
+    assert_int_equal(world->peers[0].asked, 1);
+    world->waiting_qc = second;
+    world->peers[0].has = 31;
+    sync_world_run(world, world->now_ms + FIRST_GIVEN_UP_MS, false);
+    assert_int_equal(world->peers[0].asked, 2); /* and the first answer is not here yet */
+    assert_int_equal(world->high, 0);
+    world->peers[0].delay_ms = 3;
+    sync_world_run(world, world->now_ms + 110, false);
+    assert_in_range(world->high, 29, 31);
+    expect_no_fault_but_slowness(world);
+    assert_true(sync_world_completes(world, FIRST_GIVEN_UP_MS));
+    expect_no_fault_but_slowness(world);
+    world->waiting_qc = NULL;
+    qc_unref(first);
+    qc_unref(second);
+    sync_world_free(world);
+}
+
+static void
+a_late_answer_that_begins_where_our_committed_blocks_end_by_now_is_no_fault(void **state)
+{
+    (void)state;
+    struct sync_world *world = sync_world_new(200, 0);
+    struct qc *qc = sync_world_qc(world, 200, MARK_CHAIN);
+    receive_live(world, 17);
+    sync_world_add_peer(world, HONEST, 200, 0);
+    sync_client_claim(world->client, 0, 0);
+    world->waiting_qc = qc;
+    world->peers[0].delay_ms = FIRST_GIVEN_UP_MS + 100;
+    sync_world_run(world, world->now_ms + 12, false);
+    assert_int_equal(world->peers[0].asked, 1); /* for 128 blocks above 17 */
+    receive_live(world, 19);                    /* now 17 is committed */
+    sync_world_run(world, world->now_ms + FIRST_GIVEN_UP_MS, false);
+    assert_int_equal(world->peers[0].asked, 2); /* for fewer, above 19 */
+    world->peers[0].delay_ms = 3;
+    sync_world_run(world, world->now_ms + 110, false);
+    assert_int_equal(world->event_count, 1); /* the first answer has come, the second has not */
+    expect_no_fault_but_slowness(world);
+    assert_int_equal(world->peers[0].asked, 2);
+    assert_true(sync_world_completes(world, FIRST_GIVEN_UP_MS));
+    expect_no_fault_but_slowness(world);
+    world->waiting_qc = NULL;
+    qc_unref(qc);
+    sync_world_free(world);
+}
+
+/* Both requests name a block that the peer has not, so both would be answered alike. */
+static void an_answer_that_may_be_to_the_open_request_or_to_an_earlier_one_is_taken(void **state)
+{
+    (void)state;
+    struct sync_world *world = sync_world_new(100, 0);
+    struct qc *qc = sync_world_qc(world, 100, MARK_CHAIN);
+    sync_world_follow_fork(world);
+    world->tree[FORK_LAST][MARK_FORK] = NULL;
+    sync_world_add_peer(world, SILENT, 100, 0);
+    sync_client_claim(world->client, 0, 0);
+    world->waiting_qc = qc;
+    sync_world_run(world, world->now_ms + 12, false);
+    assert_int_equal(world->peers[0].asked, 1);
+    world->tree[FORK_LAST][MARK_FORK] = world->fork[FORK_LAST];
+    world->peers[0].habit = HONEST;
+    assert_true(sync_world_completes(world, FIRST_GIVEN_UP_MS + 100));
+    expect_no_fault_but_slowness(world);
+    world->waiting_qc = NULL;
+    qc_unref(qc);
+    sync_world_free(world);
+}
+
+static void a_late_answer_of_the_one_block_that_was_asked_for_is_not_too_little(void **state)
+{
+    (void)state;
+    struct sync_world *world = sync_world_new(400, 0);
+    struct qc *qc = sync_world_qc(world, 400, MARK_CHAIN);
+    receive_live(world, 17);
+    sync_world_add_peer(world, SILENT, 400, 0);
+    sync_client_claim(world->client, 0, 0);
+    world->waiting_qc = qc;
+    sync_world_run(world, world->now_ms + SYNC_WORLD_TIMEOUT_MS + 100, false);
+    assert_int_equal(world->peers[0].asked, 1);
+    receive_live(world, 144); /* one of the 128 blocks is left to be asked for */
+    world->peers[0].habit = HONEST;
+    world->peers[0].delay_ms = SECOND_GIVEN_UP_MS + 100;
+    sync_world_run(world, world->now_ms + FIRST_GIVEN_UP_MS - SYNC_WORLD_TIMEOUT_MS, false);
+    assert_int_equal(world->peers[0].asked, 2);
+    world->waiting_qc = NULL; /* nothing is missing for a moment, and then all of it */
+    sync_world_step(world);
+    world->waiting_qc = qc;
+    sync_world_run(world, world->now_ms + SECOND_GIVEN_UP_MS, false);
+    assert_int_equal(world->peers[0].asked, 3);
+    assert_int_equal(world->high, 144);
+    world->peers[0].delay_ms = 3;
+    sync_world_run(world, world->now_ms + 110, false);
+    assert_in_range(world->high, 145, 400);
+    expect_no_fault_but_slowness(world);
+    assert_true(sync_world_completes(world, 2 * SECOND_GIVEN_UP_MS));
+    expect_no_fault_but_slowness(world);
+    world->waiting_qc = NULL;
+    qc_unref(qc);
+    sync_world_free(world);
+}
+
 static void a_partial_answer_is_completed(void **state)
 {
     (void)state;
@@ -283,6 +418,12 @@ int main(void)
         cmocka_unit_test(
             the_block_of_a_certificate_is_taken_from_a_peer_that_has_no_certificate_of_it),
         cmocka_unit_test(an_answer_that_a_higher_certificate_has_overtaken_is_no_fault),
+        cmocka_unit_test(
+            a_late_answer_with_the_block_that_an_earlier_request_has_named_is_no_fault),
+        cmocka_unit_test(
+            a_late_answer_that_begins_where_our_committed_blocks_end_by_now_is_no_fault),
+        cmocka_unit_test(an_answer_that_may_be_to_the_open_request_or_to_an_earlier_one_is_taken),
+        cmocka_unit_test(a_late_answer_of_the_one_block_that_was_asked_for_is_not_too_little),
         cmocka_unit_test(a_partial_answer_is_completed),
         cmocka_unit_test(sets_may_change_in_the_middle_of_an_answer),
         cmocka_unit_test(the_certificate_that_opens_an_epoch_is_taken_from_the_child_of_our_block),
