@@ -14,28 +14,6 @@ static uint64_t range_last(const struct sync_range *range)
     return range->first + range->count - 1;
 }
 
-void sync_range_clear(struct sync_client *client, struct sync_range *range)
-{
-    client->held_bytes -= range->bytes;
-    message_unref(range->answer);
-    *range = (struct sync_range){.first = range->first, .count = range->count};
-}
-
-void sync_range_pop(struct sync_client *client)
-{
-    INGOT_ASSERT(client->range_count > 0);
-    sync_range_clear(client, &client->ranges[0]);
-    client->range_count--;
-    memmove(&client->ranges[0], &client->ranges[1], client->range_count * sizeof client->ranges[0]);
-}
-
-void sync_ranges_clear(struct sync_client *client)
-{
-    while (client->range_count > 0) {
-        sync_range_clear(client, &client->ranges[--client->range_count]);
-    }
-}
-
 /* The range that an answer with these heights fills, or the number of ranges. */
 static uint32_t find_range(const struct sync_client *client, uint64_t first, uint64_t last)
 {
@@ -75,6 +53,7 @@ static void keep(struct sync_client *client, struct sync_range *range, uint32_t 
 {
     range->state = RANGE_HELD;
     range->target = ask->target;
+    range->committed_height = ask->committed_height;
     range->peer = peer;
     range->answer = message_ref(message);
     range->bytes = size;

@@ -11,8 +11,6 @@
 #include "base/mutant.h"
 #include "node/sync_client_state.h"
 
-/* Ranges planned at most; the rest of the room is for parts of ranges. */
-#define RANGES_PLANNED (SYNC_RANGES_MAX / 2)
 #define STUCK_MAX 6
 
 struct sync_client *sync_client_new(const struct sync_client_options *options)
@@ -293,13 +291,14 @@ static bool finish_range(struct sync_client *client, const struct sync_chain *ch
 static void lose_link(struct sync_client *client, const struct sync_chain *chain,
                       struct sync_range *range, const struct block *block)
 {
-    if (block->height <= chain->committed->height + 1) {
+    if (block->height <= range->committed_height + 1) {
         refuse_range(client, chain, range);
         return;
     }
     /*
-     * Of two peers one has shown a certified block that is not committed, and we cannot tell
-     * which. This one may show all of its branch, from the block on which all honest ones agree.
+     * What was committed meanwhile may have ended the branch that an honest peer has shown. Or, of
+     * two peers one has shown a certified block that is not committed, and we cannot tell which.
+     * This one may show all of its branch, from the block on which all honest ones agree.
      */
     const uint32_t peer = range->peer;
     begin_anew(client);
@@ -400,44 +399,6 @@ static void look_for_gap(struct sync_client *client, const struct sync_chain *ch
     client->certificate_is_far =
         qc != NULL && (qc_position(qc).epoch > chain->high_position.epoch ||
                        qc_position(qc).view > chain->high_position.view + SYNC_LAG_BLOCKS);
-}
-
-/* Ranges begin above the tip, which live consensus may have moved. */
-static void align_ranges(struct sync_client *client)
-{
-    while (client->range_count > 0 && client->ranges[0].state != RANGE_HELD) {
-        struct sync_range *range = &client->ranges[0];
-        if (range->first > client->tip_height) {
-            break;
-        }
-        if (range->first + range->count - 1 > client->tip_height) {
-            range->count -= (uint32_t)(client->tip_height + 1 - range->first);
-            range->first = client->tip_height + 1;
-            break;
-        }
-        sync_range_pop(client);
-    }
-    if (client->range_count > 0 && client->ranges[0].first > client->tip_height + 1) {
-        sync_ranges_clear(client);
-    }
-}
-
-static void plan_ranges(struct sync_client *client)
-{
-    const uint64_t claim = sync_peers_claim(client);
-    align_ranges(client);
-    uint64_t first = client->tip_height + 1;
-    if (client->range_count > 0) {
-        const struct sync_range *last = &client->ranges[client->range_count - 1];
-        first = last->first + last->count;
-    }
-    /* The lowest one is asked for even if nobody claims it: a certificate may say that it exists.
-     */
-    while (client->range_count == 0 || (client->range_count < RANGES_PLANNED && first <= claim)) {
-        client->ranges[client->range_count++] =
-            (struct sync_range){.first = first, .count = SYNC_ASK_BLOCKS};
-        first += SYNC_ASK_BLOCKS;
-    }
 }
 
 /* --- Asking. --- */
@@ -574,7 +535,7 @@ static void look_and_ask(struct sync_client *client, const struct sync_chain *ch
 {
     look_for_gap(client, chain);
     if (client->is_wanting && chain->now_ms >= client->wanting_ms + SYNC_GRACE_MS) {
-        plan_ranges(client);
+        sync_ranges_plan(client);
         ask_peers(client, chain);
     }
     if (!client->is_wanting) {

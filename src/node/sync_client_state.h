@@ -1,7 +1,7 @@
 /*
  * The sync client's own state, shared by its files: sync_client.c decides and hands over,
- * sync_answer.c takes answers in, sync_peer.c chooses among peers and remembers what they did,
- * sync_report.c tells operators.
+ * sync_ranges.c keeps what is asked for, sync_answer.c takes answers in, sync_peer.c chooses among
+ * peers and remembers what they did, sync_report.c tells operators.
  */
 #ifndef INGOT_NODE_SYNC_CLIENT_STATE_H
 #define INGOT_NODE_SYNC_CLIENT_STATE_H
@@ -40,14 +40,15 @@ struct sync_range {
     uint64_t first;
     uint32_t count;
     enum range_state state;
-    uint32_t peer;            /* ASKED, HELD: of whom */
-    uint64_t asked_ms;        /* ASKED */
-    struct message *answer;   /* HELD: owned reference */
-    struct ingot_hash target; /* HELD: the block that the request named, or zero */
-    size_t bytes;             /* HELD */
-    uint32_t done;            /* HELD: blocks of the answer that need no more work */
-    bool has_offered_justify; /* HELD: the core was given the certificate of our own block */
-    size_t refused_bytes;     /* of an answer that was here and had no room, or 0 */
+    uint32_t peer;             /* ASKED, HELD: of whom */
+    uint64_t asked_ms;         /* ASKED */
+    struct message *answer;    /* HELD: owned reference */
+    struct ingot_hash target;  /* HELD: the block that the request named, or zero */
+    uint64_t committed_height; /* HELD: ours, when it was asked for */
+    size_t bytes;              /* HELD */
+    uint32_t done;             /* HELD: blocks of the answer that need no more work */
+    bool has_offered_justify;  /* HELD: the core was given the certificate of our own block */
+    size_t refused_bytes;      /* of an answer that was here and had no room, or 0 */
 };
 
 /* What a peer was asked for last and has not answered. */
@@ -154,12 +155,16 @@ uint64_t sync_peers_target(const struct sync_client *client);
 /* Everybody connected who claims this height has pruned it, and somebody does. */
 bool sync_peers_pruned(const struct sync_client *client, uint64_t height);
 
-/* --- sync_answer.c --- */
+/* --- sync_ranges.c --- */
 
+/* It has to be asked for again. */
 void sync_range_clear(struct sync_client *client, struct sync_range *range);
 /* Removes the lowest range. */
 void sync_range_pop(struct sync_client *client);
 void sync_ranges_clear(struct sync_client *client);
+/* What is still missing above the tip, as far as anybody claims to have it, in ranges to ask for.
+ */
+void sync_ranges_plan(struct sync_client *client);
 
 /* --- sync_report.c --- */
 

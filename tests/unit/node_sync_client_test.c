@@ -363,6 +363,28 @@ static void who_follows_an_uncommitted_branch_goes_on_asking_until_somebody_answ
     sync_world_free(world);
 }
 
+static void a_branch_that_a_commit_ends_while_its_answer_is_on_the_way_is_no_fault(void **state)
+{
+    (void)state;
+    struct sync_world *world = sync_world_new(60, 0);
+    for (uint64_t height = 1; height < FORK_FIRST; height++) {
+        world->tree[height][MARK_CHAIN] = world->chain[height];
+    }
+    world->high = FORK_FIRST - 1;
+    sync_world_add_peer(world, FORKS, 60, 0);
+    world->peers[0].delay_ms = 200;
+    sync_world_run(world, world->now_ms + 100, false);
+    assert_int_equal(world->peers[0].asked, 1);
+    /* The votes of others, not this peer, bring what is committed in its place. */
+    for (uint64_t height = FORK_FIRST; height < FORK_LAST; height++) {
+        world->tree[height][MARK_CHAIN] = world->chain[height];
+    }
+    world->high = FORK_LAST - 1;
+    sync_world_run(world, world->now_ms + 200, false);
+    assert_int_equal(sync_world_status(world).penalties[SYNC_FAULT_INVALID], 0);
+    sync_world_free(world);
+}
+
 /* --- Peers that have pruned. --- */
 
 static void a_peer_that_has_pruned_is_passed_over_without_blame(void **state)
@@ -432,6 +454,7 @@ int main(void)
         cmocka_unit_test(who_follows_an_uncommitted_branch_as_high_as_the_committed_one_finds_out),
         cmocka_unit_test(who_follows_an_uncommitted_branch_finds_out_from_small_answers_too),
         cmocka_unit_test(who_follows_an_uncommitted_branch_goes_on_asking_until_somebody_answers),
+        cmocka_unit_test(a_branch_that_a_commit_ends_while_its_answer_is_on_the_way_is_no_fault),
         cmocka_unit_test(a_peer_that_has_pruned_is_passed_over_without_blame),
         cmocka_unit_test(where_all_have_pruned_we_go_on_asking_now_and_then),
         cmocka_unit_test(what_a_lost_peer_owed_is_asked_of_another_at_once),
