@@ -101,6 +101,7 @@
     X(NOT_CHECKED_AGAIN, "what waits is not checked again after a commit")                         \
     X(ABANDONED_LOST, "transactions of abandoned blocks are lost")                                 \
     X(OLD_BATCHES_TAKEN, "transactions of who is far behind are taken")                            \
+    X(STUCK_SHOWN_LATE, "who gives up a view does not show its transactions again at once")        \
     X(POOL_UNWEIGHED, "the mempool weighs its transactions by their bytes alone")                  \
     X(SENT_BEFORE_SYNC, "messages leave before the sync")                                          \
     X(FAILED_WRITE_IGNORED, "a failed durable write is taken for success")                         \

@@ -138,15 +138,28 @@ static void show(struct replica *replica, struct message *message)
 #define STUCK_COUNT_MAX 512
 #define STUCK_BYTES_MAX (64 * 1024)
 
+/* Has a view ended by our own deadline since this was asked last? */
+static bool has_given_up(struct replica *replica)
+{
+    struct core_status status;
+    core_get_status(replica->core, &status);
+    const bool has_given_up = status.timeouts > replica->looked_timeouts;
+    replica->looked_timeouts = status.timeouts;
+    return has_given_up && !MUTANT(STUCK_SHOWN_LATE);
+}
+
 /*
  * Shows the oldest transactions again when the very oldest has not moved for an interval: what
  * was sent while a peer was away, or its queue full, is lost, and a leader that never heard of a
- * transaction waits as on an idle chain. While blocks take transactions nothing is said twice.
+ * transaction waits as on an idle chain. Who gives up a view shows them at once, or view after view
+ * would pass in this way until it leads itself. While blocks take transactions nothing is said
+ * twice.
  */
 static void show_stuck(struct replica *replica)
 {
     const uint64_t now_ms = replica_now_ms(replica);
-    if (now_ms - replica->looked_ms < STUCK_INTERVAL_MS) {
+    const bool gives_up = has_given_up(replica);
+    if (!gives_up && now_ms - replica->looked_ms < STUCK_INTERVAL_MS) {
         return;
     }
     replica->looked_ms = now_ms;
@@ -158,7 +171,8 @@ static void show_stuck(struct replica *replica)
         wire_transaction_digest(stuck[0], &oldest);
     }
     const bool is_stuck =
-        has_oldest && replica->has_oldest && crypto_hash_equal(&oldest, &replica->oldest);
+        has_oldest &&
+        (gives_up || (replica->has_oldest && crypto_hash_equal(&oldest, &replica->oldest)));
     replica->has_oldest = has_oldest;
     replica->oldest = oldest;
     if (!is_stuck) {

@@ -69,6 +69,7 @@ struct replica {
     bool has_oldest; /* `oldest` waited when stuck transactions were looked for last */
     struct ingot_hash oldest;
     uint64_t looked_ms;
+    uint64_t looked_timeouts;    /* of the core, then */
     uint64_t slowest_sync_us;    /* decays */
     struct watermark *watermark; /* owned; NULL: signing is not withheld */
 
