@@ -50,6 +50,10 @@ static struct qc *put_right(struct qc *qc, const struct block *block)
     right->signers = qc->signers;
     right->validator_count = qc->validator_count;
     memcpy(right->signatures, qc->signatures, qc->signature_count * sizeof qc->signatures[0]);
+    if (MUTANT(DIGEST_OF_ANOTHER)) {
+        right->has_digest = qc->has_digest;
+        right->digest = qc->digest;
+    }
     return right;
 }
 

@@ -66,12 +66,12 @@ uint32_t signers_count(const struct signers *signers);
 struct qc {
     uint32_t references;
     enum phase phase;
+    bool has_digest;
     uint64_t epoch;      /* of the block, and so of the set that signed */
     uint64_t view;       /* in which it was formed */
     uint64_t block_view; /* in which the block was proposed; equal to view for Generic */
     struct ingot_hash block;
-    struct ingot_hash
-        digest; /* of the canonical bytes; src/wire fills it: "the same certificate" */
+    struct ingot_hash digest; /* "the same certificate"; read by wire_qc_digest alone */
     struct signers signers;
     uint32_t validator_count; /* of the set, so the bitmap's length in bits; 0 for genesis */
     uint32_t signature_count; /* one for each signer, in validator order */
@@ -113,7 +113,8 @@ struct tc {
     uint64_t epoch;
     uint64_t view;
     struct qc *high_qc; /* owned reference */
-    struct ingot_hash digest;
+    bool has_digest;
+    struct ingot_hash digest; /* read by wire_tc_digest alone */
     struct signers signers;
     uint32_t claim_count; /* one for each signer, in validator order */
     struct tc_claim claims[];

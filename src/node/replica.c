@@ -149,16 +149,19 @@ enum ingot_error replica_open(const struct replica_options *options, struct repl
     block_ref(opened->options.genesis);
     validator_set_ref(opened->options.genesis_set);
     opened->mempool = mempool_new(options->mempool_bytes_max);
+    opened->signatures = signature_memo_new();
     opened->signer = (struct wire_signer){.scheme = options->scheme,
                                           .secret = &opened->options.secret,
                                           .key = options->key,
-                                          .chain = options->genesis->hash};
+                                          .chain = options->genesis->hash,
+                                          .signatures = opened->signatures};
     const enum ingot_error error = open_parts(opened, why, why_size);
     if (error != INGOT_OK) {
         replica_free(opened);
         return error;
     }
     verifier_init(&opened->verifier, &options->genesis->hash, options->scheme, find_set, opened);
+    opened->verifier.signatures = opened->signatures;
     sync_open(opened);
     *replica = opened;
     return INGOT_OK;
@@ -176,6 +179,7 @@ void replica_free(struct replica *replica)
     core_free(replica->core);
     executor_free(replica->executor);
     mempool_free(replica->mempool);
+    signature_memo_free(replica->signatures);
     ledger_free(replica->ledger);
     ingot_buffer_deinit(&replica->frame);
     block_unref(replica->options.genesis);

@@ -26,11 +26,9 @@ static bool is_own_key(const struct replica *replica, const struct ingot_public_
 
 static void take_safety(struct replica *replica, const struct core_effect *effect)
 {
-    /* Certificates that we formed have no digest yet; those we received were verified. */
-    wire_seal_qc(effect->safety.high_qc);
+    /* We have formed them of verified votes, or have verified them as a whole. */
     verifier_remember_qc(&replica->verifier, effect->safety.high_qc);
     if (effect->safety.high_tc != NULL) {
-        wire_seal_tc(effect->safety.high_tc);
         verifier_remember_tc(&replica->verifier, effect->safety.high_tc);
     }
     ledger_put_safety(replica->ledger, &effect->safety);

@@ -49,6 +49,7 @@ struct replica {
     struct mempool *mempool;
     struct verifier verifier;
     struct wire_signer signer;
+    struct signature_memo *signatures; /* shared by the two above; owned */
     struct metrics metrics;
     enum replica_stop stop;
     bool has_started;

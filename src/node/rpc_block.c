@@ -4,6 +4,7 @@
 #include "node/rpc_internal.h"
 #include "node/rpc_json.h"
 #include "wire/crypto.h"
+#include "wire/preimage.h"
 
 /* {"hash", "parts"}: here a block is always one part. NULL: CometBFT's empty one. */
 static json_t *block_id(const struct ingot_hash *hash)
@@ -37,7 +38,7 @@ static json_t *header(const struct rpc *rpc, const struct block *block)
     rpc_json_set(object, "height", rpc_json_u64(block->height));
     rpc_json_set(object, "time", rpc_json_time_ms(block->time_ms));
     rpc_json_set(object, "last_block_id", block_id(last_block(block)));
-    rpc_json_set(object, "last_commit_hash", rpc_json_hash(&block->justify->digest));
+    rpc_json_set(object, "last_commit_hash", rpc_json_hash(wire_qc_digest(block->justify)));
     rpc_json_set(object, "data_hash", rpc_json_hash(&block->transactions_root));
     rpc_json_set(object, "validators_hash", rpc_json_hash(&block->validators_hash));
     rpc_json_set(object, "next_validators_hash", rpc_json_hash(&block->next_validators_hash));

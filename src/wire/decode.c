@@ -105,7 +105,6 @@ static enum reject qc_from(const Ingot__Wire__Qc *from, struct qc **qc)
     made->signers = signers;
     made->validator_count = from->validator_count;
     memcpy(made->signatures, from->signatures.data, from->signatures.len);
-    wire_seal_qc(made);
     *qc = made;
     return REJECT_NONE;
 }
@@ -141,7 +140,6 @@ static enum reject tc_from(const Ingot__Wire__Tc *from, struct tc **tc)
         }
         memcpy(claim->signature.bytes, signature.data, signature.size);
     }
-    wire_tc_digest(made, &made->digest);
     *tc = made;
     return REJECT_NONE;
 }

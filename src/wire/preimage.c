@@ -8,6 +8,7 @@
 
 #include "base/assert.h"
 #include "base/mutant.h"
+#include "wire/signature_memo.h"
 
 /* Writes fixed-layout fields one after another. The caller's array has room for all of them. */
 struct writer {
@@ -79,7 +80,7 @@ static size_t bitmap_bytes(uint32_t validator_count)
 
 #define QC_HEAD_BYTES (WIRE_TAG_BYTES + 8 + 8 + 8 + 32 + 1 + 4 + INGOT_VALIDATORS_MAX / 8 + 4)
 
-void wire_qc_digest(const struct qc *qc, struct ingot_hash *digest)
+static void hash_qc(const struct qc *qc, struct ingot_hash *digest)
 {
     uint8_t head[QC_HEAD_BYTES];
     struct writer writer = {head};
@@ -104,17 +105,27 @@ void wire_qc_digest(const struct qc *qc, struct ingot_hash *digest)
 #define TC_HEAD_BYTES (WIRE_TAG_BYTES + 8 + 8 + 32 + 4 + INGOT_VALIDATORS_MAX / 8 + 4)
 #define TC_CLAIM_BYTES (8 + INGOT_SIGNATURE_BYTES)
 
-void wire_tc_digest(const struct tc *tc, struct ingot_hash *digest)
+const struct ingot_hash *wire_qc_digest(struct qc *qc)
 {
-    struct ingot_hash high_qc_digest;
-    wire_qc_digest(tc->high_qc, &high_qc_digest);
+    if (!qc->has_digest) {
+        wire_seal_qc(qc);
+    }
+#ifdef INGOT_DEBUG_CHECKS
+    struct ingot_hash found;
+    hash_qc(qc, &found);
+    INGOT_ASSERT(crypto_hash_equal(&found, &qc->digest));
+#endif
+    return &qc->digest;
+}
 
+static void hash_tc(const struct tc *tc, struct ingot_hash *digest)
+{
     uint8_t head[TC_HEAD_BYTES];
     struct writer writer = {head};
     put_tag(&writer, WIRE_TAG_TC);
     put_u64(&writer, tc->epoch);
     put_u64(&writer, tc->view);
-    put_hash(&writer, &high_qc_digest);
+    put_hash(&writer, wire_qc_digest(tc->high_qc));
     put_u32(&writer, tc->validator_count);
     put_bytes(&writer, tc->signers.bits, bitmap_bytes(tc->validator_count));
     put_u32(&writer, tc->claim_count);
@@ -132,6 +143,19 @@ void wire_tc_digest(const struct tc *tc, struct ingot_hash *digest)
     crypto_hasher_end(&hasher, digest);
 }
 
+const struct ingot_hash *wire_tc_digest(struct tc *tc)
+{
+    if (!tc->has_digest) {
+        wire_seal_tc(tc);
+    }
+#ifdef INGOT_DEBUG_CHECKS
+    struct ingot_hash found;
+    hash_tc(tc, &found);
+    INGOT_ASSERT(crypto_hash_equal(&found, &tc->digest));
+#endif
+    return &tc->digest;
+}
+
 #define BLOCK_PREIMAGE_BYTES (WIRE_TAG_BYTES + 4 + 32 + 8 + 8 + 32 + 32 + 32 + 8 + 32 + 4 + 3 * 32)
 
 void wire_block_hash(const struct block *block, struct ingot_hash *hash)
@@ -141,9 +165,6 @@ void wire_block_hash(const struct block *block, struct ingot_hash *hash)
         return;
     }
     INGOT_ASSERT(block->justify != NULL);
-    struct ingot_hash justify_digest;
-    wire_qc_digest(block->justify, &justify_digest);
-
     uint8_t preimage[BLOCK_PREIMAGE_BYTES];
     struct writer writer = {preimage};
     put_tag(&writer, WIRE_TAG_BLOCK);
@@ -152,7 +173,7 @@ void wire_block_hash(const struct block *block, struct ingot_hash *hash)
     put_u64(&writer, block->height);
     put_u64(&writer, block->view);
     put_hash(&writer, &block->parent);
-    put_hash(&writer, &justify_digest);
+    put_hash(&writer, wire_qc_digest(block->justify));
     put_bytes(&writer, block->proposer.bytes, sizeof block->proposer.bytes);
     put_u64(&writer, block->time_ms);
     put_hash(&writer, &block->transactions_root);
@@ -192,13 +213,14 @@ void wire_seal_block_header(struct block *block)
 
 void wire_seal_qc(struct qc *qc)
 {
-    wire_qc_digest(qc, &qc->digest);
+    hash_qc(qc, &qc->digest);
+    qc->has_digest = true;
 }
 
 void wire_seal_tc(struct tc *tc)
 {
-    wire_seal_qc(tc->high_qc);
-    wire_tc_digest(tc, &tc->digest);
+    hash_tc(tc, &tc->digest);
+    tc->has_digest = true;
 }
 
 void wire_seal_set(struct validator_set *set)
@@ -224,7 +246,6 @@ struct qc *wire_genesis_qc(const struct ingot_hash *chain)
     struct qc *qc = qc_new(0);
     qc->phase = PHASE_GENERIC;
     qc->block = *chain;
-    wire_seal_qc(qc);
     return qc;
 }
 
@@ -264,11 +285,15 @@ static uint32_t signer_index(const struct wire_signer *signer, const struct vali
     return MUTANT(OBSERVER_SIGNS) && member == VALIDATOR_NONE ? 0 : member;
 }
 
-static void sign(struct wire_signer *signer, const uint8_t *preimage, size_t size,
+static void sign(struct wire_signer *signer, uint32_t member, struct ingot_slice preimage,
                  struct ingot_signature *signature)
 {
     signer->counters.signatures++;
-    signer->scheme->sign(signer->secret, ingot_slice_of(preimage, size), signature);
+    signer->scheme->sign(signer->secret, preimage, signature);
+    if (signer->signatures != NULL) {
+        signature_memo_add(signer->signatures,
+                           &(struct signed_statement){member, preimage, signature});
+    }
 }
 
 bool wire_sign_vote(struct wire_signer *signer, const struct validator_set *set, struct vote *vote)
@@ -280,7 +305,7 @@ bool wire_sign_vote(struct wire_signer *signer, const struct validator_set *set,
     uint8_t preimage[WIRE_VOTE_PREIMAGE_BYTES];
     wire_vote_preimage(&signer->chain, &set->hash, vote->view, &vote->block, vote->phase, preimage);
     vote->voter = voter;
-    sign(signer, preimage, sizeof preimage, &vote->signature);
+    sign(signer, voter, ingot_slice_of(preimage, sizeof preimage), &vote->signature);
     return true;
 }
 
@@ -295,6 +320,6 @@ bool wire_sign_timeout(struct wire_signer *signer, const struct validator_set *s
     wire_timeout_preimage(&signer->chain, &set->hash, timeout->view, qc_position(timeout->high_qc),
                           preimage);
     timeout->voter = voter;
-    sign(signer, preimage, sizeof preimage, &timeout->signature);
+    sign(signer, voter, ingot_slice_of(preimage, sizeof preimage), &timeout->signature);
     return true;
 }

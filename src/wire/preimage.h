@@ -10,6 +10,8 @@
 #include "core/message.h"
 #include "wire/crypto.h"
 
+struct signature_memo;
+
 /* A tag is ASCII text, filled up with zero bytes. */
 #define WIRE_TAG_BYTES 24
 #define WIRE_TAG_BLOCK "ingot/block/1"
@@ -24,7 +26,8 @@ void wire_hasher_begin(struct crypto_hasher *hasher, const char *tag);
 void wire_hasher_add_u32(struct crypto_hasher *hasher, uint32_t value);
 void wire_hasher_add_u64(struct crypto_hasher *hasher, uint64_t value);
 
-/* --- Hashes. None trusts a hash or digest field of what it is given, but for `block.parent`. ---
+/*
+ * --- Hashes. None trusts a hash field of what it is given, but for `block.parent`. ---
  */
 
 /*
@@ -32,8 +35,13 @@ void wire_hasher_add_u64(struct crypto_hasher *hasher, uint64_t value);
  * genesis block (height 0) has no preimage: its hash is the chain's name.
  */
 void wire_block_hash(const struct block *block, struct ingot_hash *hash);
-void wire_qc_digest(const struct qc *qc, struct ingot_hash *digest);
-void wire_tc_digest(const struct tc *tc, struct ingot_hash *digest);
+/*
+ * The digest of a certificate, of all its fields and signatures. It is computed when it is first
+ * asked for and stays with the certificate, which must not change any more; builds with
+ * INGOT_DEBUG_CHECKS compute it each time and stop if it has. Borrowed from the certificate.
+ */
+const struct ingot_hash *wire_qc_digest(struct qc *qc);
+const struct ingot_hash *wire_tc_digest(struct tc *tc);
 /* Names a set in its epoch. */
 void wire_validators_hash(const struct validator_set *set, struct ingot_hash *hash);
 
@@ -65,8 +73,9 @@ bool wire_payload_is_sound(struct ingot_slice payload, uint32_t count);
 void wire_seal_block(struct block *block);
 /* Computes hash alone: transactions_root is known already. */
 void wire_seal_block_header(struct block *block);
+/* Computes the digest anew: for what has been changed since it was asked for. */
 void wire_seal_qc(struct qc *qc);
-void wire_seal_tc(struct tc *tc); /* and its high_qc */
+void wire_seal_tc(struct tc *tc);
 void wire_seal_set(struct validator_set *set);
 
 /* --- Genesis. --- */
@@ -77,7 +86,7 @@ void wire_seal_set(struct validator_set *set);
  */
 struct block *wire_genesis_block(const struct ingot_hash *chain, const struct validator_set *set,
                                  uint64_t time_ms);
-/* The one certificate of the genesis block, digest filled. The caller owns the reference. */
+/* The one certificate of the genesis block. The caller owns the reference. */
 struct qc *wire_genesis_qc(const struct ingot_hash *chain);
 
 /* --- Signatures. `counters` may be NULL. --- */
@@ -98,6 +107,7 @@ struct wire_signer {
     const struct crypto_secret_key *secret;
     struct ingot_public_key key; /* that of `secret` */
     struct ingot_hash chain;
+    struct signature_memo *signatures; /* learns what is signed; borrowed, or NULL */
     struct crypto_counters counters;
 };
 

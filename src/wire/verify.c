@@ -18,7 +18,7 @@ void verifier_init(struct verifier *verifier, const struct ingot_hash *chain,
     verifier->find_set = find_set;
     verifier->context = context;
     struct qc *genesis_qc = wire_genesis_qc(chain);
-    verifier->genesis_qc_digest = genesis_qc->digest;
+    verifier->genesis_qc_digest = *wire_qc_digest(genesis_qc);
     qc_unref(genesis_qc);
 }
 
@@ -26,8 +26,11 @@ void verifier_init(struct verifier *verifier, const struct ingot_hash *chain,
 
 static bool is_remembered(const struct verifier *verifier, const struct ingot_hash *digest)
 {
-    for (uint32_t i = 0; i < verifier->valid_count; i++) {
-        if (crypto_hash_equal(&verifier->valid[i], digest)) {
+    /* The latest first: that is the one asked for. */
+    for (uint32_t i = 1; i <= verifier->valid_count; i++) {
+        const uint32_t place =
+            (verifier->valid_next + VERIFIER_CERTIFICATES_MAX - i) % VERIFIER_CERTIFICATES_MAX;
+        if (crypto_hash_equal(&verifier->valid[place], digest)) {
             return true;
         }
     }
@@ -46,33 +49,33 @@ static void remember(struct verifier *verifier, const struct ingot_hash *digest)
     }
 }
 
-/*
- * Digests are computed here and not read from the certificate, so that what is remembered can
- * only be these very bytes.
- */
-void verifier_remember_qc(struct verifier *verifier, const struct qc *qc)
+void verifier_remember_qc(struct verifier *verifier, struct qc *qc)
 {
-    struct ingot_hash digest;
-    wire_qc_digest(qc, &digest);
-    remember(verifier, &digest);
+    remember(verifier, wire_qc_digest(qc));
 }
 
-void verifier_remember_tc(struct verifier *verifier, const struct tc *tc)
+void verifier_remember_tc(struct verifier *verifier, struct tc *tc)
 {
-    struct ingot_hash digest;
-    wire_tc_digest(tc, &digest);
-    remember(verifier, &digest);
+    remember(verifier, wire_tc_digest(tc));
     verifier_remember_qc(verifier, tc->high_qc);
 }
 
 /* --- Signatures. --- */
 
-static bool signature_ok(struct verifier *verifier, const struct ingot_public_key *key,
-                         const uint8_t *preimage, size_t size,
-                         const struct ingot_signature *signature)
+/* Of a member of this set, which the preimage names. */
+static bool signature_ok(struct verifier *verifier, const struct validator_set *set,
+                         const struct signed_statement *said)
 {
+    if (verifier->signatures != NULL && signature_memo_has(verifier->signatures, said)) {
+        return true;
+    }
     verifier->counters.verifications++;
-    return verifier->scheme->verify(key, ingot_slice_of(preimage, size), signature);
+    const bool is_good = verifier->scheme->verify(&set->validators[said->signer].key,
+                                                  said->preimage, said->signature);
+    if (is_good && verifier->signatures != NULL) {
+        signature_memo_add(verifier->signatures, said);
+    }
+    return is_good;
 }
 
 /*
@@ -158,20 +161,20 @@ static enum reject verify_qc_signatures(struct verifier *verifier, const struct 
     const uint32_t count = qc->signature_count - MUTANT(LAST_SIGNATURE_UNVERIFIED);
     for (uint32_t i = 0; i < count; i++, signer++) {
         signer = next_signer(&qc->signers, signer);
-        if (!signature_ok(verifier, &set->validators[signer].key, preimage, sizeof preimage,
-                          &qc->signatures[i])) {
+        const struct signed_statement said = {signer, ingot_slice_of(preimage, sizeof preimage),
+                                              &qc->signatures[i]};
+        if (!signature_ok(verifier, set, &said)) {
             return REJECT_BAD_SIGNATURE;
         }
     }
     return REJECT_NONE;
 }
 
-enum reject verify_qc(struct verifier *verifier, const struct qc *qc)
+enum reject verify_qc(struct verifier *verifier, struct qc *qc)
 {
-    struct ingot_hash digest;
     if (claims_genesis(verifier, qc)) {
-        wire_qc_digest(qc, &digest);
-        return crypto_hash_equal(&digest, &verifier->genesis_qc_digest) || MUTANT(GENESIS_QC_LOOSE)
+        return crypto_hash_equal(wire_qc_digest(qc), &verifier->genesis_qc_digest) ||
+                       MUTANT(GENESIS_QC_LOOSE)
                    ? REJECT_NONE
                    : REJECT_BAD_GENESIS_QC;
     }
@@ -186,14 +189,14 @@ enum reject verify_qc(struct verifier *verifier, const struct qc *qc)
     if (reject != REJECT_NONE) {
         return reject;
     }
-    wire_qc_digest(qc, &digest);
-    if (is_remembered(verifier, &digest)) {
+    const struct ingot_hash *digest = wire_qc_digest(qc);
+    if (is_remembered(verifier, digest)) {
         verifier->certificates_remembered++;
         return REJECT_NONE;
     }
     reject = verify_qc_signatures(verifier, set, qc);
     if (reject == REJECT_NONE || MUTANT(REMEMBERED_WRONGLY)) {
-        remember(verifier, &digest);
+        remember(verifier, digest);
     }
     return reject;
 }
@@ -227,15 +230,16 @@ static enum reject verify_tc_signatures(struct verifier *verifier, const struct 
         uint8_t preimage[WIRE_TIMEOUT_PREIMAGE_BYTES];
         const struct position claim = {tc->epoch, tc->claims[i].view};
         wire_timeout_preimage(&verifier->chain, &set->hash, tc->view, claim, preimage);
-        if (!signature_ok(verifier, &set->validators[signer].key, preimage, sizeof preimage,
-                          &tc->claims[i].signature)) {
+        const struct signed_statement said = {signer, ingot_slice_of(preimage, sizeof preimage),
+                                              &tc->claims[i].signature};
+        if (!signature_ok(verifier, set, &said)) {
             return REJECT_BAD_SIGNATURE;
         }
     }
     return REJECT_NONE;
 }
 
-enum reject verify_tc(struct verifier *verifier, const struct tc *tc)
+enum reject verify_tc(struct verifier *verifier, struct tc *tc)
 {
     enum reject reject = check_claims(tc);
     if (reject != REJECT_NONE) {
@@ -250,9 +254,8 @@ enum reject verify_tc(struct verifier *verifier, const struct tc *tc)
         return reject;
     }
     /* The TC's digest covers high_qc, so it need not be looked at again either. */
-    struct ingot_hash digest;
-    wire_tc_digest(tc, &digest);
-    if (is_remembered(verifier, &digest)) {
+    const struct ingot_hash *digest = wire_tc_digest(tc);
+    if (is_remembered(verifier, digest)) {
         verifier->certificates_remembered++;
         return REJECT_NONE;
     }
@@ -261,7 +264,7 @@ enum reject verify_tc(struct verifier *verifier, const struct tc *tc)
         reject = verify_tc_signatures(verifier, set, tc);
     }
     if (reject == REJECT_NONE) {
-        remember(verifier, &digest);
+        remember(verifier, digest);
     }
     return reject;
 }
@@ -280,10 +283,10 @@ enum reject verify_vote(struct verifier *verifier, const struct vote *vote)
     uint8_t preimage[WIRE_VOTE_PREIMAGE_BYTES];
     wire_vote_preimage(&verifier->chain, &set->hash, vote->view, &vote->block, vote->phase,
                        preimage);
-    return MUTANT(VOTE_UNVERIFIED) || signature_ok(verifier, &set->validators[vote->voter].key,
-                                                   preimage, sizeof preimage, &vote->signature)
-               ? REJECT_NONE
-               : REJECT_BAD_SIGNATURE;
+    const struct signed_statement said = {vote->voter, ingot_slice_of(preimage, sizeof preimage),
+                                          &vote->signature};
+    return MUTANT(VOTE_UNVERIFIED) || signature_ok(verifier, set, &said) ? REJECT_NONE
+                                                                         : REJECT_BAD_SIGNATURE;
 }
 
 /* The proof of entry that travels with a message of `position`. */
@@ -320,9 +323,9 @@ enum reject verify_timeout(struct verifier *verifier, const struct timeout *time
     uint8_t preimage[WIRE_TIMEOUT_PREIMAGE_BYTES];
     wire_timeout_preimage(&verifier->chain, &set->hash, timeout->view,
                           qc_position(timeout->high_qc), preimage);
-    if (!MUTANT(TIMEOUT_UNVERIFIED) &&
-        !signature_ok(verifier, &set->validators[timeout->voter].key, preimage, sizeof preimage,
-                      &timeout->signature)) {
+    const struct signed_statement said = {timeout->voter, ingot_slice_of(preimage, sizeof preimage),
+                                          &timeout->signature};
+    if (!MUTANT(TIMEOUT_UNVERIFIED) && !signature_ok(verifier, set, &said)) {
         return REJECT_BAD_SIGNATURE;
     }
     reject = verify_qc(verifier, timeout->high_qc);

@@ -12,6 +12,7 @@
 #include "core/message.h"
 #include "core/reject.h"
 #include "wire/crypto.h"
+#include "wire/signature_memo.h"
 
 /* Digests of certificates found valid; the oldest goes first. */
 #define VERIFIER_CERTIFICATES_MAX 128
@@ -25,27 +26,29 @@ struct verifier {
     verifier_find_set *find_set;
     void *context;
     struct crypto_counters counters;
-    uint64_t certificates_remembered; /* how often a certificate needed no verification */
+    uint64_t certificates_remembered;  /* how often a certificate needed no verification */
+    struct signature_memo *signatures; /* borrowed, or NULL: each signature is verified */
     struct ingot_hash genesis_qc_digest;
     uint32_t valid_count;
     uint32_t valid_next; /* the slot that is overwritten next */
     struct ingot_hash valid[VERIFIER_CERTIFICATES_MAX];
 };
 
+/* Without a memo of signatures; the caller may give it one afterwards. */
 void verifier_init(struct verifier *verifier, const struct ingot_hash *chain,
                    const struct crypto_scheme *scheme, verifier_find_set *find_set, void *context);
 
 /* Certificates that we formed from verified votes, or read from our own store, are valid. */
-void verifier_remember_qc(struct verifier *verifier, const struct qc *qc);
-void verifier_remember_tc(struct verifier *verifier, const struct tc *tc);
+void verifier_remember_qc(struct verifier *verifier, struct qc *qc);
+void verifier_remember_tc(struct verifier *verifier, struct tc *tc);
 
 /*
  * A Commit QC that passes stands where it says (qc_position) if the set of the epoch that it opens
  * is known. If not, its block_view is unproven until it is compared with the block.
  */
-enum reject verify_qc(struct verifier *verifier, const struct qc *qc);
+enum reject verify_qc(struct verifier *verifier, struct qc *qc);
 /* With its high_qc. */
-enum reject verify_tc(struct verifier *verifier, const struct tc *tc);
+enum reject verify_tc(struct verifier *verifier, struct tc *tc);
 enum reject verify_vote(struct verifier *verifier, const struct vote *vote);
 /* A block's fields among themselves and against its justify. Verifies no signature. */
 enum reject verify_block_fields(const struct verifier *verifier, const struct block *block);
@@ -54,7 +57,7 @@ enum reject verify_block_fields(const struct verifier *verifier, const struct bl
  * Generic one makes it certified only.
  */
 enum reject verify_block_certificate(struct verifier *verifier, const struct block *block,
-                                     const struct qc *qc);
+                                     struct qc *qc);
 /* Is it the set that the block opens the next epoch with? */
 bool verify_next_set(const struct block *block, const struct validator_set *set);
 enum reject verify_propose(struct verifier *verifier, const struct propose *propose);

@@ -29,7 +29,7 @@ enum reject verify_link(const struct block *parent, const struct block *block)
 }
 
 enum reject verify_block_certificate(struct verifier *verifier, const struct block *block,
-                                     const struct qc *qc)
+                                     struct qc *qc)
 {
     const enum phase phase = block_changes_set(block) ? PHASE_COMMIT : PHASE_GENERIC;
     if (qc->phase != phase || qc->block_view != block->view || !certifies(qc, block)) {
@@ -49,7 +49,7 @@ bool verify_next_set(const struct block *block, const struct validator_set *set)
  * Certificate number i of a response is that of block i - 1: the justify of block i, or the tail.
  * NULL: there is no tail.
  */
-static const struct qc *certificate_at(const struct sync_response *response, uint32_t i)
+static struct qc *certificate_at(const struct sync_response *response, uint32_t i)
 {
     return i < response->block_count ? response->blocks[i]->justify : response->tail_qc;
 }
@@ -75,7 +75,7 @@ static enum reject verify_run(struct verifier *verifier, const struct sync_respo
     *certified_count = 0;
     for (uint32_t i = first; i <= response->block_count; i++) {
         enum reject reject = check_certificate_at(verifier, response, i);
-        const struct qc *qc = certificate_at(response, i);
+        struct qc *qc = certificate_at(response, i);
         const bool is_tail = i == response->block_count;
         if (reject == REJECT_NONE && qc != NULL && (is_tail || !MUTANT(JUSTIFY_UNVERIFIED)) &&
             !(is_tail && MUTANT(TAIL_QC_UNVERIFIED))) {

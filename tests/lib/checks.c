@@ -44,7 +44,7 @@ void checks_fail(struct checks *checks, enum check check, const char *format, ..
     va_end(arguments);
 }
 
-void checks_add_block(struct checks *checks, struct block *block, const struct tc *tc)
+void checks_add_block(struct checks *checks, struct block *block, struct tc *tc)
 {
     struct checks_block *known = checks_find_block(checks, &block->hash);
     if (known == NULL) {
@@ -66,7 +66,7 @@ void checks_forbid(struct checks *checks, struct block *block)
     checks_find_block(checks, &block->hash)->is_forbidden = true;
 }
 
-void checks_note_entry(const struct checks *checks, uint64_t epoch, const struct tc *tc,
+void checks_note_entry(struct checks *checks, uint64_t epoch, struct tc *tc,
                        struct checks_entry *entry)
 {
     uint64_t claim = 0;
@@ -130,7 +130,7 @@ void checks_free(struct checks *checks)
     free_values(&checks->votes);
     free_values(&checks->certificates);
     free_values(&checks->heard);
-    table_deinit(&checks->tcs);
+    table_deinit(&checks->sound);
     free(checks->committed);
     free(checks);
 }

@@ -18,6 +18,8 @@
 /* Runs open fewer epochs than this. */
 #define CHECKS_EPOCHS_MAX 255
 #define CHECKS_NOBODY UINT32_MAX
+/* Certificates that are known to be signed by a quorum; then all are forgotten. */
+#define CHECKS_SOUND_MAX 4096
 
 /* Each has a name for people; a test of the checkers asks which of them fired. */
 #define CHECK_LIST(X)                                                                              \
@@ -101,7 +103,7 @@ struct checks {
     struct table votes;        /* voter, position -> struct checks_vote */
     struct table certificates; /* position -> struct checks_certificate */
     struct table heard;        /* replica, liar, position -> struct checks_heard */
-    struct table tcs;          /* digest -> anything: seen and found right */
+    struct table sound;        /* digest -> anything: of QCs and TCs that a quorum has signed */
 
     struct ingot_hash *committed; /* by height, 0 is genesis */
     uint64_t committed_count;
@@ -134,14 +136,14 @@ void checks_learn(struct checks *checks, const struct message *message);
 void checks_send(struct checks *checks, uint32_t node, const struct message *message,
                  const struct core_safety *safety);
 /* checks_chain.c: certificates that a node stands on, or shows to others. */
-void checks_qc(struct checks *checks, uint32_t node, const struct qc *qc);
-void checks_tc(struct checks *checks, uint32_t node, const struct tc *tc);
+void checks_qc(struct checks *checks, uint32_t node, struct qc *qc);
+void checks_tc(struct checks *checks, uint32_t node, struct tc *tc);
 /* Signed by a quorum of its block's set. */
-bool checks_qc_is_sound(const struct checks *checks, const struct qc *qc);
+bool checks_qc_is_sound(struct checks *checks, struct qc *qc);
 /* And what nobody signs is right as well. Not for the genesis QC. */
-bool checks_qc_is_real(const struct checks *checks, const struct qc *qc);
+bool checks_qc_is_real(struct checks *checks, struct qc *qc);
 /* Signed by a quorum, and its QC is as high as the highest claim. */
-bool checks_tc_is_sound(const struct checks *checks, const struct tc *tc, uint64_t *claim);
+bool checks_tc_is_sound(struct checks *checks, struct tc *tc, uint64_t *claim);
 /* A node reports a commit as durable. */
 void checks_commit(struct checks *checks, uint32_t node, const struct block *block,
                    const struct execution *execution);
@@ -195,15 +197,15 @@ struct checks_nudge {
 };
 
 struct checks_block *checks_find_block(const struct checks *checks, const struct ingot_hash *hash);
-void checks_add_block(struct checks *checks, struct block *block, const struct tc *tc);
+void checks_add_block(struct checks *checks, struct block *block, struct tc *tc);
 /* A liar has made it wrong on purpose: a vote for it is against the rule, whatever else is seen. */
 void checks_forbid(struct checks *checks, struct block *block);
 /* Notes a sound TC of this epoch that came with a block or a nudge. */
-void checks_note_entry(const struct checks *checks, uint64_t epoch, const struct tc *tc,
+void checks_note_entry(struct checks *checks, uint64_t epoch, struct tc *tc,
                        struct checks_entry *entry);
 /* checks_vote.c */
 void checks_add_nudge(struct checks *checks, struct position position, struct qc *justify,
-                      const struct tc *tc, const struct ingot_public_key *leader);
+                      struct tc *tc, const struct ingot_public_key *leader);
 void checks_free_nudges(struct checks *checks);
 /* The lock of whoever has used this certificate: at least this. */
 struct position checks_lock_of(const struct checks *checks, const struct qc *qc);

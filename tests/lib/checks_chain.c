@@ -59,21 +59,50 @@ static bool is_genesis(const struct checks *checks, const struct qc *qc)
            qc->signature_count == 0;
 }
 
-bool checks_qc_is_sound(const struct checks *checks, const struct qc *qc)
+/*
+ * All replicas show the same certificates to one another, over and over. An epoch has one set and a
+ * digest names the epoch, so what its signatures were worth they are worth for good.
+ */
+static bool is_known_sound(const struct checks *checks, const struct ingot_hash *digest)
 {
-    return qc_is_genesis(qc) ? is_genesis(checks, qc)
-                             : is_quorum(checks_set(checks, qc->epoch), signed_power(checks, qc));
+    return table_find(&checks->sound, table_key_of_hash(digest)) != NULL;
 }
 
-static void check_signatures(struct checks *checks, uint32_t node, const struct qc *qc)
+static void note_sound(struct checks *checks, const struct ingot_hash *digest)
+{
+    if (is_known_sound(checks, digest)) {
+        return;
+    }
+    if (checks->sound.count == CHECKS_SOUND_MAX) {
+        table_deinit(&checks->sound); /* those that are still about are verified again */
+    }
+    table_add(&checks->sound, table_key_of_hash(digest), checks);
+}
+
+bool checks_qc_is_sound(struct checks *checks, struct qc *qc)
+{
+    if (qc_is_genesis(qc)) {
+        return is_genesis(checks, qc);
+    }
+    if (is_known_sound(checks, wire_qc_digest(qc))) {
+        return true;
+    }
+    const bool is_sound = is_quorum(checks_set(checks, qc->epoch), signed_power(checks, qc));
+    if (is_sound) {
+        note_sound(checks, wire_qc_digest(qc));
+    }
+    return is_sound;
+}
+
+static void check_signatures(struct checks *checks, uint32_t node, struct qc *qc)
 {
     const struct validator_set *set = checks_set(checks, qc->epoch);
-    const uint64_t power = signed_power(checks, qc);
-    if (!is_quorum(set, power)) {
+    if (!checks_qc_is_sound(checks, qc)) {
         checks_fail(checks, CHECK_REAL_QUORUM,
                     "replica %u holds a certificate of epoch %" PRIu64 ", view %" PRIu64
                     " with power %" PRIu64 " of %" PRIu64,
-                    node, qc->epoch, qc->view, power, set == NULL ? 0 : set->total_power);
+                    node, qc->epoch, qc->view, signed_power(checks, qc),
+                    set == NULL ? 0 : set->total_power);
         return;
     }
     for (uint32_t i = 0; i < set->count; i++) {
@@ -200,14 +229,14 @@ static struct checks_certificate *record(struct checks *checks, uint32_t node, c
     return known;
 }
 
-bool checks_qc_is_real(const struct checks *checks, const struct qc *qc)
+bool checks_qc_is_real(struct checks *checks, struct qc *qc)
 {
     const struct checks_block *block = checks_find_block(checks, &qc->block);
     return !qc_is_genesis(qc) && block != NULL && judge_binding(qc, block->block) == NULL &&
            checks_qc_is_sound(checks, qc);
 }
 
-void checks_qc(struct checks *checks, uint32_t node, const struct qc *qc)
+void checks_qc(struct checks *checks, uint32_t node, struct qc *qc)
 {
     if (checks->violated != CHECK_NONE) {
         return;
@@ -223,10 +252,9 @@ void checks_qc(struct checks *checks, uint32_t node, const struct qc *qc)
         return;
     }
     struct checks_certificate *known = record(checks, node, qc);
-    struct ingot_hash digest;
-    wire_qc_digest(qc, &digest);
-    if (known != NULL && memcmp(known->digest.bytes, digest.bytes, INGOT_HASH_BYTES) != 0) {
-        known->digest = digest;
+    const struct ingot_hash *digest = wire_qc_digest(qc);
+    if (known != NULL && memcmp(known->digest.bytes, digest->bytes, INGOT_HASH_BYTES) != 0) {
+        known->digest = *digest;
         check_signatures(checks, node, qc);
         if (checks->violated == CHECK_NONE) {
             draw_conclusions(checks, node, qc);
@@ -265,41 +293,43 @@ static uint64_t tc_power(const struct checks *checks, const struct tc *tc, uint6
     return at == tc->claim_count ? power : 0;
 }
 
-bool checks_tc_is_sound(const struct checks *checks, const struct tc *tc, uint64_t *claim)
+bool checks_tc_is_sound(struct checks *checks, struct tc *tc, uint64_t *claim)
 {
     const struct position shown = checks_position(tc->high_qc);
-    return is_quorum(checks_set(checks, tc->epoch), tc_power(checks, tc, claim)) &&
-           checks_compare(shown, (struct position){tc->epoch, *claim}) == 0;
+    if (is_known_sound(checks, wire_tc_digest(tc))) {
+        *claim = shown.view;
+        return true;
+    }
+    const bool is_sound = is_quorum(checks_set(checks, tc->epoch), tc_power(checks, tc, claim)) &&
+                          checks_compare(shown, (struct position){tc->epoch, *claim}) == 0;
+    if (is_sound) {
+        note_sound(checks, wire_tc_digest(tc));
+    }
+    return is_sound;
 }
 
-void checks_tc(struct checks *checks, uint32_t node, const struct tc *tc)
+void checks_tc(struct checks *checks, uint32_t node, struct tc *tc)
 {
     if (!checks->nodes[node].is_honest || checks->violated != CHECK_NONE) {
         return;
     }
     checks_qc(checks, node, tc->high_qc);
-    struct ingot_hash digest;
-    wire_tc_digest(tc, &digest);
-    const uint64_t key = table_key_of_hash(&digest);
-    if (table_find(&checks->tcs, key) != NULL) {
+    uint64_t claim = 0;
+    if (checks_tc_is_sound(checks, tc, &claim)) {
         return;
     }
-    table_add(&checks->tcs, key, checks);
-    uint64_t claim = 0;
     const uint64_t power = tc_power(checks, tc, &claim);
     if (!is_quorum(checks_set(checks, tc->epoch), power)) {
         checks_fail(checks, CHECK_REAL_QUORUM,
                     "replica %u holds a TC of epoch %" PRIu64 ", view %" PRIu64
                     " with power %" PRIu64,
                     node, tc->epoch, tc->view, power);
+        return;
     }
-    const struct position shown = checks_position(tc->high_qc);
-    if (checks_compare(shown, (struct position){tc->epoch, claim}) != 0) {
-        checks_fail(checks, CHECK_TC_CLAIM,
-                    "replica %u holds a TC of view %" PRIu64 " whose QC is of view %" PRIu64
-                    " where %" PRIu64 " was claimed",
-                    node, tc->view, shown.view, claim);
-    }
+    checks_fail(checks, CHECK_TC_CLAIM,
+                "replica %u holds a TC of view %" PRIu64 " whose QC is of view %" PRIu64
+                " where %" PRIu64 " was claimed",
+                node, tc->view, checks_position(tc->high_qc).view, claim);
 }
 
 /* --- Commits. --- */

@@ -144,7 +144,7 @@ static bool is_near(uint64_t view, uint64_t current)
 }
 
 /* The vote that comes with it, if all that comes with it is good; or NULL. */
-static const struct vote *vote_in(const struct checks *checks, const struct message *message)
+static const struct vote *vote_in(struct checks *checks, const struct message *message)
 {
     if (message->kind == MESSAGE_VOTE) {
         return &message->vote;

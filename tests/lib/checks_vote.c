@@ -55,15 +55,14 @@ static struct checks_vote *record(struct checks *checks, uint32_t node, const st
 /* --- What asks for votes. --- */
 
 void checks_add_nudge(struct checks *checks, struct position position, struct qc *justify,
-                      const struct tc *tc, const struct ingot_public_key *leader)
+                      struct tc *tc, const struct ingot_public_key *leader)
 {
     const uint64_t key = key_of(0, position);
     struct checks_nudge *first = table_find(&checks->nudges, key);
-    struct ingot_hash digest;
-    wire_qc_digest(justify, &digest);
+    const struct ingot_hash *digest = wire_qc_digest(justify);
     struct checks_nudge *known = first;
     while (known != NULL &&
-           (!is_same(&known->digest, &digest) || memcmp(&known->leader, leader, 32) != 0)) {
+           (!is_same(&known->digest, digest) || memcmp(&known->leader, leader, 32) != 0)) {
         known = known->next;
     }
     if (known == NULL) {
@@ -72,7 +71,7 @@ void checks_add_nudge(struct checks *checks, struct position position, struct qc
         }
         known = alloc_zeroed(1, sizeof *known);
         known->justify = qc_ref(justify);
-        known->digest = digest;
+        known->digest = *digest;
         known->leader = *leader;
         if (first == NULL) {
             table_add(&checks->nudges, key, known);
