@@ -87,6 +87,7 @@
     X(REMEMBERED_WRONGLY, "a certificate that was refused is taken the second time")               \
     X(KNOWN_FOR_ANYTHING, "a signature that is known is good for any statement of its signer")     \
     X(KNOWN_BY_STATEMENT, "whatever claims to be a known signature is taken for it")               \
+    X(LATE_VOTES_UNSEEN, "a vote of a certified view is dropped, whatever it contradicts")         \
     X(DIGEST_OF_ANOTHER, "a certificate that was put right keeps the digest that it had")          \
     X(ENTRY_TC_ANY, "the TC of a message may be of any view")                                      \
     X(TWO_ENCODINGS, "bytes that do not encode again to themselves are taken")                     \

@@ -10,6 +10,7 @@
 
 #include "base/alloc.h"
 #include "base/log.h"
+#include "base/mutant.h"
 #include "node/ledger_evidence.h"
 #include "node/replica_state.h"
 
@@ -291,7 +292,8 @@ static enum reject filter(struct replica *replica, uint32_t peer, const struct m
     switch (message->kind) {
     case MESSAGE_VOTE:
         return core_wants_vote(replica->core, vote_position(&message->vote)) ||
-                       core_is_contradicted(replica->core, &message->vote) ||
+                       (core_is_contradicted(replica->core, &message->vote) &&
+                        !MUTANT(LATE_VOTES_UNSEEN)) ||
                        claims_our_key(replica, message->vote.epoch, message->vote.voter)
                    ? REJECT_NONE
                    : REJECT_PAST;

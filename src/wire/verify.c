@@ -89,14 +89,15 @@ static enum reject check_signers(const struct validator_set *set, const struct s
         return REJECT_BAD_CERTIFICATE;
     }
     uint64_t power = 0;
-    for (uint32_t i = 0; i < INGOT_VALIDATORS_MAX; i++) {
-        if (!signers_has(signers, i)) {
-            continue;
+    uint32_t member_count = 0;
+    for (uint32_t i = 0; i < set->count; i++) {
+        if (signers_has(signers, i)) {
+            power += set->validators[i].power;
+            member_count++;
         }
-        if (i >= set->count) {
-            return REJECT_BAD_CERTIFICATE;
-        }
-        power += set->validators[i].power;
+    }
+    if (member_count != signature_count) {
+        return REJECT_BAD_CERTIFICATE; /* others are beyond the set */
     }
     return power >= set->quorum_power || MUTANT(SIGNERS_UNWEIGHED) ? REJECT_NONE : REJECT_NO_QUORUM;
 }

@@ -95,7 +95,6 @@ struct qc *samples_qc(const struct samples *samples, uint32_t who, uint64_t view
                 samples_vote(samples, i, view, block, phase).signature;
         }
     }
-    wire_seal_qc(qc);
     return qc;
 }
 
@@ -122,7 +121,6 @@ struct tc *samples_tc(const struct samples *samples, uint32_t who, uint64_t view
         samples->scheme->sign(&samples->secrets[i], ingot_slice_of(preimage, sizeof preimage),
                               &claim->signature);
     }
-    wire_seal_tc(tc);
     return tc;
 }
 

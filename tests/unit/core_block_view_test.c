@@ -106,6 +106,19 @@ static void what_a_quorum_has_signed_is_used_with_the_view_of_its_block_put_righ
     assert_int_equal(solo_sent_certificate(&story->solo)->qc->block_view, 1);
 }
 
+/* Verification has asked for the digest of what was shown. What is kept of it is another. */
+static void a_certificate_that_was_put_right_has_a_digest_of_its_own(void **state)
+{
+    struct story *story = *state;
+    solo_accept(&story->solo, story->block, NULL);
+    struct qc *lie = lying(story, PHASE_PREPARE, 1, 9);
+    lie->has_digest = true;
+    memset(&lie->digest, 0xD1, sizeof lie->digest);
+    assert_int_equal(solo_show_qc(&story->solo, lie), REJECT_NONE);
+    expect_high(story, PHASE_PREPARE, 1);
+    assert_false(story->solo.safety.high_qc->has_digest); /* nobody has asked for it yet */
+}
+
 static void a_quorum_in_a_view_in_which_the_block_could_not_have_the_phase_is_refused(void **state)
 {
     struct story *story = *state;
@@ -195,6 +208,7 @@ int main(void)
         TEST(a_tc_lets_in_though_its_qc_lies_about_the_view_of_its_block),
         TEST(a_timeout_counts_though_its_qc_lies_about_the_view_of_its_block),
         TEST(what_a_quorum_has_signed_is_used_with_the_view_of_its_block_put_right),
+        TEST(a_certificate_that_was_put_right_has_a_digest_of_its_own),
         TEST(a_quorum_in_a_view_in_which_the_block_could_not_have_the_phase_is_refused),
         TEST(a_lie_that_waits_for_the_block_does_not_keep_the_truth_out),
         TEST(a_commit_qc_that_waits_with_a_lie_opens_the_epoch_where_its_block_says),

@@ -125,7 +125,6 @@ static void a_timeout_binds_the_position_of_a_commit_qc(void **state)
         struct qc *commit = samples_qc(&fixture->samples, QUORUM, 14, 8, &block, PHASE_COMMIT);
         struct message *message = samples_timeout(&fixture->next, 1, 12, commit, NULL);
         commit->block_view = block_view;
-        wire_seal_qc(commit);
         assert_int_equal(verify_and_drop_message(fixture, message),
                          block_view == 8 ? REJECT_NONE : REJECT_BAD_SIGNATURE);
         /* Changed by its sender. */
@@ -167,6 +166,7 @@ static struct message *good_propose(const struct verify_fixture *fixture)
 static void reseal(const struct verify_fixture *fixture, struct message *message)
 {
     struct propose *propose = &message->propose;
+    wire_seal_qc(propose->block->justify);
     wire_seal_block(propose->block);
     propose->vote = samples_vote(&fixture->samples, 0, propose->block->view, &propose->block->hash,
                                  propose->vote.phase);
@@ -277,6 +277,7 @@ static void the_proof_of_entry_of_a_proposal_is_verified(void **state)
     message->propose.tc = fixture_tc(fixture, QUORUM, 8);
     assert_int_equal(verify_message(&fixture->verifier, message), REJECT_NONE);
     message->propose.tc->claims[2].signature.bytes[9] ^= 1;
+    wire_seal_tc(message->propose.tc);
     assert_int_equal(verify_and_drop_message(fixture, message), REJECT_BAD_SIGNATURE);
 }
 
@@ -404,6 +405,7 @@ static void what_a_nudge_carries_is_verified_too(void **state)
                             fixture_tc(fixture, QUORUM, 8));
     assert_int_equal(verify_message(&fixture->verifier, message), REJECT_NONE);
     message->nudge.tc->claims[2].signature.bytes[9] ^= 1;
+    wire_seal_tc(message->nudge.tc);
     assert_int_equal(verify_and_drop_message(fixture, message), REJECT_BAD_SIGNATURE);
 }
 

@@ -72,6 +72,7 @@ static void every_certificate_of_a_chain_is_verified(void **state)
 
     message = samples_sync_response(&fixture->samples, 6);
     message->sync_response.blocks[4]->justify->signatures[3].bytes[0] ^= 1;
+    wire_seal_qc(message->sync_response.blocks[4]->justify);
     assert_int_equal(verify_and_drop_message(fixture, message), REJECT_BAD_SIGNATURE);
 }
 
@@ -150,6 +151,7 @@ static void what_comes_before_a_fault_is_good(void **state)
     struct verify_fixture *fixture = *state;
     struct message *message = changing_chain(fixture);
     message->sync_response.blocks[4]->justify->signatures[1].bytes[0] ^= 1;
+    wire_seal_qc(message->sync_response.blocks[4]->justify);
     expect_prefix(fixture, message, 0, REJECT_BAD_SIGNATURE, 3);
     message_unref(message);
 
@@ -173,12 +175,14 @@ static void every_certificate_of_a_prefix_is_verified(void **state)
         const struct sync_response *response = &message->sync_response;
         struct qc *qc = i < CHAIN_LENGTH ? response->blocks[i]->justify : response->tail_qc;
         qc->signatures[2].bytes[0] ^= 1;
+        wire_seal_qc(qc);
         expect_prefix(fixture, message, 0, REJECT_BAD_SIGNATURE, i - 1);
         message_unref(message);
     }
     /* That of the first block, too: who asked may hold another one for the same block. */
     struct message *message = samples_sync_response(&fixture->samples, 6);
     message->sync_response.blocks[0]->justify->block.bytes[0] ^= 1;
+    wire_seal_qc(message->sync_response.blocks[0]->justify);
     message->sync_response.blocks[0]->parent.bytes[0] ^= 1;
     expect_prefix(fixture, message, 0, REJECT_BAD_GENESIS_QC, 0);
     message_unref(message);
