@@ -26,9 +26,7 @@ void wire_hasher_begin(struct crypto_hasher *hasher, const char *tag);
 void wire_hasher_add_u32(struct crypto_hasher *hasher, uint32_t value);
 void wire_hasher_add_u64(struct crypto_hasher *hasher, uint64_t value);
 
-/*
- * --- Hashes. None trusts a hash field of what it is given, but for `block.parent`. ---
- */
+/* --- Hashes. None trusts a hash field of what it is given, but for `block.parent`. --- */
 
 /*
  * The hash of a block. Covers the justify in full and, by transactions_root, the payload. The

@@ -74,6 +74,7 @@ static void decoding_fills_in_hashes_and_keeps_digests(void **state)
     const struct propose *sent = &message->propose;
     const struct propose *received = &back->propose;
     assert_true(crypto_hash_equal(&sent->block->hash, &received->block->hash));
+    assert_true(received->block->justify->has_digest); /* the block's hash has asked for it */
     assert_true(crypto_hash_equal(wire_qc_digest(sent->block->justify),
                                   wire_qc_digest(received->block->justify)));
     assert_true(crypto_hash_equal(wire_tc_digest(sent->tc), wire_tc_digest(received->tc)));
