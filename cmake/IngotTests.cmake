@@ -243,14 +243,13 @@ foreach(file IN LISTS process_files)
     endif()
 endforeach()
 
-# bench: one program for each file.
+# bench: the micro benchmarks.
 file(GLOB bench_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/bench/*.c)
-foreach(source IN LISTS bench_sources)
-    get_filename_component(name ${source} NAME_WE)
-    add_executable(bench_${name} ${source})
-    ingot_test_program(bench_${name})
-    ingot_test_link(bench_${name} bench)
-endforeach()
+if(bench_sources)
+    add_executable(bench_micro ${bench_sources})
+    ingot_test_program(bench_micro)
+    ingot_test_link(bench_micro bench)
+endif()
 
 # Fuzz targets: each of tests/fuzz/targets.txt is tests/fuzz/NAME.c, which defines
 # LLVMFuzzerTestOneInput; inputs to begin with are in tests/fuzz/corpus/NAME/. As a test each runs
