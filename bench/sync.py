@@ -15,12 +15,13 @@ import subprocess
 import sys
 import time
 
-if len(sys.argv) < 2 or len(sys.argv) > 5:
-    sys.exit(__doc__)
-os.environ["INGOT_PROGRAM"] = sys.argv[1]
-os.environ.setdefault("INGOT_BUILD_DIR", os.path.dirname(os.path.abspath(sys.argv[1])))
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../tests/process"))
+if __name__ == "__main__":
+    if len(sys.argv) < 2 or len(sys.argv) > 5:
+        sys.exit(__doc__)
+    os.environ["INGOT_PROGRAM"] = sys.argv[1]
+    os.environ.setdefault("INGOT_BUILD_DIR", os.path.dirname(os.path.abspath(sys.argv[1])))
 
+from cluster import cpu_s  # noqa: E402
 from ed25519 import Ed25519, rates  # noqa: E402
 from network import BUILD_FOLDER, PROGRAM, Network  # noqa: E402
 
@@ -28,7 +29,6 @@ TRANSACTIONS = "10x128"
 VOTE_BYTES = 128  # signed, about
 CORE_SIGNATURES = 3  # of a certificate, with four validators
 LOAD_RATE = 50  # transactions a second
-TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 
 def make_chain(network, blocks):
@@ -41,13 +41,6 @@ def make_chain(network, blocks):
         shutil.copytree(first.data, node.data)
     # Or the disk would still be writing these while the first round is measured.
     os.sync()
-
-
-def cpu_s(process):
-    """Processor time that a process has used."""
-    with open(f"/proc/{process.pid}/stat") as file:
-        fields = file.read().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / TICKS_PER_S
 
 
 def written_bytes(process):
@@ -133,6 +126,13 @@ def one_control(network, share, seconds):
     return latencies
 
 
+def bound():
+    """What the signatures of its certificates set: blocks a second, and microseconds of processor
+    time for a block."""
+    by_clock, by_processor = rates(Ed25519(VOTE_BYTES).verify)
+    return by_clock / CORE_SIGNATURES, 1e6 * CORE_SIGNATURES / by_processor
+
+
 def main():
     blocks = int(sys.argv[2]) if len(sys.argv) > 2 else 100_000
     rounds = int(sys.argv[3]) if len(sys.argv) > 3 else 3
@@ -149,12 +149,11 @@ def main():
               f"   commit latency p50 p99 ms", flush=True)
         ratios = []
         for number in range(rounds + 1):
-            by_clock, by_processor = rates(Ed25519(VOTE_BYTES).verify)
-            bound, bound_us = by_clock / CORE_SIGNATURES, 1e6 * CORE_SIGNATURES / by_processor
+            bound_rate, bound_us = bound()
             seconds = 0 if number == 0 else took
             took, used, received, written, memory, latencies = one_sync(network, blocks, seconds, folder)
             rate, block_us = blocks / took, 1e6 * used / blocks
-            row = (f"{rate:8.0f} {received / took / 1e6:5.1f} {bound:6.0f} {rate / bound:5.2f}"
+            row = (f"{rate:8.0f} {received / took / 1e6:5.1f} {bound_rate:6.0f} {rate / bound_rate:5.2f}"
                    f"  {block_us:8.0f} {bound_us:6.0f} {bound_us / block_us:5.2f}"
                    f"  {used / took:4.2f} {memory / 1024:4.0f} {written / blocks:12.0f}")
             if latencies is None:
@@ -169,4 +168,5 @@ def main():
             print(f"median p99 ratio {statistics.median(ratios):.2f}")
 
 
-main()
+if __name__ == "__main__":
+    main()
