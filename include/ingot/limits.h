@@ -69,6 +69,7 @@
 #define INGOT_RPC_HEADER_BYTES_MAX (16 * 1024)
 #define INGOT_RPC_BODY_BYTES_MAX (2 * 1024 * 1024)
 #define INGOT_RPC_CONNECTIONS_MAX 256
+#define INGOT_RPC_TRANSACTIONS_MAX 4096 /* in one request of POST /transactions */
 
 /* Broadcast protocols. An id names a round or a message of its originator; an attachment travels
  * with one message, such as a signature in a COMMIT. Shares are a validator's signatures for a

@@ -3,16 +3,19 @@
  */
 #include "cli/bench.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "cli/bench_load.h"
+#include "cli/bench_packed.h"
 #include "cli/bench_report.h"
 #include "cli/network.h"
 
@@ -58,6 +61,12 @@ static enum bench_app app_of(const struct bench_network *network)
     return strcmp(network->app, "kv") == 0 ? BENCH_APP_KV : BENCH_APP_NULL;
 }
 
+/* How many transactions a request may have. */
+static uint32_t request_max(const struct bench_options *options, uint32_t tx_bytes)
+{
+    return options->http ? bench_calls_max(tx_bytes) : bench_packed_max(tx_bytes);
+}
+
 static void run_load(struct bench_network *network, const struct bench_options *options,
                      struct bench_result *result)
 {
@@ -73,7 +82,7 @@ static void run_load(struct bench_network *network, const struct bench_options *
                                     .source = &source,
                                     .targets = targets,
                                     .target_count = network->node_count,
-                                    .calls_max = bench_calls_max(options->tx_bytes),
+                                    .request_max = request_max(options, options->tx_bytes),
                                     .watch = watch,
                                     .context = network};
     bench_load_run(&load, result);
@@ -131,6 +140,10 @@ static enum ingot_exit measure(struct bench_network *network, const struct bench
         .options = options, .network = network, .machine = machine, .result = result};
     if (!bench_network_count(network, &report.before))
         return command_fail(INGOT_EXIT_FAILURE, "a node does not answer");
+    /* Not before: the nodes would inherit it. */
+    if (options->nice > 0 && setpriority(PRIO_PROCESS, 0, (int)options->nice) != 0)
+        return command_fail(INGOT_EXIT_FAILURE, "--nice: %s", strerror(errno));
+    result->generator_nice = getpriority(PRIO_PROCESS, 0);
     run_load(network, options, result);
     if (result->was_interrupted)
         return command_fail(INGOT_EXIT_FAILURE, "interrupted");
@@ -185,6 +198,8 @@ enum {
     OPTION_OUTSTANDING,
     OPTION_SECONDS,
     OPTION_WARMUP,
+    OPTION_HTTP,
+    OPTION_NICE,
     OPTION_NODE,
     OPTION_JSON,
     OPTION_KEEP
@@ -231,11 +246,17 @@ static enum ingot_exit take_option(const struct command *command, int option, vo
     case OPTION_CLIENTS:
         return take_number(command, "clients", 1, 4096, &options->clients);
     case OPTION_OUTSTANDING:
-        return take_number(command, "outstanding", 1, BENCH_CALLS_MAX, &options->outstanding);
+        return take_number(command, "outstanding", 1, INGOT_RPC_TRANSACTIONS_MAX,
+                           &options->outstanding);
     case OPTION_SECONDS:
         return take_number(command, "seconds", 1, 86400, &options->seconds);
     case OPTION_WARMUP:
         return take_number(command, "warmup", 0, 3600, &options->warmup_seconds);
+    case OPTION_HTTP:
+        options->http = true;
+        return INGOT_EXIT_OK;
+    case OPTION_NICE:
+        return take_number(command, "nice", 0, 19, &options->nice);
     case OPTION_NODE:
         return take_node(command, options);
     case OPTION_JSON:
@@ -266,12 +287,14 @@ static enum ingot_exit complete(const struct command *command, struct bench_opti
         options->clients = CLIENTS_DEFAULT;
     if (options->outstanding == 0)
         options->outstanding = OUTSTANDING_DEFAULT;
+    options->http = options->http || options->attest; /* no other call waits for attestations */
     const uint32_t tx_bytes = options->tx_bytes > 0 ? options->tx_bytes : TX_BYTES_DEFAULT;
-    if (options->outstanding > bench_calls_max(tx_bytes))
+    if (options->outstanding > request_max(options, tx_bytes))
         return command_usage(command,
                              "--outstanding: expected at most %u with %u-byte transactions, which "
-                             "is what one request may hold",
-                             bench_calls_max(tx_bytes), tx_bytes);
+                             "is what one request%s may hold",
+                             request_max(options, tx_bytes), tx_bytes,
+                             options->http ? " of JSON-RPC calls" : "");
     const uint32_t nodes = options->node_count > 0 ? options->node_count : options->validators;
     if (options->clients > (uint64_t)nodes * CLIENTS_PER_NODE_MAX)
         return command_usage(command, "--clients: expected at most %d for each node",
@@ -293,6 +316,8 @@ static enum ingot_exit run(const struct command *command, int argc, char **argv)
         {"outstanding", required_argument, NULL, OPTION_OUTSTANDING},
         {"seconds", required_argument, NULL, OPTION_SECONDS},
         {"warmup", required_argument, NULL, OPTION_WARMUP},
+        {"http", no_argument, NULL, OPTION_HTTP},
+        {"nice", required_argument, NULL, OPTION_NICE},
         {"node", required_argument, NULL, OPTION_NODE},
         {"json", no_argument, NULL, OPTION_JSON},
         {"keep", required_argument, NULL, OPTION_KEEP},
@@ -328,9 +353,14 @@ const struct command command_bench = {
         "                     counts from the time at which each was due\n"
         "  --clients C        closed loop: so many clients, each of which sends its next\n"
         "                     transactions when those before are committed (64)\n"
-        "  --outstanding O    closed loop: transactions of a client in one request (64)\n"
+        "  --outstanding O    closed loop: transactions of a client in one request (64, at most\n"
+        "                     4096, or 256 with --http)\n"
+        "  --http             submit with JSON-RPC calls (broadcast_tx_commit) instead of\n"
+        "                     POST /transactions; --attest always does\n"
         "  --seconds S        length of the measured interval (10)\n"
         "  --warmup S         load before it that does not count (2)\n"
+        "  --nice N           niceness of the load generator, 0 to 19: with 19 it takes what the\n"
+        "                     nodes leave (0)\n"
         "  --json             print the result as JSON\n"
         "  --keep DIR         put the network's folder there, and leave it\n"
         "\n"

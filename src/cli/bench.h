@@ -4,7 +4,8 @@
  *   bench.c            the command line, and the order of things
  *   bench_network.c    the network under load: one of its own, or one that is there
  *   bench_load.c       offers load and times the answers
- *   bench_calls.c      transactions -> a request's body; its answer -> outcomes
+ *   bench_packed.c     transactions -> the body of POST /transactions; its answer -> outcomes
+ *   bench_calls.c      where transactions come from; the same with JSON-RPC calls
  *   bench_histogram.c  durations -> percentiles
  *   bench_machine.c    what this machine can do at best
  *   bench_report.c     the result as text and as JSON
@@ -23,7 +24,9 @@ struct bench_options {
     const char *app;      /* NULL: not given */
     uint32_t validators;  /* 0: not given */
     uint32_t tx_bytes;    /* 0: not given */
-    bool attest;          /* wait for attestations, not for commits alone */
+    bool attest;          /* wait for attestations, not for commits alone; with http */
+    bool http;            /* JSON-RPC calls instead of POST /transactions */
+    uint32_t nice;        /* of the load generator, 0 to 19 */
     uint32_t keys;        /* kv: how many different keys are written */
     uint64_t rate;        /* transactions a second in an open loop; 0: closed loop */
     uint32_t clients;     /* closed loop */
@@ -58,6 +61,7 @@ struct bench_result {
     struct bench_histogram latency;         /* of the offered ones that were committed */
     uint64_t committed_in_all;              /* warm-up and the end included */
     double generator_cpu;                   /* processors that the load generator used */
+    int generator_nice;                     /* its niceness as the system says it */
     bool was_interrupted;
     char first_error[256]; /* the text of the first transaction that was not committed, or "" */
     char why[256];         /* not empty: the run is void */

@@ -1,5 +1,6 @@
 /*
- * The bodies of requests that submit transactions, and what their answers say. No socket, no time.
+ * The transactions that are submitted; the bodies of requests that do so with JSON-RPC calls, and
+ * what their answers say. No socket, no time.
  */
 #ifndef INGOT_CLI_BENCH_CALLS_H
 #define INGOT_CLI_BENCH_CALLS_H
@@ -21,7 +22,7 @@ enum bench_app { BENCH_APP_NULL, BENCH_APP_KV, BENCH_APP_SIGNING };
 /* Where transactions come from: each is different from all others, of this run and of others. */
 struct bench_source {
     enum bench_app app;
-    bool waits_for_attestation; /* broadcast_tx_attest, instead of broadcast_tx_commit */
+    bool waits_for_attestation; /* calls are broadcast_tx_attest, not broadcast_tx_commit */
     uint32_t tx_bytes;          /* signing: BENCH_TX_BYTES_SIGNING */
     uint32_t keys;              /* kv */
     uint64_t seed;              /* random, of the run */

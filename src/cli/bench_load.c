@@ -14,16 +14,19 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/clock.h"
+#include "cli/bench_packed.h"
+#include "node/rpc_transactions.h"
 
 /* Nodes give up on a commit after 10 s by default; their answer should come first. */
 #define ANSWER_TIMEOUT_US UINT64_C(15000000)
-/* After an answer that admitted nothing, a client waits a little. */
-#define BACK_OFF_US 5000
+/* After an answer that admitted nothing a client waits, longer each time until something is. */
+#define BACK_OFF_US_MIN 5000
+#define BACK_OFF_US_MAX 640000
 /* How long the end waits for answers, and for transactions that could not even be sent. */
 #define DRAIN_TIMEOUT_US UINT64_C(20000000)
 #define WATCH_INTERVAL_US 250000
 /* An open loop never wakes up more often than this. */
-#define PACE_US 250
+#define PACE_US 500
 /* Connections of an open loop to one node: so many requests may wait for commits at a time. */
 #define OPEN_CONNECTIONS_PER_NODE 128
 
@@ -36,8 +39,10 @@ struct connection {
     struct event *writable;
     struct event *timer; /* gives up, or backs off */
     int watched;
-    uint32_t call_count;
-    uint64_t due_us[BENCH_CALLS_MAX]; /* when each transaction of the request was due */
+    uint32_t count; /* transactions of the request under way; 0: none is */
+    uint64_t first; /* open loop: the number of its first transaction, for due_us */
+    uint64_t sent_us;
+    uint64_t back_off_us; /* 0: the last answer was not one that turns away */
     struct connection *next_idle;
 };
 
@@ -59,9 +64,9 @@ struct generator {
     uint64_t scheduled;    /* open loop: transactions that were given to a connection */
     bool is_all_scheduled; /* nothing will be due any more */
     bool is_measuring;
-    bool is_draining; /* the interval is over: wait for the answers */
-    uint64_t cpu_us;  /* ours, in the interval */
-    struct ingot_buffer body;
+    bool is_draining;         /* the interval is over: wait for the answers */
+    uint64_t cpu_us;          /* ours, in the interval */
+    struct ingot_buffer body; /* of JSON */
 };
 
 static void set_timer(struct event *event, uint64_t wait_us)
@@ -131,6 +136,21 @@ static void watch_socket(struct connection *connection)
         (void)event_add(connection->writable, NULL);
 }
 
+/* Open loop: when this transaction of the run is due. */
+static uint64_t due_us(const struct generator *generator, uint64_t number)
+{
+    const uint64_t rate = generator->load->options->rate;
+    return generator->start_us + number / rate * 1000000 + number % rate * 1000000 / rate;
+}
+
+/* When a transaction of the request under way was due: in a closed loop when it was sent. */
+static uint64_t request_due_us(const struct connection *connection, uint32_t index)
+{
+    const struct generator *generator = connection->generator;
+    return generator->load->options->rate > 0 ? due_us(generator, connection->first + index)
+                                              : connection->sent_us;
+}
+
 static void count(struct generator *generator, const struct connection *connection,
                   const uint32_t outcomes[BENCH_OUTCOME_COUNT])
 {
@@ -143,52 +163,52 @@ static void count(struct generator *generator, const struct connection *connecti
     /* Which of a batch failed does not matter where nearly all have the same time. */
     uint32_t left[BENCH_OUTCOME_COUNT];
     memcpy(left, outcomes, sizeof left);
-    for (uint32_t i = 0; i < connection->call_count; i++) {
+    for (uint32_t i = 0; i < connection->count; i++) {
+        const uint64_t then_us = request_due_us(connection, i);
         uint32_t outcome = BENCH_COMMITTED;
         while (left[outcome] == 0)
             outcome++;
         left[outcome]--;
-        if (!is_measured(generator, connection->due_us[i]))
+        if (!is_measured(generator, then_us))
             continue;
         result->offered++;
         result->outcomes[outcome]++;
         if (outcome == BENCH_COMMITTED)
-            bench_histogram_add(&result->latency, now_us - connection->due_us[i]);
+            bench_histogram_add(&result->latency, now_us - then_us);
     }
 }
 
-static void offer(struct connection *connection, uint32_t call_count)
+static void offer(struct connection *connection, uint32_t transaction_count)
 {
     struct generator *generator = connection->generator;
-    INGOT_ASSERT(call_count > 0 && call_count <= BENCH_CALLS_MAX);
-    connection->call_count = call_count;
-    ingot_buffer_clear(&generator->body);
-    bench_calls_make(generator->load->source, call_count, &generator->body);
+    struct bench_source *source = generator->load->source;
+    struct link *link = &connection->link;
+    INGOT_ASSERT(transaction_count > 0);
+    connection->count = transaction_count;
     generator->busy_count++;
     set_timer(connection->timer, ANSWER_TIMEOUT_US);
-    link_start(&connection->link, ingot_buffer_slice(&generator->body));
+    if (generator->load->options->http) {
+        ingot_buffer_clear(&generator->body);
+        bench_calls_make(source, transaction_count, &generator->body);
+        link_start(link, ingot_buffer_slice(&generator->body));
+    } else {
+        const size_t size = bench_packed_size(source->tx_bytes, transaction_count);
+        bench_packed_make(source, transaction_count,
+                          link_prepare(link, RPC_TRANSACTIONS_PATH, RPC_TRANSACTIONS_TYPE, size));
+        link_send(link);
+    }
     step(connection);
 }
 
 /* Closed loop: a client's next transactions are due now. */
 static void offer_next(struct connection *connection)
 {
-    const uint64_t now_us = clock_monotonic_us();
-    const uint32_t call_count = connection->generator->load->options->outstanding;
-    if (now_us >= connection->generator->end_us)
-        return;
-    for (uint32_t i = 0; i < call_count; i++)
-        connection->due_us[i] = now_us;
-    offer(connection, call_count);
+    connection->sent_us = clock_monotonic_us();
+    if (connection->sent_us < connection->generator->end_us)
+        offer(connection, connection->generator->load->options->outstanding);
 }
 
 /* --- Open loop: who gets the transactions that are due. --- */
-
-static uint64_t due_us(const struct generator *generator, uint64_t number)
-{
-    const uint64_t rate = generator->load->options->rate;
-    return generator->start_us + number / rate * 1000000 + number % rate * 1000000 / rate;
-}
 
 /* The next node in turn that has an idle connection; NULL when all are waiting. */
 static struct connection *take_idle(struct generator *generator)
@@ -211,15 +231,15 @@ static void pump(struct generator *generator)
     const uint64_t last_us = now_us < generator->end_us ? now_us : generator->end_us - 1;
     while (due_us(generator, generator->scheduled) <= last_us) {
         struct connection *connection = take_idle(generator);
-        uint32_t call_count = 0;
+        uint32_t due_count = 0;
         if (connection == NULL)
             return;
-        uint64_t next_us = due_us(generator, generator->scheduled);
-        while (next_us <= last_us && call_count < generator->load->calls_max) {
-            connection->due_us[call_count++] = next_us;
-            next_us = due_us(generator, ++generator->scheduled);
-        }
-        offer(connection, call_count);
+        connection->first = generator->scheduled;
+        while (due_count < generator->load->request_max &&
+               due_us(generator, connection->first + due_count) <= last_us)
+            due_count++;
+        generator->scheduled += due_count;
+        offer(connection, due_count);
     }
     const uint64_t next_us = due_us(generator, generator->scheduled);
     generator->is_all_scheduled = next_us >= generator->end_us;
@@ -254,20 +274,38 @@ static void read_answer(struct connection *connection, uint32_t outcomes[BENCH_O
     const struct link *link = &connection->link;
     char *first = connection->generator->result->first_error;
     const size_t first_size = sizeof connection->generator->result->first_error;
+    const struct bench_load *load = connection->generator->load;
+    const struct ingot_slice body = ingot_buffer_slice(&link->reply.body);
     if (link->state == LINK_DONE && link->reply.status == 200) {
-        bench_calls_read(connection->generator->load->source, ingot_buffer_slice(&link->reply.body),
-                         connection->call_count, outcomes, first, first_size);
+        if (load->options->http)
+            bench_calls_read(load->source, body, connection->count, outcomes, first, first_size);
+        else
+            bench_packed_read(body, connection->count, outcomes, first, first_size);
         return;
     }
+    const bool is_full = link->state == LINK_DONE && link->reply.status == 503;
     const bool is_late = link->state == LINK_FAILED && link->why[0] == '\0';
-    outcomes[is_late ? BENCH_TIMEOUT : BENCH_LOST] = connection->call_count;
-    if (first[0] == '\0' && is_late)
+    outcomes[is_full   ? BENCH_MEMPOOL_FULL
+             : is_late ? BENCH_TIMEOUT
+                       : BENCH_LOST] = connection->count;
+    if (first[0] == '\0' && is_full)
+        (void)snprintf(first, first_size, "a node has no room and asks to retry later");
+    else if (first[0] == '\0' && is_late)
         (void)snprintf(first, first_size, "a node did not answer");
     else if (first[0] == '\0' && link->state == LINK_FAILED)
         (void)snprintf(first, first_size, "a node cannot be reached: %s", link->why);
     else if (first[0] == '\0')
         (void)snprintf(first, first_size, "a node answered with HTTP status %d",
                        link->reply.status);
+}
+
+/* One that is turned away at once would otherwise spin, and all of them keep the nodes busy. */
+static void back_off(struct connection *connection)
+{
+    const uint64_t wait_us =
+        connection->back_off_us == 0 ? BACK_OFF_US_MIN : 2 * connection->back_off_us;
+    connection->back_off_us = wait_us < BACK_OFF_US_MAX ? wait_us : BACK_OFF_US_MAX;
+    set_timer(connection->timer, connection->back_off_us);
 }
 
 static void end_request(struct connection *connection)
@@ -278,12 +316,13 @@ static void end_request(struct connection *connection)
     (void)event_del(connection->timer);
     count(generator, connection, outcomes);
     generator->busy_count--;
-    connection->call_count = 0;
-    /* One that is turned away at once would otherwise spin. */
-    if (outcomes[BENCH_COMMITTED] == 0)
-        set_timer(connection->timer, BACK_OFF_US);
-    else
+    connection->count = 0;
+    if (outcomes[BENCH_COMMITTED] == 0) {
+        back_off(connection);
+    } else {
+        connection->back_off_us = 0;
         become_ready(connection);
+    }
     end_if_done(generator);
 }
 
@@ -300,7 +339,7 @@ static void on_timer(evutil_socket_t socket, short what, void *context)
     struct connection *connection = context;
     (void)socket;
     (void)what;
-    if (connection->call_count == 0) {
+    if (connection->count == 0) {
         become_ready(connection);
         return;
     }
@@ -411,8 +450,8 @@ static void count_unanswered(struct generator *generator)
     struct bench_result *result = generator->result;
     uint64_t unanswered = 0;
     for (uint32_t i = 0; i < generator->connection_count; i++)
-        for (uint32_t j = 0; j < generator->connections[i].call_count; j++)
-            unanswered += is_measured(generator, generator->connections[i].due_us[j]);
+        for (uint32_t j = 0; j < generator->connections[i].count; j++)
+            unanswered += is_measured(generator, request_due_us(&generator->connections[i], j));
     for (uint64_t i = generator->scheduled; generator->load->options->rate > 0; i++) {
         if (due_us(generator, i) >= generator->end_us)
             break;

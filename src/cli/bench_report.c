@@ -80,7 +80,8 @@ void bench_report_text(const struct bench_report *report)
     else
         (void)printf("closed loop of %u clients with %u outstanding each", options->clients,
                      options->outstanding);
-    (void)printf(", %.0f s\n", result->seconds);
+    (void)printf(", %s, %.0f s\n", options->http ? "submitted with JSON-RPC" : "submitted as bytes",
+                 result->seconds);
     (void)printf("committed   %.0f tx/s, %s, %.1f transactions a block\n",
                  (double)result->committed / result->seconds,
                  report->network->is_durable ? "durable" : "NOT durable",
@@ -97,7 +98,8 @@ void bench_report_text(const struct bench_report *report)
     if (report->network->is_own)
         (void)printf("processors  %.1f us for a transaction, all nodes together\n",
                      node_cpu_us_per_transaction(report));
-    (void)printf("generator   %.2f processors\n", result->generator_cpu);
+    (void)printf("generator   %.2f processors, nice %d\n", result->generator_cpu,
+                 result->generator_nice);
     (void)printf(
         "machine     %u processors; ed25519 %.0f verifies/s, %.0f signs/s; LMDB %.0f synced "
         "commits/s; loopback %.0f round trips/s\n",
@@ -140,10 +142,13 @@ static json_t *errors_json(const struct bench_result *result)
 
 static json_t *load_json(const struct bench_options *options)
 {
-    return options->rate > 0
-               ? json_pack("{s:s, s:I}", "loop", "open", "rate", (json_int_t)options->rate)
-               : json_pack("{s:s, s:i, s:i}", "loop", "closed", "clients", (int)options->clients,
-                           "outstanding", (int)options->outstanding);
+    json_t *load = options->rate > 0
+                       ? json_pack("{s:s, s:I}", "loop", "open", "rate", (json_int_t)options->rate)
+                       : json_pack("{s:s, s:i, s:i}", "loop", "closed", "clients",
+                                   (int)options->clients, "outstanding", (int)options->outstanding);
+    (void)json_object_set_new(load, "submission",
+                              json_string(options->http ? "json-rpc" : "binary"));
+    return load;
 }
 
 void bench_report_json(const struct bench_report *report)
@@ -156,7 +161,7 @@ void bench_report_json(const struct bench_report *report)
         (void)json_array_append_new(memory,
                                     json_integer((json_int_t)network->rss_anon_bytes_max[i]));
     json_t *root = json_pack(
-        "{s:o, s:o, s:b, s:i, s:i, s:s, s:o, s:i, s:o, s:o, s:o, s:I, s:o, s:o, s:o, s:o}",
+        "{s:o, s:o, s:b, s:i, s:i, s:s, s:o, s:i, s:o, s:o, s:o, s:I, s:o, s:o, s:o, s:i, s:o}",
         "committed_tx_per_s", real((double)result->committed / result->seconds), "latency_ms",
         latency_json(result), "durable", (int)network->is_durable, "validators",
         (int)network->validator_count, "tx_bytes", (int)options->tx_bytes, "app", network->app,
@@ -165,7 +170,8 @@ void bench_report_json(const struct bench_report *report)
         "transactions_per_block", real(transactions_per_block(report)), "view_timeouts",
         (json_int_t)(report->after.timeouts - report->before.timeouts), "rss_anon_bytes", memory,
         "node_cpu_us_per_tx", real(node_cpu_us_per_transaction(report)), "generator_processors",
-        real(result->generator_cpu), "machine", machine_json(report->machine));
+        real(result->generator_cpu), "generator_nice", result->generator_nice, "machine",
+        machine_json(report->machine));
     INGOT_ASSERT(root != NULL);
     char *text = json_dumps(root, JSON_INDENT(2) | JSON_REAL_PRECISION(12));
     INGOT_ASSERT(text != NULL);

@@ -111,16 +111,21 @@ static void connect_next(struct link *link)
     fail(link, strerror(problem));
 }
 
-void link_start(struct link *link, struct ingot_slice body)
+struct ingot_buffer *link_prepare(struct link *link, const char *path, const char *type,
+                                  size_t body_bytes)
 {
     INGOT_ASSERT(!link_is_busy(link));
     ingot_buffer_clear(&link->request);
-    ingot_buffer_format(&link->request, "POST / HTTP/1.1\r\nHost: ");
+    ingot_buffer_format(&link->request, "POST %s HTTP/1.1\r\nHost: ", path);
     endpoint_format(&link->target->endpoint, &link->request);
-    ingot_buffer_format(&link->request,
-                        "\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n\r\n",
-                        body.size);
-    ingot_buffer_append_slice(&link->request, body);
+    ingot_buffer_format(&link->request, "\r\nContent-Type: %s\r\nContent-Length: %zu\r\n\r\n", type,
+                        body_bytes);
+    ingot_buffer_reserve(&link->request, body_bytes);
+    return &link->request;
+}
+
+void link_send(struct link *link)
+{
     if (link->socket >= 0) {
         link->is_reused = true;
         begin_sending(link);
@@ -129,6 +134,12 @@ void link_start(struct link *link, struct ingot_slice body)
         connect_next(link);
     }
     link_step(link);
+}
+
+void link_start(struct link *link, struct ingot_slice body)
+{
+    ingot_buffer_append_slice(link_prepare(link, "/", "application/json", body.size), body);
+    link_send(link);
 }
 
 short link_poll_events(const struct link *link)

@@ -53,6 +53,13 @@ void link_deinit(struct link *link);
 
 /* Sends a body of JSON as POST `/`. Only when IDLE, DONE or FAILED. */
 void link_start(struct link *link, struct ingot_slice body);
+/*
+ * The same in two steps, for another path and type, and for who writes the body where it is sent
+ * from: the caller appends exactly `body_bytes` to what this returns, and then calls link_send.
+ */
+struct ingot_buffer *link_prepare(struct link *link, const char *path, const char *type,
+                                  size_t body_bytes);
+void link_send(struct link *link);
 
 /* What poll() is to wait for; 0 when there is nothing to wait for. */
 short link_poll_events(const struct link *link);

@@ -301,6 +301,8 @@ static void render_rpc(const struct metrics_rpc *rpc, struct ingot_buffer *text)
 {
     gauge(text, "ingot_rpc_connections", "Connections of clients.", rpc->connections);
     gauge(text, "ingot_rpc_waiters", "Calls of broadcast_tx_commit that wait.", rpc->waiters);
+    gauge(text, "ingot_rpc_awaited_transactions",
+          "Transactions of POST /transactions that wait for their commit.", rpc->awaited);
     gauge(text, "ingot_rpc_output_bytes", "Bytes of answers that clients have not read yet.",
           rpc->output_bytes);
     counter(text, "ingot_rpc_accepted_total", "Connections accepted from clients.", rpc->accepted);
@@ -308,6 +310,8 @@ static void render_rpc(const struct metrics_rpc *rpc, struct ingot_buffer *text)
     counter(text, "ingot_rpc_calls_total", "Method calls.", rpc->calls);
     counter(text, "ingot_rpc_call_errors_total", "Method calls answered with an error.",
             rpc->call_errors);
+    counter(text, "ingot_rpc_submitted_transactions_total",
+            "Transactions that came with POST /transactions.", rpc->submitted);
     counter(text, "ingot_rpc_bad_requests_total", "Requests refused before a method was called.",
             rpc->bad_requests);
     counter(text, "ingot_rpc_timeouts_total", "Connections closed because the client was too slow.",

@@ -90,11 +90,13 @@ struct metrics {
 struct metrics_rpc {
     uint64_t connections;  /* open now */
     uint64_t waiters;      /* broadcast_tx_commit calls that wait now */
+    uint64_t awaited;      /* transactions of POST /transactions that wait for their commit now */
     uint64_t output_bytes; /* answers that clients have not read yet */
     uint64_t accepted;     /* connections */
     uint64_t requests;     /* HTTP requests that were read in full */
     uint64_t calls;        /* method calls, each of a batch counted */
     uint64_t call_errors;  /* those answered with an error */
+    uint64_t submitted;    /* transactions that came with POST /transactions */
     uint64_t bad_requests; /* refused before any method was called */
     uint64_t timeouts;     /* connections closed because the client was too slow */
 };

@@ -47,13 +47,20 @@ static void get_status(void *context, struct rpc_status *status)
 }
 
 static enum ingot_error submit(void *context, struct ingot_slice transaction,
+                               const struct ingot_hash *digest,
                                struct ingot_check_response *response)
 {
     struct ingot_node *node = context;
-    const enum ingot_error error =
-        replica_submit(node_hotstuff_of(node->driver)->replica, transaction, response);
+    const enum ingot_error error = replica_submit_digested(node_hotstuff_of(node->driver)->replica,
+                                                           transaction, digest, response);
     node_schedule_flush(node);
     return error;
+}
+
+static const struct ingot_hash *transaction_digests(void *context, const struct ingot_hash *block)
+{
+    struct ingot_node *node = context;
+    return replica_transaction_digests(node_hotstuff_of(node->driver)->replica, block);
 }
 
 static enum ingot_error read_block(void *context, uint64_t height, struct ledger_entry *entry)
@@ -120,6 +127,7 @@ void node_hotstuff_describe(struct node_driver *driver, struct rpc_identity *ide
     identity->index_transactions = hotstuff->node->home.settings.rpc_index_tx;
     backend->status = get_status;
     backend->submit = submit;
+    backend->transaction_digests = transaction_digests;
     backend->read_block = read_block;
     backend->find_transaction = find_transaction;
     backend->query = query;

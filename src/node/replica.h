@@ -121,6 +121,15 @@ void replica_fail(struct replica *replica, enum replica_stop stop, const char *w
 INGOT_MUST_USE enum ingot_error replica_submit(struct replica *replica,
                                                struct ingot_slice transaction,
                                                struct ingot_check_response *response);
+/* The same for who knows its wire_transaction_digest already; NULL: it is not known. */
+INGOT_MUST_USE enum ingot_error replica_submit_digested(struct replica *replica,
+                                                        struct ingot_slice transaction,
+                                                        const struct ingot_hash *digest,
+                                                        struct ingot_check_response *response);
+/* The digests of a block's transactions, in order, or NULL when they are not kept. Borrowed until
+ * the next event. */
+const struct ingot_hash *replica_transaction_digests(const struct replica *replica,
+                                                     const struct ingot_hash *block);
 
 void replica_get_status(const struct replica *replica, struct core_status *status);
 /* Others are known to have blocks that are not here yet. */

@@ -9,9 +9,24 @@
 #include "base/mutant.h"
 #include "node/replica_state.h"
 
-/* Admission for both ways in. The digest's check comes first: repeats are the common case. */
+/* The size is one that may be. The digest's check comes first: repeats are the common case. */
+static enum ingot_error admit_digested(struct replica *replica, struct ingot_slice transaction,
+                                       const struct ingot_hash *digest, bool is_local,
+                                       struct ingot_check_response *response)
+{
+    if (mempool_has(replica->mempool, digest) || executor_is_replay(replica->executor, digest)) {
+        return INGOT_ERROR_EXISTS;
+    }
+    executor_check(replica->executor, transaction, response);
+    return response->code != 0 ? INGOT_OK
+                               : mempool_add(replica->mempool, transaction, digest, is_local,
+                                             response->is_stateless);
+}
+
+/* Admission for all ways in; `known` is the digest, or NULL. */
 static enum ingot_error admit(struct replica *replica, struct ingot_slice transaction,
-                              bool is_local, struct ingot_check_response *response)
+                              const struct ingot_hash *known, bool is_local,
+                              struct ingot_check_response *response)
 {
     if (transaction.size == 0) {
         return INGOT_ERROR_INVALID;
@@ -19,15 +34,12 @@ static enum ingot_error admit(struct replica *replica, struct ingot_slice transa
     if (transaction.size > replica->options.transaction_bytes_max) {
         return INGOT_ERROR_TOO_LARGE;
     }
+    if (known != NULL) {
+        return admit_digested(replica, transaction, known, is_local, response);
+    }
     struct ingot_hash digest;
     wire_transaction_digest(transaction, &digest);
-    if (mempool_has(replica->mempool, &digest) || executor_is_replay(replica->executor, &digest)) {
-        return INGOT_ERROR_EXISTS;
-    }
-    executor_check(replica->executor, transaction, response);
-    return response->code != 0 ? INGOT_OK
-                               : mempool_add(replica->mempool, transaction, &digest, is_local,
-                                             response->is_stateless);
+    return admit_digested(replica, transaction, &digest, is_local, response);
 }
 
 static void count_admission(struct replica *replica, enum ingot_error error,
@@ -38,13 +50,26 @@ static void count_admission(struct replica *replica, enum ingot_error error,
     replica->metrics.mempool_refused += !is_admitted;
 }
 
-enum ingot_error replica_submit(struct replica *replica, struct ingot_slice transaction,
-                                struct ingot_check_response *response)
+enum ingot_error replica_submit_digested(struct replica *replica, struct ingot_slice transaction,
+                                         const struct ingot_hash *digest,
+                                         struct ingot_check_response *response)
 {
-    const enum ingot_error error = admit(replica, transaction, true, response);
+    const enum ingot_error error = admit(replica, transaction, digest, true, response);
     count_admission(replica, error, response);
     pool_notice(replica);
     return error;
+}
+
+enum ingot_error replica_submit(struct replica *replica, struct ingot_slice transaction,
+                                struct ingot_check_response *response)
+{
+    return replica_submit_digested(replica, transaction, NULL, response);
+}
+
+const struct ingot_hash *replica_transaction_digests(const struct replica *replica,
+                                                     const struct ingot_hash *block)
+{
+    return executor_digests(replica->executor, block);
 }
 
 /*
@@ -64,7 +89,7 @@ enum reject pool_receive(struct replica *replica, const struct transactions *tra
     while (payload_next(&rest, &transaction)) {
         response.code = 0;
         ingot_buffer_clear(&response.log);
-        const enum ingot_error error = admit(replica, transaction, false, &response);
+        const enum ingot_error error = admit(replica, transaction, NULL, false, &response);
         count_admission(replica, error, &response);
     }
     ingot_buffer_deinit(&response.log);
@@ -119,7 +144,7 @@ void pool_abandoned(struct replica *replica, struct block *block)
     while (payload_next(&rest, &transaction) && !MUTANT(ABANDONED_LOST)) {
         response.code = 0;
         ingot_buffer_clear(&response.log);
-        (void)admit(replica, transaction, false, &response);
+        (void)admit(replica, transaction, NULL, false, &response);
     }
     ingot_buffer_deinit(&response.log);
 }

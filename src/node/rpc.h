@@ -1,7 +1,7 @@
 /*
  * The listener for clients: JSON-RPC 2.0 over POST `/`, the same methods as GET `/method?arg=`,
- * and GET `/metrics`, on the node's own event loop. The dialect is CometBFT v0.38's; docs/rpc.md
- * says which fields stand for what.
+ * POST `/transactions` for many transactions at once as bytes, and GET `/metrics`, on the node's
+ * own event loop. The dialect is CometBFT v0.38's; docs/rpc.md says which fields stand for what.
  *
  * It decides nothing: everything it shows or submits goes through `struct rpc_backend`, which the
  * node fills. It never blocks the loop, and what clients may make it hold is bounded.
@@ -117,7 +117,8 @@ struct rpc_backend {
     void (*status)(void *context, struct rpc_status *status);
 
     /*
-     * Checks a transaction and admits it to the mempool. Bytes are borrowed for the call.
+     * Checks a transaction and admits it to the mempool. Bytes are borrowed for the call. `digest`
+     * is its wire_transaction_digest, or NULL where the caller does not know it.
      *
      * INGOT_OK: the App was asked; code 0 means admitted, anything else refused, with `log` in a
      * buffer that the caller frees. INGOT_ERROR_EXISTS: in the mempool, or committed within the
@@ -125,7 +126,14 @@ struct rpc_backend {
      * genesis' transaction_bytes_max. INGOT_ERROR_INVALID: empty.
      */
     enum ingot_error (*submit)(void *context, struct ingot_slice transaction,
+                               const struct ingot_hash *digest,
                                struct ingot_check_response *response);
+
+    /*
+     * The digests of a committed block's transactions, in order; NULL where they are not kept.
+     * Borrowed until control returns to the loop.
+     */
+    const struct ingot_hash *(*transaction_digests)(void *context, const struct ingot_hash *block);
 
     /* A committed block. References for the caller. INGOT_OK, _NOT_FOUND, _IO, _CORRUPT. */
     enum ingot_error (*read_block)(void *context, uint64_t height, struct ledger_entry *entry);
@@ -185,8 +193,9 @@ struct rpc_options {
     uint32_t body_bytes_max;     /* INGOT_RPC_BODY_BYTES_MAX */
     uint32_t request_timeout_ms; /* for all of a request from its first byte; 20 s */
     uint32_t idle_timeout_ms;    /* between the requests of one connection; 60 s */
-    uint32_t commit_timeout_ms;  /* how long broadcast_tx_commit and _attest wait; 10 s */
-    uint32_t waiters_max;        /* such calls that wait; 16384 */
+    uint32_t commit_timeout_ms;  /* how long a client waits for a commit; 10 s */
+    uint32_t waiters_max;        /* broadcast_tx_commit and _attest that wait; 16384 */
+    uint32_t submitted_max;      /* transactions of POST /transactions that wait; 65536 */
     uint32_t batch_calls_max;    /* calls in one batch; 256 */
     size_t output_bytes_max;     /* answers that all clients together have not read yet; 32 MiB */
 };

@@ -142,7 +142,7 @@ void rpc_broadcast_ended(struct rpc *rpc, const struct broadcast_id *id,
 {
     struct rpc_waiter *waiter;
     uint8_t key[32];
-    if (rpc->waiters.count == 0) {
+    if (rpc->waiters.index.count == 0) {
         return;
     }
     key_of(id, digest, key);

@@ -89,7 +89,7 @@ static void attest_committed(struct rpc *rpc, struct rpc_waiter *waiter,
     struct ingot_hash digest;
     struct ingot_buffer json = {0};
     uint8_t sha256[32];
-    memcpy(sha256, waiter->key, sizeof sha256);
+    memcpy(sha256, waiter->keyed.key, sizeof sha256);
     wire_transaction_digest(transaction, &digest);
     const enum attest_state state =
         rpc->backend.find_attestation(rpc->backend.context, height, &digest, &json);
@@ -129,7 +129,7 @@ static void commit(struct rpc_call *call, const struct rpc_argument *arguments,
         return;
     }
     call->waiter.wants_attestation = wants_attestation;
-    enum ingot_error error = rpc->backend.submit(rpc->backend.context, transaction, &check);
+    enum ingot_error error = rpc->backend.submit(rpc->backend.context, transaction, NULL, &check);
     if (call->is_done) {
         ingot_buffer_deinit(&check.log);
         return;
@@ -171,7 +171,8 @@ void rpc_committed(struct rpc *rpc, const struct block *block, const struct exec
     if (rpc == NULL) {
         return;
     }
-    while (rpc->waiters.count > 0 && payload_next(&rest, &transaction)) {
+    rpc_submissions_committed(rpc, block, execution);
+    while (rpc->waiters.index.count > 0 && payload_next(&rest, &transaction)) {
         uint8_t sha256[32];
         struct rpc_waiter *waiter;
         crypto_sha256(transaction, sha256);
@@ -192,7 +193,7 @@ void rpc_committed(struct rpc *rpc, const struct block *block, const struct exec
 void rpc_attested(struct rpc *rpc, const struct statement_id *id, struct ingot_slice json)
 {
     struct rpc_waiter *waiter;
-    if (rpc == NULL || id->size != sizeof waiter->key) {
+    if (rpc == NULL || id->size != sizeof waiter->keyed.key) {
         return;
     }
     while ((waiter = rpc_waiters_find(&rpc->waiters, id->bytes)) != NULL) {
@@ -205,7 +206,7 @@ void rpc_attested(struct rpc *rpc, const struct statement_id *id, struct ingot_s
 void rpc_attest_refused(struct rpc *rpc, const struct statement_id *id)
 {
     struct rpc_waiter *waiter;
-    if (rpc == NULL || id->size != sizeof waiter->key) {
+    if (rpc == NULL || id->size != sizeof waiter->keyed.key) {
         return;
     }
     while ((waiter = rpc_waiters_find(&rpc->waiters, id->bytes)) != NULL) {

@@ -5,7 +5,8 @@
  *   idle -> reading -> busy (calls run or wait) -> idle, or closing -> lingering -> gone
  *
  * Every state but busy has a deadline: `deadline_of` lists them. The calls of a busy connection
- * have their own. A client that is gone takes with it what waits on its behalf.
+ * have their own. A client that is gone takes with it what waits on its behalf. A connection whose
+ * work does not fit the loop's present turn waits for the next one, idle, reading or busy.
  */
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
@@ -13,6 +14,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include "base/alloc.h"
@@ -30,9 +32,10 @@
 #define EVICT_IDLE_MS 1000
 
 #define INPUT_BYTES_MAX ((size_t)256 * 1024)
+/* Of a large body, at a time; each counts as a request does for the loop's turn. */
+#define READ_BYTES_MAX ((size_t)64 * 1024)
 /* A client that pipelines is not served further while it leaves so much unread. */
 #define OUTPUT_PAUSE_BYTES ((size_t)256 * 1024)
-#define REQUESTS_PER_TURN 64
 
 struct rpc_connection {
     struct rpc *rpc;
@@ -41,12 +44,14 @@ struct rpc_connection {
     struct event *timer;
     uint64_t timer_ms; /* when it fires, 0 when it is not armed */
     struct http_request request;
-    struct rpc_exchange *exchange; /* calls that wait, or NULL */
-    bool is_busy;                  /* a request was read and is not answered yet */
-    bool is_processing;            /* `process` is on the stack */
-    bool is_closing;               /* no more requests; ends when the output is written */
+    struct rpc_exchange *exchange;     /* calls that wait, or NULL */
+    struct rpc_submission *submission; /* transactions that wait, or NULL */
+    bool is_busy;                      /* a request was read and is not answered yet */
+    bool is_processing;                /* `process` is on the stack */
+    bool is_closing;                   /* no more requests; ends when the output is written */
     bool is_lingering;
-    bool is_idle; /* and so in the list of the idle ones */
+    bool is_idle;     /* and so in the list of the idle ones */
+    bool awaits_turn; /* and so in the list of those who wait for the loop's next turn */
     bool has_ended_input;
     size_t body_bytes_counted;
     uint64_t request_deadline_ms; /* 0: no request has begun */
@@ -57,6 +62,8 @@ struct rpc_connection {
     struct rpc_connection *next;
     struct rpc_connection *idle_older;
     struct rpc_connection *idle_newer;
+    struct rpc_connection *turn_older;
+    struct rpc_connection *turn_newer;
 };
 
 static uint64_t now_ms(void)
@@ -92,12 +99,47 @@ static void set_idle(struct rpc_connection *connection, bool is_idle)
         connection->idle_older;
 }
 
+void rpc_connection_await_turn(struct rpc_connection *connection)
+{
+    struct rpc_turn *turn = &connection->rpc->turn;
+    if (connection->awaits_turn) {
+        return;
+    }
+    if (turn->oldest == NULL) {
+        rpc_add_timer(turn->timer, 0);
+    }
+    connection->awaits_turn = true;
+    connection->turn_older = turn->newest;
+    connection->turn_newer = NULL;
+    *(turn->newest == NULL ? &turn->oldest : &turn->newest->turn_newer) = connection;
+    turn->newest = connection;
+}
+
+static void leave_turn(struct rpc_connection *connection)
+{
+    struct rpc_turn *turn = &connection->rpc->turn;
+    if (!connection->awaits_turn) {
+        return;
+    }
+    connection->awaits_turn = false;
+    *(connection->turn_older == NULL ? &turn->oldest : &connection->turn_older->turn_newer) =
+        connection->turn_newer;
+    *(connection->turn_newer == NULL ? &turn->newest : &connection->turn_newer->turn_older) =
+        connection->turn_older;
+}
+
 static void count_body(struct rpc_connection *connection)
 {
     size_t size = connection->request.body.size;
     size_t counted = size > RPC_BODY_BYTES_FREE ? size - RPC_BODY_BYTES_FREE : 0;
     connection->rpc->bodies_bytes += counted - connection->body_bytes_counted;
     connection->body_bytes_counted = counted;
+}
+
+void rpc_connection_drop_body(struct rpc_connection *connection)
+{
+    http_request_drop_body(&connection->request);
+    count_body(connection);
 }
 
 void rpc_connection_free(struct rpc_connection *connection)
@@ -107,7 +149,11 @@ void rpc_connection_free(struct rpc_connection *connection)
     if (connection->exchange != NULL) {
         rpc_exchange_abandon(connection->exchange);
     }
+    if (connection->submission != NULL) {
+        rpc_submission_abandon(connection->submission);
+    }
     set_idle(connection, false);
+    leave_turn(connection);
     rpc->counters.output_bytes -= output_size(connection);
     rpc->bodies_bytes -= connection->body_bytes_counted;
     rpc->counters.connections--;
@@ -136,7 +182,7 @@ static uint64_t deadline_of(const struct rpc_connection *connection)
     if (connection->write_deadline_ms != 0) {
         return connection->write_deadline_ms;
     }
-    if (connection->is_busy) {
+    if (connection->is_busy || connection->awaits_turn) {
         return 0;
     }
     if (connection->request_deadline_ms != 0) {
@@ -149,7 +195,7 @@ static uint64_t deadline_of(const struct rpc_connection *connection)
 static void update(struct rpc_connection *connection)
 {
     set_idle(connection, !connection->is_busy && !connection->is_closing &&
-                             connection->write_deadline_ms == 0 &&
+                             !connection->awaits_turn && connection->write_deadline_ms == 0 &&
                              connection->request_deadline_ms == 0);
     uint64_t deadline = deadline_of(connection);
     /* A timer that fires too early is armed again then: most deadlines only move later. */
@@ -204,6 +250,7 @@ static void answer(struct rpc_connection *connection, int status, const char *co
     connection->request_deadline_ms = 0;
     connection->is_busy = false;
     connection->exchange = NULL;
+    connection->submission = NULL;
     connection->is_closing = connection->is_closing || !keep_alive;
 }
 
@@ -228,6 +275,12 @@ static void refuse(struct rpc_connection *connection, int status, const char *wh
     answer(connection, status, "text/plain; charset=utf-8", &body, false);
 }
 
+static bool is_submission(const struct http_request *request)
+{
+    return request->method == HTTP_POST &&
+           ingot_slice_equal(request->path, ingot_slice_of_text(RPC_TRANSACTIONS_PATH));
+}
+
 static void dispatch(struct rpc_connection *connection)
 {
     struct rpc *rpc = connection->rpc;
@@ -237,10 +290,59 @@ static void dispatch(struct rpc_connection *connection)
         return;
     }
     connection->is_busy = true;
+    rpc_turn_work(rpc, RPC_REQUEST_WORK);
+    if (is_submission(&connection->request)) {
+        struct rpc_submission *submission =
+            rpc_submission_start(rpc, connection, &connection->request);
+        if (submission != NULL) {
+            connection->submission = submission;
+        }
+        return;
+    }
+    const uint64_t calls = rpc->counters.calls;
     struct rpc_exchange *exchange = rpc_exchange_start(rpc, connection, &connection->request);
+    rpc_turn_work(rpc, (uint32_t)(rpc->counters.calls - calls));
     if (exchange != NULL) {
         connection->exchange = exchange;
     }
+}
+
+/* Feeds what libevent has read. False: nothing. */
+static bool feed_input(struct rpc_connection *connection)
+{
+    struct evbuffer *input = bufferevent_get_input(connection->bufferevent);
+    const size_t size = evbuffer_get_contiguous_space(input);
+    if (size == 0) {
+        return false;
+    }
+    const struct ingot_slice bytes = ingot_slice_of(evbuffer_pullup(input, (ev_ssize_t)size), size);
+    (void)evbuffer_drain(input, http_request_feed(&connection->request, bytes));
+    return true;
+}
+
+/*
+ * libevent reads 4 KiB at a time. What has arrived of a large body beyond that is read into its
+ * place; memory is taken for what is there, not for what a length says. False: there is nothing, or
+ * libevent will hear what is wrong.
+ */
+static bool feed_socket(struct rpc_connection *connection)
+{
+    struct http_request *request = &connection->request;
+    const int socket = bufferevent_getfd(connection->bufferevent);
+    size_t size = http_request_body_missing(request);
+    int arrived = 0;
+    if (size == 0 || ioctl(socket, FIONREAD, &arrived) != 0 || arrived <= 0) {
+        return false;
+    }
+    size = size < (size_t)arrived ? size : (size_t)arrived;
+    size = size < READ_BYTES_MAX ? size : READ_BYTES_MAX;
+    const ssize_t got = recv(socket, http_request_body_room(request, size), size, MSG_DONTWAIT);
+    if (got <= 0) {
+        return false;
+    }
+    http_request_body_put(request, (size_t)got);
+    rpc_turn_work(connection->rpc, RPC_REQUEST_WORK);
+    return true;
 }
 
 /* Feeds what has arrived to the parser. False when there is nothing left to be done for now. */
@@ -248,14 +350,10 @@ static bool feed(struct rpc_connection *connection)
 {
     struct rpc *rpc = connection->rpc;
     struct http_request *request = &connection->request;
-    struct evbuffer *input = bufferevent_get_input(connection->bufferevent);
-    size_t size = evbuffer_get_contiguous_space(input);
-    if (size == 0) {
+    const struct evbuffer *input = bufferevent_get_input(connection->bufferevent);
+    if (!feed_input(connection) && !feed_socket(connection)) {
         return false;
     }
-    size_t taken =
-        http_request_feed(request, ingot_slice_of(evbuffer_pullup(input, (ev_ssize_t)size), size));
-    (void)evbuffer_drain(input, taken);
     count_body(connection);
     if (connection->request_deadline_ms == 0 && !http_request_is_empty(request)) {
         connection->request_deadline_ms = now_ms() + rpc->options.request_timeout_ms;
@@ -278,13 +376,11 @@ static bool feed(struct rpc_connection *connection)
 
 static void process(struct rpc_connection *connection)
 {
-    uint64_t first = connection->rpc->counters.requests;
     connection->is_processing = true;
     while (!connection->is_busy && !connection->is_closing &&
            output_size(connection) <= OUTPUT_PAUSE_BYTES) {
-        if (connection->rpc->counters.requests - first >= REQUESTS_PER_TURN) {
-            /* The rest of the node has its turn. */
-            bufferevent_trigger(connection->bufferevent, EV_READ, BEV_TRIG_DEFER_CALLBACKS);
+        if (rpc_turn_room(connection->rpc) == 0) {
+            rpc_connection_await_turn(connection);
             break;
         }
         if (!feed(connection)) {
@@ -293,6 +389,24 @@ static void process(struct rpc_connection *connection)
     }
     connection->is_processing = false;
     update(connection);
+}
+
+void rpc_connections_resume(struct rpc *rpc)
+{
+    struct rpc_connection *connection;
+    rpc->turn.is_resuming = true;
+    while ((connection = rpc->turn.oldest) != NULL && rpc_turn_room(rpc) > 0) {
+        leave_turn(connection);
+        if (connection->submission != NULL) {
+            rpc_submission_continue(connection->submission);
+        } else {
+            process(connection);
+        }
+    }
+    rpc->turn.is_resuming = false;
+    if (rpc->turn.oldest != NULL) {
+        rpc_add_timer(rpc->turn.timer, 0);
+    }
 }
 
 static void on_read(struct bufferevent *bufferevent, void *context)

@@ -36,6 +36,11 @@ static void empty_buffer(struct ingot_buffer *buffer)
     }
 }
 
+void http_request_drop_body(struct http_request *request)
+{
+    empty_buffer(&request->body);
+}
+
 void http_request_reset(struct http_request *request)
 {
     struct ingot_buffer head = request->head;
@@ -355,16 +360,40 @@ static size_t feed_head(struct http_request *request, struct ingot_slice bytes)
     return taken;
 }
 
+static void count_body(struct http_request *request, size_t size, enum http_state next)
+{
+    request->remaining -= size;
+    if (request->remaining == 0) {
+        request->state = next;
+    }
+}
+
 static size_t feed_body(struct http_request *request, struct ingot_slice bytes,
                         enum http_state next)
 {
     size_t taken = bytes.size < request->remaining ? bytes.size : (size_t)request->remaining;
     ingot_buffer_append(&request->body, bytes.data, taken);
-    request->remaining -= taken;
-    if (request->remaining == 0) {
-        request->state = next;
-    }
+    count_body(request, taken, next);
     return taken;
+}
+
+size_t http_request_body_missing(const struct http_request *request)
+{
+    return request->state == HTTP_READING_BODY ? (size_t)request->remaining : 0;
+}
+
+uint8_t *http_request_body_room(struct http_request *request, size_t size)
+{
+    INGOT_ASSERT(size <= http_request_body_missing(request));
+    ingot_buffer_reserve(&request->body, size);
+    return request->body.data + request->body.size;
+}
+
+void http_request_body_put(struct http_request *request, size_t size)
+{
+    INGOT_ASSERT(size <= http_request_body_missing(request));
+    request->body.size += size;
+    count_body(request, size, HTTP_COMPLETE);
 }
 
 static void read_chunk_size(struct http_request *request, struct ingot_slice line)

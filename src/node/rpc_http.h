@@ -54,6 +54,8 @@ struct http_request {
 
 void http_request_init(struct http_request *request, size_t head_bytes_max, size_t body_bytes_max);
 void http_request_deinit(struct http_request *request);
+/* Empties the body of a complete request that is not needed any more; frees it if it is big. */
+void http_request_drop_body(struct http_request *request);
 /* Gets ready for the next request of the connection. Keeps small buffers, frees big ones. */
 void http_request_reset(struct http_request *request);
 
@@ -62,6 +64,14 @@ void http_request_reset(struct http_request *request);
  * belongs to the next request.
  */
 size_t http_request_feed(struct http_request *request, struct ingot_slice bytes);
+
+/*
+ * The same without a copy: while a body of known length arrives, how many bytes of it are still to
+ * come (0 at any other time), room for that many of them or less, and that so many were put there.
+ */
+size_t http_request_body_missing(const struct http_request *request);
+uint8_t *http_request_body_room(struct http_request *request, size_t size);
+void http_request_body_put(struct http_request *request, size_t size);
 
 /* Has nothing of a request arrived yet? */
 bool http_request_is_empty(const struct http_request *request);

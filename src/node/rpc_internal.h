@@ -13,10 +13,15 @@
  *   rpc_evidence.c    method evidence
  *   rpc_broadcast.c   methods about payloads that are broadcast without a chain
  *   rpc_waiters.c     calls that wait, by what they wait for
+ *   rpc_submission.c  POST /transactions: many transactions at once, as bytes
+ *   rpc_index.c       what is waited for, by the bytes that name it
+ *   rpc_turn.c        how much of one turn of the loop clients may have
  *   rpc_json.c        how values are written
  *
- * A connection has at most one exchange at a time; an exchange has one call, or those of a batch. A
- * call ends exactly once, by rpc_call_result or rpc_call_error, or with its connection.
+ * A connection has at most one exchange or submission at a time; an exchange has one call, or those
+ * of a batch. A call ends exactly once, by rpc_call_result or rpc_call_error, or with its
+ * connection. A submission ends when the last of its transactions has a status, or with its
+ * connection.
  */
 #ifndef INGOT_NODE_RPC_INTERNAL_H
 #define INGOT_NODE_RPC_INTERNAL_H
@@ -27,12 +32,15 @@
 #include "node/rpc.h"
 #include "node/rpc_arguments.h"
 #include "node/rpc_http.h"
+#include "node/rpc_transactions.h"
 
 /* One answer: the base64 of the largest block, and as much again. */
 #define RPC_ANSWER_BYTES_MAX (16 * 1024 * 1024)
 /* Bodies up to this size may always be held; bigger ones share RPC_BODIES_BYTES_MAX. */
 #define RPC_BODY_BYTES_FREE (16 * 1024)
 #define RPC_BODIES_BYTES_MAX (32 * 1024 * 1024)
+/* What a request costs beside its calls, in calls. */
+#define RPC_REQUEST_WORK 8
 
 /* JSON-RPC 2.0, section 5.1. */
 #define RPC_ERROR_PARSE (-32700)
@@ -43,26 +51,36 @@
 
 struct rpc_connection;
 struct rpc_exchange;
+struct rpc_submission;
+
+/* An entry of an index; the first member of what is indexed. */
+struct rpc_keyed {
+    uint8_t key[32];
+    struct rpc_keyed *next; /* of the same bucket */
+};
+
+struct rpc_index {
+    struct rpc_keyed **buckets;
+    uint32_t bucket_bits;
+    uint32_t count;
+    uint64_t secret; /* random, so that nobody can aim at one bucket */
+};
 
 /* A broadcast_tx_commit, broadcast_tx_attest or broadcast_submit that waits: part of its call. */
 struct rpc_waiter {
+    struct rpc_keyed keyed; /* by what it waits for: SHA-256 of the transaction; for the attestation
+                               the statement's id; SHA-256 of a broadcast's id and digest */
     bool is_waiting;
     bool wants_attestation;
     uint64_t height; /* of the commit, once it waits for the attestation; else 0 */
     struct rpc_call *call;
-    uint8_t key[32]; /* names what it waits for: SHA-256 of the transaction; for the attestation the
-                        statement's id; SHA-256 of a broadcast's id and digest */
     uint64_t deadline_ms;
-    struct rpc_waiter *bucket_next;
     struct rpc_waiter *older; /* all waiters in the order of their deadlines */
     struct rpc_waiter *newer;
 };
 
 struct rpc_waiters {
-    struct rpc_waiter **buckets;
-    uint32_t bucket_bits;
-    uint64_t key; /* random, so that nobody can aim at one bucket */
-    uint32_t count;
+    struct rpc_index index;
     uint32_t count_max;
     struct rpc_waiter *oldest;
     struct rpc_waiter *newest;
@@ -95,6 +113,16 @@ struct rpc_exchange {
     struct rpc_call *calls;
 };
 
+/* What clients have had of the loop's present turn, and who waits for the next one. */
+struct rpc_turn {
+    struct timeval time; /* of the loop in this turn */
+    uint32_t work;       /* done in it */
+    bool is_resuming;    /* those who waited are being served */
+    struct rpc_connection *oldest;
+    struct rpc_connection *newest;
+    struct event *timer; /* the next turn */
+};
+
 struct rpc {
     struct event_base *base;
     struct rpc_options options; /* with the defaults filled in */
@@ -114,6 +142,14 @@ struct rpc {
 
     struct rpc_waiters waiters;
     struct event *waiter_timer;
+
+    struct rpc_index awaited;                 /* transactions of submissions, by digest */
+    uint32_t submitted;                       /* transactions of all submissions under way */
+    struct rpc_submission *oldest_submission; /* in the order of their deadlines */
+    struct rpc_submission *newest_submission;
+    struct event *submission_timer;
+
+    struct rpc_turn turn;
     struct metrics_rpc counters;
 
     /* The oldest block that is kept, for status. */
@@ -149,6 +185,12 @@ void rpc_call_error_format(struct rpc_call *call, int code, const char *format, 
 /* Answers the request of a connection, once. Takes over the body's memory and empties `body`. */
 void rpc_connection_answer(struct rpc_connection *connection, int status, const char *content_type,
                            struct ingot_buffer *body);
+/* The request's body has been read for the last time: frees it unless it is small. */
+void rpc_connection_drop_body(struct rpc_connection *connection);
+/* Goes on with the connection in the next turn of the loop. */
+void rpc_connection_await_turn(struct rpc_connection *connection);
+/* The next turn has come: serves who waits for it, as far as it lasts. */
+void rpc_connections_resume(struct rpc *rpc);
 /* Takes over an accepted socket. */
 void rpc_connection_new(struct rpc *rpc, int socket);
 void rpc_connection_free(struct rpc_connection *connection);
@@ -222,6 +264,42 @@ void rpc_method_broadcast_get(struct rpc_call *call, const struct rpc_argument *
 void rpc_method_broadcast_submit(struct rpc_call *call, const struct rpc_argument *arguments);
 /* Nothing has come of it in time. */
 void rpc_broadcast_expire(struct rpc_call *call);
+
+/* rpc_submission.c */
+
+/*
+ * Starts on a complete POST /transactions: answers it through rpc_connection_answer, at once or
+ * later. Returns the submission if the answer is to come, for the next two; else NULL. The
+ * request's body stays as it is until rpc_connection_drop_body or the answer.
+ */
+struct rpc_submission *rpc_submission_start(struct rpc *rpc, struct rpc_connection *connection,
+                                            const struct http_request *request);
+/* The next turn of the loop has come. May answer, and free the submission with that. */
+void rpc_submission_continue(struct rpc_submission *submission);
+/* The client is gone: frees the submission. What the mempool has of it stays there. */
+void rpc_submission_abandon(struct rpc_submission *submission);
+/* As rpc_committed. */
+void rpc_submissions_committed(struct rpc *rpc, const struct block *block,
+                               const struct execution *execution);
+/* The deadline of the oldest has come. */
+void rpc_submissions_expire(struct rpc *rpc);
+
+/* rpc_turn.c */
+
+/* How much work may be done for the connection at hand; 0: it has to wait for its turn. */
+uint32_t rpc_turn_room(struct rpc *rpc);
+/* So much was done. */
+void rpc_turn_work(struct rpc *rpc, uint32_t work);
+
+/* rpc_index.c */
+void rpc_index_init(struct rpc_index *index, uint32_t count_max);
+/* There must be no entries. */
+void rpc_index_deinit(struct rpc_index *index);
+void rpc_index_add(struct rpc_index *index, struct rpc_keyed *keyed, const uint8_t key[32]);
+/* It must be there. */
+void rpc_index_remove(struct rpc_index *index, struct rpc_keyed *keyed);
+/* Any of this key, or NULL. */
+struct rpc_keyed *rpc_index_find(const struct rpc_index *index, const uint8_t key[32]);
 
 /* rpc_waiters.c */
 void rpc_waiters_init(struct rpc_waiters *waiters, uint32_t count_max);

@@ -96,7 +96,7 @@ void rpc_call_broadcast(struct rpc_call *call, const struct rpc_argument *argume
     const struct rpc_backend *backend = &call->exchange->rpc->backend;
     struct ingot_slice transaction = ingot_buffer_slice(&arguments[0].bytes);
     struct ingot_check_response check = {0};
-    enum ingot_error error = backend->submit(backend->context, transaction, &check);
+    enum ingot_error error = backend->submit(backend->context, transaction, NULL, &check);
     if (error != INGOT_OK) {
         rpc_call_submit_error(call, error, transaction.size);
     } else {

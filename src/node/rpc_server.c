@@ -21,6 +21,7 @@
 #define IDLE_TIMEOUT_MS 60000
 #define COMMIT_TIMEOUT_MS 10000
 #define WAITERS_MAX 16384
+#define SUBMITTED_MAX 65536
 #define BATCH_CALLS_MAX 256
 #define OUTPUT_BYTES_MAX ((size_t)32 * 1024 * 1024)
 
@@ -95,6 +96,20 @@ static void on_waiter_timer(evutil_socket_t socket, short what, void *context)
     rpc_waiters_expire(context);
 }
 
+static void on_submission_timer(evutil_socket_t socket, short what, void *context)
+{
+    (void)socket;
+    (void)what;
+    rpc_submissions_expire(context);
+}
+
+static void on_turn_timer(evutil_socket_t socket, short what, void *context)
+{
+    (void)socket;
+    (void)what;
+    rpc_connections_resume(context);
+}
+
 /* Returns a listening socket, or -1 with errno. */
 static int listen_on(const struct addrinfo *address)
 {
@@ -164,6 +179,7 @@ static struct rpc_options with_defaults(const struct rpc_options *options)
     all.idle_timeout_ms = DEFAULT(options->idle_timeout_ms, IDLE_TIMEOUT_MS);
     all.commit_timeout_ms = DEFAULT(options->commit_timeout_ms, COMMIT_TIMEOUT_MS);
     all.waiters_max = DEFAULT(options->waiters_max, WAITERS_MAX);
+    all.submitted_max = DEFAULT(options->submitted_max, SUBMITTED_MAX);
     all.batch_calls_max = DEFAULT(options->batch_calls_max, BATCH_CALLS_MAX);
     all.output_bytes_max = DEFAULT(options->output_bytes_max, OUTPUT_BYTES_MAX);
     return all;
@@ -184,12 +200,17 @@ struct rpc *rpc_new(struct event_base *base, const struct rpc_options *options,
     }
     read_bound_address(rpc);
     rpc_waiters_init(&rpc->waiters, rpc->options.waiters_max);
+    rpc_index_init(&rpc->awaited, rpc->options.submitted_max);
     rpc->accept_event = event_new(base, rpc->listener, EV_READ | EV_PERSIST, on_accept, rpc);
     rpc->accept_timer = evtimer_new(base, on_accept_timer, rpc);
     rpc->waiter_timer = evtimer_new(base, on_waiter_timer, rpc);
+    rpc->submission_timer = evtimer_new(base, on_submission_timer, rpc);
+    rpc->turn.timer = evtimer_new(base, on_turn_timer, rpc);
     INGOT_ASSERT(rpc->accept_event != NULL);
     INGOT_ASSERT(rpc->accept_timer != NULL);
     INGOT_ASSERT(rpc->waiter_timer != NULL);
+    INGOT_ASSERT(rpc->submission_timer != NULL);
+    INGOT_ASSERT(rpc->turn.timer != NULL);
     (void)event_add(rpc->accept_event, NULL);
     return rpc;
 }
@@ -205,8 +226,11 @@ void rpc_free(struct rpc *rpc)
     event_free(rpc->accept_event);
     event_free(rpc->accept_timer);
     event_free(rpc->waiter_timer);
+    event_free(rpc->submission_timer);
+    event_free(rpc->turn.timer);
     (void)close(rpc->listener);
     rpc_waiters_deinit(&rpc->waiters);
+    rpc_index_deinit(&rpc->awaited);
     free(rpc);
 }
 
@@ -218,5 +242,6 @@ uint16_t rpc_port(const struct rpc *rpc)
 void rpc_get_counters(const struct rpc *rpc, struct metrics_rpc *counters)
 {
     *counters = rpc->counters;
-    counters->waiters = rpc->waiters.count;
+    counters->waiters = rpc->waiters.index.count;
+    counters->awaited = rpc->awaited.count;
 }

@@ -5,7 +5,7 @@
  */
 #include <string.h>
 
-#include "cli/bench_calls.h"
+#include "cli/bench_packed.h"
 #include "cli/client.h"
 #include "cli/http_reply.h"
 #include "cli/kv_file.h"
@@ -31,6 +31,24 @@ static size_t feed(struct http_reply *reply, struct ingot_slice bytes, size_t pi
     return taken;
 }
 
+static void require_outcomes(const uint32_t outcomes[BENCH_OUTCOME_COUNT], uint32_t count)
+{
+    uint32_t sum = 0;
+    for (uint32_t i = 0; i < BENCH_OUTCOME_COUNT; i++) {
+        sum += outcomes[i];
+    }
+    require(sum == count);
+}
+
+static void read_statuses(const struct http_reply *reply)
+{
+    const struct ingot_slice body = ingot_buffer_slice(&reply->body);
+    uint32_t outcomes[BENCH_OUTCOME_COUNT] = {0};
+    char why[256] = "";
+    bench_packed_read(body, (uint32_t)body.size / 9, outcomes, why, sizeof why);
+    require_outcomes(outcomes, (uint32_t)body.size / 9);
+}
+
 static void read_results(const struct http_reply *reply)
 {
     char why[256] = "";
@@ -50,13 +68,9 @@ static void read_results(const struct http_reply *reply)
 
     const struct bench_source source = {.tx_bytes = 64};
     uint32_t outcomes[BENCH_OUTCOME_COUNT] = {0};
-    uint32_t sum = 0;
     why[0] = '\0';
     bench_calls_read(&source, ingot_buffer_slice(&reply->body), 3, outcomes, why, sizeof why);
-    for (uint32_t i = 0; i < BENCH_OUTCOME_COUNT; i++) {
-        sum += outcomes[i];
-    }
-    require(sum == 3);
+    require_outcomes(outcomes, 3);
 }
 
 static void read_reply(struct ingot_slice bytes, size_t piece)
@@ -70,6 +84,7 @@ static void read_reply(struct ingot_slice bytes, size_t piece)
         require(taken == taken_by_parts && whole.status == parts.status);
         require(
             ingot_slice_equal(ingot_buffer_slice(&whole.body), ingot_buffer_slice(&parts.body)));
+        read_statuses(&whole);
         read_results(&whole);
     } else {
         require(whole.why != NULL && parts.why != NULL);

@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "base/alloc.h"
+#include "wire/preimage.h"
 
 #define TIME_MS UINT64_C(1700000000000)
 
@@ -87,15 +88,25 @@ static enum ingot_error find_transaction(void *context, const uint8_t sha256[32]
 }
 
 static enum ingot_error submit(void *context, struct ingot_slice transaction,
+                               const struct ingot_hash *digest,
                                struct ingot_check_response *response)
 {
     struct rpc_fake *fake = context;
     struct ingot_slice rest = ingot_buffer_slice(&fake->pending);
     struct ingot_slice other;
     struct ledger_location location;
+    struct ingot_hash expected;
     uint8_t sha256[32];
+    fake->submissions++;
+    if (digest != NULL) {
+        wire_transaction_digest(transaction, &expected);
+        assert_memory_equal(digest->bytes, expected.bytes, sizeof expected.bytes);
+    }
     if (fake->submit_error != INGOT_OK) {
         return fake->submit_error;
+    }
+    if (transaction.size > fake->genesis.transaction_bytes_max) {
+        return INGOT_ERROR_TOO_LARGE;
     }
     if (transaction.size == 0) {
         return INGOT_ERROR_INVALID;
@@ -114,6 +125,9 @@ static enum ingot_error submit(void *context, struct ingot_slice transaction,
         ingot_buffer_format(&response->log, "expected key=value");
         return INGOT_OK;
     }
+    if (fake->pending_max > 0 && fake->pending_count >= fake->pending_max) {
+        return INGOT_ERROR_FULL;
+    }
     ingot_buffer_append_u32(&fake->pending, (uint32_t)transaction.size);
     ingot_buffer_append_slice(&fake->pending, transaction);
     fake->pending_count++;
@@ -121,6 +135,25 @@ static enum ingot_error submit(void *context, struct ingot_slice transaction,
         rpc_fake_commit(fake);
     }
     return INGOT_OK;
+}
+
+/* The latest block is the only one that is asked for. */
+static const struct ingot_hash *transaction_digests(void *context, const struct ingot_hash *hash)
+{
+    struct rpc_fake *fake = context;
+    const struct block *block = fake->blocks[fake->status.height].block;
+    struct ingot_slice rest = ingot_buffer_slice(&block->payload);
+    struct ingot_slice transaction;
+    assert_memory_equal(hash->bytes, block->hash.bytes, sizeof hash->bytes);
+    if (!fake->has_digests) {
+        return NULL;
+    }
+    fake->digests =
+        alloc_resize(fake->digests, block->transaction_count + 1, sizeof fake->digests[0]);
+    for (uint32_t i = 0; payload_next(&rest, &transaction); i++) {
+        wire_transaction_digest(transaction, &fake->digests[i]);
+    }
+    return fake->digests;
 }
 
 static bool search_key(void *context, struct ingot_slice transaction, uint64_t height,
@@ -242,13 +275,16 @@ static struct qc *certify(const struct rpc_fake *fake, const struct block *block
 }
 
 /* Each result's data is the number of the transaction in its block. */
-static struct execution *execute(uint32_t count)
+static struct execution *execute(const struct block *block)
 {
     struct ingot_buffer encoded = {0};
+    struct ingot_slice rest = ingot_buffer_slice(&block->payload);
+    struct ingot_slice transaction;
     ingot_buffer_append_u32(&encoded, 1);
-    ingot_buffer_append_u32(&encoded, count);
-    for (uint32_t i = 0; i < count; i++) {
-        ingot_buffer_append_u32(&encoded, 0);
+    ingot_buffer_append_u32(&encoded, block->transaction_count);
+    for (uint32_t i = 0; payload_next(&rest, &transaction); i++) {
+        const bool is_bad = transaction.size > 3 && memcmp(transaction.data, "bad", 3) == 0;
+        ingot_buffer_append_u32(&encoded, is_bad ? 7 : 0);
         ingot_buffer_append_u32(&encoded, 4);
         ingot_buffer_append_u32(&encoded, i);
     }
@@ -286,7 +322,7 @@ static void commit(struct rpc_fake *fake, const struct validator_set *next_set)
     block->payload = fake->pending;
     fake->pending = (struct ingot_buffer){0};
     fake->pending_count = 0;
-    fake->blocks[height] = (struct ledger_entry){block, execute(block->transaction_count)};
+    fake->blocks[height] = (struct ledger_entry){block, execute(block)};
     fake->status.height = height;
     fake->status.height_lowest = fake->status.height_lowest == 0 ? 1 : fake->status.height_lowest;
     fake->status.hash = block->hash;
@@ -323,7 +359,7 @@ void rpc_fake_commit_set_change(struct rpc_fake *fake, uint32_t count, uint64_t 
 void rpc_fake_submit(struct rpc_fake *fake, const char *transaction)
 {
     struct ingot_check_response response = {0};
-    assert_int_equal(submit(fake, ingot_slice_of_text(transaction), &response), INGOT_OK);
+    assert_int_equal(submit(fake, ingot_slice_of_text(transaction), NULL, &response), INGOT_OK);
     assert_int_equal(response.code, 0);
     ingot_buffer_deinit(&response.log);
 }
@@ -427,6 +463,7 @@ void rpc_fake_listen(struct rpc_fake *fake)
     const struct rpc_backend backend = {.context = fake,
                                         .status = get_status,
                                         .submit = submit,
+                                        .transaction_digests = transaction_digests,
                                         .read_block = read_block,
                                         .find_transaction = find_transaction,
                                         .query = query,
@@ -467,5 +504,6 @@ void rpc_fake_deinit(struct rpc_fake *fake)
     }
     genesis_deinit(&fake->genesis);
     ingot_buffer_deinit(&fake->pending);
+    free(fake->digests);
     event_base_free(fake->base);
 }

@@ -1,8 +1,8 @@
 /*
  * A node that exists only for the client listener: a chain in memory, four validators of which
- * a block may leave some, and an App for which a transaction is `key=value`. Blocks are committed
- * when the test says so. With it a client that speaks raw HTTP over loopback on the same event
- * loop.
+ * a block may leave some, and an App for which a transaction is `key=value`, and which executes
+ * those that begin with `bad` with a code of 7. Blocks are committed when the test says so. With it
+ * a client that speaks raw HTTP over loopback on the same event loop.
  */
 #ifndef INGOT_TESTS_RPC_FAKE_H
 #define INGOT_TESTS_RPC_FAKE_H
@@ -31,10 +31,14 @@ struct rpc_fake {
     struct ledger_entry blocks[RPC_FAKE_BLOCKS_MAX]; /* by height; [0] is unused */
     struct ingot_buffer pending;                     /* the next block's payload */
     uint32_t pending_count;
+    struct ingot_hash *digests; /* of the latest block, when asked for */
 
     /* What a test may set. */
     enum ingot_error submit_error; /* of the next submissions */
     bool commits_at_once;          /* a block for each transaction, within `submit` */
+    uint32_t pending_max;          /* the mempool has room for so many; 0: for any */
+    bool has_digests;              /* the node keeps the digests of the latest block */
+    uint32_t submissions;          /* how often `submit` was called */
     enum ingot_error read_error;
     uint32_t peer_count;
     struct ingot_evidence evidence[RPC_FAKE_EVIDENCE_MAX];
