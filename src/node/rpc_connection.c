@@ -394,6 +394,7 @@ static void process(struct rpc_connection *connection)
 void rpc_connections_resume(struct rpc *rpc)
 {
     struct rpc_connection *connection;
+    rpc->turn.work = 0;
     rpc->turn.is_resuming = true;
     while ((connection = rpc->turn.oldest) != NULL && rpc_turn_room(rpc) > 0) {
         leave_turn(connection);

@@ -113,14 +113,13 @@ struct rpc_exchange {
     struct rpc_call *calls;
 };
 
-/* What clients have had of the loop's present turn, and who waits for the next one. */
+/* What clients have had of the loop since it last had a turn, and who waits for the next one. */
 struct rpc_turn {
-    struct timeval time; /* of the loop in this turn */
-    uint32_t work;       /* done in it */
-    bool is_resuming;    /* those who waited are being served */
+    uint32_t work;
+    bool is_resuming; /* those who waited are being served */
     struct rpc_connection *oldest;
     struct rpc_connection *newest;
-    struct event *timer; /* the next turn */
+    struct event *timer; /* the next turn; armed while somebody waits */
 };
 
 struct rpc {
@@ -287,7 +286,7 @@ void rpc_submissions_expire(struct rpc *rpc);
 /* rpc_turn.c */
 
 /* How much work may be done for the connection at hand; 0: it has to wait for its turn. */
-uint32_t rpc_turn_room(struct rpc *rpc);
+uint32_t rpc_turn_room(const struct rpc *rpc);
 /* So much was done. */
 void rpc_turn_work(struct rpc *rpc, uint32_t work);
 

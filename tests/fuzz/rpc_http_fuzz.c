@@ -2,6 +2,7 @@
  * The HTTP request parser and the argument readers on arbitrary bytes. The first byte says in what
  * pieces the rest arrives; how it arrives must make no difference.
  */
+#include <string.h>
 
 #include "fuzz/fuzz.h"
 #include "node/rpc_arguments.h"
@@ -34,7 +35,8 @@ static void read_arguments(const struct http_request *request)
     ingot_buffer_deinit(&why);
 }
 
-/* Feeds until the first request is complete, refused, or out of bytes. */
+/* Feeds until the first request is complete, refused, or out of bytes. In pieces, a body of known
+ * length is put in its place. */
 static size_t feed(struct http_request *request, const uint8_t *data, size_t size, size_t piece)
 {
     size_t taken = 0;
@@ -42,6 +44,14 @@ static size_t feed(struct http_request *request, const uint8_t *data, size_t siz
     while (taken < size && request->state != HTTP_COMPLETE && request->state != HTTP_FAILED) {
         size_t rest = size - taken;
         size_t now = rest < piece ? rest : piece;
+        const size_t missing = http_request_body_missing(request);
+        if (missing > 0 && piece < size) {
+            now = now < missing ? now : missing;
+            memcpy(http_request_body_room(request, now), data + taken, now);
+            http_request_body_put(request, now);
+            taken += now;
+            continue;
+        }
         taken += http_request_feed(request, ingot_slice_of(data + taken, now));
         require(request->head.size <= HEAD_MAX);
         require(request->body.size <= BODY_MAX);

@@ -45,7 +45,7 @@ await() {
     fail "waited in vain for $what"
 }
 
-# check FILE APP VALIDATORS TX-BYTES: a result that says what it has to say.
+# check FILE APP VALIDATORS TX-BYTES [SUBMISSION]: a result that says what it has to say.
 check() {
     python3 - "$@" <<'PYTHON'
 import json, sys
@@ -57,6 +57,9 @@ assert result["durable"] is True, result
 assert result["app"] == sys.argv[2], result
 assert result["validators"] == int(sys.argv[3]), result
 assert result["tx_bytes"] == int(sys.argv[4]), result
+expected = sys.argv[5] if len(sys.argv) > 5 else "binary"
+assert result["load"]["submission"] == expected, result
+assert result["generator_nice"] >= 0, result
 assert set(result["errors"]) == {"mempool_full", "refused", "timeout", "lost"}, result
 assert sum(result["errors"].values()) == 0, result
 machine = result["machine"]
@@ -66,18 +69,28 @@ assert machine["loopback"]["round_trips_per_s"] > 0, result
 PYTHON
 }
 
-# A closed loop and an open one, on networks of its own.
-"$ingot" bench --app null --clients 4 --outstanding 8 --seconds 2 --warmup 1 --json >"$work/closed"
-check "$work/closed" null 4 128
+# A closed loop and an open one, on networks of its own, as bytes and as calls. The niceness is the
+# generator's alone.
+"$ingot" bench --app null --clients 4 --outstanding 300 --tx-bytes 16 --nice 19 --seconds 2 \
+    --warmup 1 --json >"$work/closed"
+check "$work/closed" null 4 16
+grep -q '"generator_nice": 19' "$work/closed" || fail "niceness: $(cat "$work/closed")"
 expect_nothing_left "closed loop"
 "$ingot" bench --app kv --validators 1 --rate 100 --seconds 2 --warmup 1 --json >"$work/open"
 check "$work/open" kv 1 128
 expect_nothing_left "open loop"
+"$ingot" bench --app null --http --clients 4 --outstanding 8 --seconds 2 --warmup 1 --json \
+    >"$work/http"
+check "$work/http" null 4 128 json-rpc
+"$ingot" bench --app kv --validators 1 --http --rate 100 --seconds 2 --warmup 1 --json \
+    >"$work/open-http"
+check "$work/open-http" kv 1 128 json-rpc
+expect_nothing_left "JSON-RPC"
 
 # Attestations, of the App that makes some, and not of another.
 "$ingot" bench --app signing --attest --clients 4 --outstanding 2 --seconds 2 --warmup 1 --json \
     >"$work/attest"
-check "$work/attest" signing 4 34
+check "$work/attest" signing 4 34 json-rpc
 status=0
 "$ingot" bench --app null --attest --seconds 1 2>"$work/errors" || status=$?
 [ "$status" -eq 2 ] || fail "attestations of null: exit status $status"
@@ -132,4 +145,7 @@ status=0
 status=0
 "$ingot" bench --rate 10 --clients 2 2>"$work/errors" || status=$?
 [ "$status" -eq 2 ] || fail "rate and clients: exit status $status"
+status=0
+"$ingot" bench --http --outstanding 257 2>"$work/errors" || status=$?
+[ "$status" -eq 2 ] || fail "too many calls in a batch: exit status $status"
 expect_nothing_left "refused"

@@ -13,8 +13,9 @@
 #include <ingot/app_signing.h>
 
 #include "base/alloc.h"
-#include "cli/bench_calls.h"
+#include "cli/bench_packed.h"
 #include "cli/client.h"
+#include "node/rpc_transactions.h"
 
 static void percentiles_are_exact_for_small_values_and_never_low(void **state)
 {
@@ -247,6 +248,77 @@ static void a_body_of_the_largest_batch_fits_a_nodes_limit(void **state)
     }
 }
 
+/* What a node reads in a packed body is what the source gave, also where the transactions are as
+ * small as they may be. */
+static void a_packed_body_holds_the_transactions_of_the_source(void **state)
+{
+    enum { COUNT = 3 };
+    struct ingot_buffer body = {0};
+    uint8_t expected[BENCH_TX_BYTES_MIN_NULL];
+    uint8_t last[BENCH_TX_BYTES_MIN_NULL] = {0};
+    (void)state;
+    struct bench_source source = {.tx_bytes = BENCH_TX_BYTES_MIN_NULL, .seed = 5};
+    struct bench_source same = source;
+    ingot_buffer_append_u8(&body, 'h'); /* it is appended to a head */
+    bench_packed_make(&source, COUNT, &body);
+    assert_int_equal(body.size, 1 + bench_packed_size(BENCH_TX_BYTES_MIN_NULL, COUNT));
+    struct ingot_slice rest = ingot_slice_of(body.data + 1, body.size - 1);
+    for (uint32_t i = 0; i < COUNT; i++) {
+        struct ingot_slice transaction;
+        uint32_t size = 0;
+        assert_true(ingot_slice_take_u32(&rest, &size));
+        assert_int_equal(size, BENCH_TX_BYTES_MIN_NULL);
+        assert_true(ingot_slice_take(&rest, size, &transaction));
+        bench_source_next(&same, expected);
+        assert_memory_equal(transaction.data, expected, size);
+        assert_memory_not_equal(expected, last, size);
+        memcpy(last, expected, size);
+    }
+    assert_int_equal(rest.size, 0);
+    ingot_buffer_deinit(&body);
+}
+
+static void a_packed_body_of_the_largest_request_fits_a_nodes_limits(void **state)
+{
+    static const uint32_t sizes[] = {16, 128, 512, 5000, BENCH_TX_BYTES_MAX};
+    (void)state;
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        const uint32_t count = bench_packed_max(sizes[i]);
+        assert_in_range(count, 1, INGOT_RPC_TRANSACTIONS_MAX);
+        assert_true(bench_packed_size(sizes[i], count) <= INGOT_RPC_BODY_BYTES_MAX);
+    }
+    assert_int_equal(bench_packed_max(16), INGOT_RPC_TRANSACTIONS_MAX);
+}
+
+static void statuses_are_counted_by_what_became_of_each_transaction(void **state)
+{
+    static const uint8_t statuses[] = {
+        RPC_TRANSACTION_COMMITTED, RPC_TRANSACTION_FAILED,    RPC_TRANSACTION_COMMITTED,
+        RPC_TRANSACTION_REFUSED,   RPC_TRANSACTION_KNOWN,     RPC_TRANSACTION_FULL,
+        RPC_TRANSACTION_TIMED_OUT, RPC_TRANSACTION_TOO_LARGE, 200};
+    static const uint32_t expected[BENCH_OUTCOME_COUNT] = {[BENCH_COMMITTED] = 2,
+                                                           [BENCH_MEMPOOL_FULL] = 1,
+                                                           [BENCH_REFUSED] = 4,
+                                                           [BENCH_TIMEOUT] = 1,
+                                                           [BENCH_LOST] = 1};
+    static const uint32_t all_lost[BENCH_OUTCOME_COUNT] = {[BENCH_LOST] = sizeof statuses};
+    struct ingot_buffer answer = {0};
+    uint32_t outcomes[BENCH_OUTCOME_COUNT];
+    char why[100] = "";
+    (void)state;
+    for (size_t i = 0; i < sizeof statuses; i++) {
+        ingot_buffer_append_u8(&answer, statuses[i]);
+        ingot_buffer_append_u64(&answer, UINT64_MAX);
+    }
+    bench_packed_read(ingot_buffer_slice(&answer), sizeof statuses, outcomes, why, sizeof why);
+    assert_memory_equal(outcomes, expected, sizeof expected);
+    assert_string_not_equal(why, "");
+    answer.size--;
+    bench_packed_read(ingot_buffer_slice(&answer), sizeof statuses, outcomes, why, sizeof why);
+    assert_memory_equal(outcomes, all_lost, sizeof all_lost);
+    ingot_buffer_deinit(&answer);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -258,6 +330,9 @@ int main(void)
         cmocka_unit_test(answers_are_counted_by_what_became_of_each_transaction),
         cmocka_unit_test(a_commit_alone_is_not_enough_where_an_attestation_is_waited_for),
         cmocka_unit_test(a_body_of_the_largest_batch_fits_a_nodes_limit),
+        cmocka_unit_test(a_packed_body_holds_the_transactions_of_the_source),
+        cmocka_unit_test(a_packed_body_of_the_largest_request_fits_a_nodes_limits),
+        cmocka_unit_test(statuses_are_counted_by_what_became_of_each_transaction),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
