@@ -27,6 +27,9 @@
 #define WATCH_INTERVAL_US 250000
 /* An open loop never wakes up more often than this. */
 #define PACE_US 500
+/* What is due waits for a free connection when nodes do not keep up. A request takes so many of it
+ * at most, so that being turned away costs both sides little. */
+#define OPEN_REQUEST_MAX 512
 /* Connections of an open loop to one node: so many requests may wait for commits at a time. */
 #define OPEN_CONNECTIONS_PER_NODE 128
 
@@ -229,13 +232,16 @@ static void pump(struct generator *generator)
 {
     const uint64_t now_us = clock_monotonic_us();
     const uint64_t last_us = now_us < generator->end_us ? now_us : generator->end_us - 1;
+    const uint32_t request_max = generator->load->request_max < OPEN_REQUEST_MAX
+                                     ? generator->load->request_max
+                                     : OPEN_REQUEST_MAX;
     while (due_us(generator, generator->scheduled) <= last_us) {
         struct connection *connection = take_idle(generator);
         uint32_t due_count = 0;
         if (connection == NULL)
             return;
         connection->first = generator->scheduled;
-        while (due_count < generator->load->request_max &&
+        while (due_count < request_max &&
                due_us(generator, connection->first + due_count) <= last_us)
             due_count++;
         generator->scheduled += due_count;
