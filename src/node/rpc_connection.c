@@ -395,7 +395,7 @@ void rpc_connections_resume(struct rpc *rpc)
 {
     struct rpc_connection *connection;
     rpc->turn.work = 0;
-    rpc->turn.is_resuming = true;
+    /* Who does not get to its end joins the others again. */
     while ((connection = rpc->turn.oldest) != NULL && rpc_turn_room(rpc) > 0) {
         leave_turn(connection);
         if (connection->submission != NULL) {
@@ -404,7 +404,6 @@ void rpc_connections_resume(struct rpc *rpc)
             process(connection);
         }
     }
-    rpc->turn.is_resuming = false;
     if (rpc->turn.oldest != NULL) {
         rpc_add_timer(rpc->turn.timer, 0);
     }

@@ -116,7 +116,6 @@ struct rpc_exchange {
 /* What clients have had of the loop since it last had a turn, and who waits for the next one. */
 struct rpc_turn {
     uint32_t work;
-    bool is_resuming; /* those who waited are being served */
     struct rpc_connection *oldest;
     struct rpc_connection *newest;
     struct event *timer; /* the next turn; armed while somebody waits */

@@ -218,7 +218,7 @@ static void admit(struct rpc_submission *submission, struct ingot_slice transact
     submission->waiting++;
     const enum ingot_error error =
         rpc->backend.submit(rpc->backend.context, transaction, &digest, &check);
-    if (awaited->is_waiting && (error != INGOT_OK || check.code != 0)) {
+    if (error != INGOT_OK || check.code != 0) {
         settle(awaited, refusal_of(error), 0);
     }
     submission->is_full = error == INGOT_ERROR_FULL;

@@ -2,9 +2,9 @@
  * How much of the loop clients may have.
  *
  * One loop serves everybody: while it works for clients, it does not hear what other validators
- * say. So the work for all connections together is counted, and whenever there was so much of it,
- * whatever comes next waits for the loop's next turn, after all else that has come meanwhile. Who
- * waited before goes first then.
+ * say. So the work for all connections together is counted. Once there was so much of it, whatever
+ * comes next waits for the loop's next turn, in the order in which it came, after all else that has
+ * come meanwhile (rpc_connections_resume).
  */
 #include "node/rpc_internal.h"
 
@@ -14,11 +14,7 @@
 
 uint32_t rpc_turn_room(const struct rpc *rpc)
 {
-    const struct rpc_turn *turn = &rpc->turn;
-    if ((turn->oldest != NULL && !turn->is_resuming) || turn->work >= TURN_WORK_MAX) {
-        return 0;
-    }
-    return TURN_WORK_MAX - turn->work;
+    return rpc->turn.work < TURN_WORK_MAX ? TURN_WORK_MAX - rpc->turn.work : 0;
 }
 
 void rpc_turn_work(struct rpc *rpc, uint32_t work)
