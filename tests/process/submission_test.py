@@ -82,7 +82,8 @@ def check_chain(node, submitters):
     for submitter in submitters:
         for transaction, height in submitter.heights.items():
             if found.get(transaction) != height:
-                raise Failure(f"{transaction}: told height {height}, found {found.get(transaction)}")
+                raise Failure(f"{transaction} was acknowledged at height {height}, but it is in "
+                              f"the block at {found.get(transaction)}")
         lost = submitter.known - found.keys()
         if lost:
             raise Failure(f"known, but in no block: {sorted(lost)[:3]}")
