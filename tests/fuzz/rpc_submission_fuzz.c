@@ -203,6 +203,7 @@ static bool end(struct rpc_submission *submission, struct rpc_connection *connec
             break;
         }
         connection->awaits_turn = false;
+        rpc.turn.work = 0;
         rpc_submission_continue(submission);
     }
     if ((how & 2) != 0 && connection->answers == 0) {
@@ -232,6 +233,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     keeps_digests = (how & 4) == 0;
     rpc.options.commit_timeout_ms = (how & 1) != 0 ? 0 : 100000;
     submissions = 0;
+    rpc.turn.work = 0;
     struct rpc_submission *submission = rpc_submission_start(&rpc, &connection, &request);
     require((submission == NULL) == (connection.answers == 1));
     bool stays = submission == NULL || end(submission, &connection, how);
