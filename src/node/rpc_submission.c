@@ -132,14 +132,19 @@ static struct rpc_submission *new_submission(struct rpc *rpc, struct rpc_connect
 }
 
 /* Nothing of it waits any more. */
-static void free_submission(struct rpc_submission *submission)
+static void free_submission(struct rpc *rpc, struct rpc_submission *submission)
 {
-    struct rpc *rpc = submission->rpc;
     INGOT_ASSERT(submission->waiting == 0);
-    *(submission->older == NULL ? &rpc->oldest_submission : &submission->older->newer) =
-        submission->newer;
-    *(submission->newer == NULL ? &rpc->newest_submission : &submission->newer->older) =
-        submission->older;
+    if (submission->older == NULL) {
+        rpc->oldest_submission = submission->newer;
+    } else {
+        submission->older->newer = submission->newer;
+    }
+    if (submission->newer == NULL) {
+        rpc->newest_submission = submission->older;
+    } else {
+        submission->newer->older = submission->older;
+    }
     rpc->submitted -= submission->count;
     free(submission);
 }
@@ -167,9 +172,8 @@ static void settle_all(struct rpc_submission *submission)
 
 /* Every transaction has a status: those that were not looked at had no room. Answers, and frees the
  * submission. */
-static void finish(struct rpc_submission *submission)
+static void finish(struct rpc *rpc, struct rpc_submission *submission)
 {
-    struct rpc *rpc = submission->rpc;
     struct rpc_connection *connection = submission->connection;
     struct ingot_buffer body = {0};
     uint32_t full = submission->count - submission->taken;
@@ -182,7 +186,7 @@ static void finish(struct rpc_submission *submission)
         ingot_buffer_append_u64(&body, was_taken ? awaited->height : 0);
     }
     const bool is_all = full == submission->count;
-    free_submission(submission);
+    free_submission(rpc, submission);
     if (is_all) {
         struct ingot_buffer why = {0};
         ingot_buffer_deinit(&body);
@@ -249,7 +253,7 @@ static struct rpc_submission *go_on(struct rpc_submission *submission)
     }
     submission->rest = (struct ingot_slice){0};
     if (submission->waiting == 0) {
-        finish(submission);
+        finish(rpc, submission);
         return NULL;
     }
     rpc_connection_drop_body(submission->connection);
@@ -294,7 +298,7 @@ void rpc_submission_abandon(struct rpc_submission *submission)
 {
     INGOT_ASSERT(!submission->is_admitting);
     settle_all(submission);
-    free_submission(submission);
+    free_submission(submission->rpc, submission);
 }
 
 /* --- What comes of it. --- */
@@ -325,7 +329,7 @@ void rpc_submissions_committed(struct rpc *rpc, const struct block *block,
                    block->height);
             const bool is_all_taken = submission->is_full || submission->taken == submission->count;
             if (submission->waiting == 0 && is_all_taken && !submission->is_admitting) {
-                finish(submission);
+                finish(rpc, submission);
             }
         }
     }
@@ -335,10 +339,12 @@ void rpc_submissions_committed(struct rpc *rpc, const struct block *block,
 void rpc_submissions_expire(struct rpc *rpc)
 {
     const uint64_t now_ms = clock_monotonic_us() / 1000;
-    struct rpc_submission *submission;
-    while ((submission = rpc->oldest_submission) != NULL && submission->deadline_ms <= now_ms) {
+    struct rpc_submission *submission = rpc->oldest_submission;
+    while (submission != NULL && submission->deadline_ms <= now_ms) {
+        struct rpc_submission *next = submission->newer;
         settle_all(submission);
-        finish(submission);
+        finish(rpc, submission);
+        submission = next;
     }
     arm(rpc);
 }
