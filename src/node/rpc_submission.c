@@ -145,6 +145,7 @@ static void free_submission(struct rpc *rpc, struct rpc_submission *submission)
     } else {
         submission->newer->older = submission->older;
     }
+    INGOT_ASSERT(rpc->oldest_submission != submission);
     rpc->submitted -= submission->count;
     free(submission);
 }
@@ -339,12 +340,10 @@ void rpc_submissions_committed(struct rpc *rpc, const struct block *block,
 void rpc_submissions_expire(struct rpc *rpc)
 {
     const uint64_t now_ms = clock_monotonic_us() / 1000;
-    struct rpc_submission *submission = rpc->oldest_submission;
-    while (submission != NULL && submission->deadline_ms <= now_ms) {
-        struct rpc_submission *next = submission->newer;
+    struct rpc_submission *submission;
+    while ((submission = rpc->oldest_submission) != NULL && submission->deadline_ms <= now_ms) {
         settle_all(submission);
         finish(rpc, submission);
-        submission = next;
     }
     arm(rpc);
 }
