@@ -63,6 +63,9 @@
 #define INGOT_SYNC_BLOCKS_MAX 512
 #define INGOT_SYNC_BYTES_MAX (INGOT_BLOCK_PAYLOAD_BYTES_MAX + 512 * 1024)
 
+/* A proposal with no more than this brings all its transactions; a larger one may name them. */
+#define INGOT_COMPACT_PAYLOAD_BYTES_MIN 4096
+
 /* Mempool and clients. */
 #define INGOT_TRANSACTION_BATCH_BYTES_MAX (256 * 1024 + INGOT_TRANSACTION_BYTES_MAX)
 #define INGOT_TRANSACTION_BATCH_COUNT_MAX 8192 /* each is hashed and checked in one turn */
@@ -98,6 +101,9 @@ static_assert(INGOT_SYNC_BYTES_MAX + 256 * 1024 <= INGOT_FRAME_BYTES_MAX,
               "a sync response with its certificates fits a frame");
 static_assert(INGOT_BLOCK_PAYLOAD_BYTES_MAX + 256 * 1024 <= INGOT_FRAME_BYTES_MAX,
               "a proposal with its certificates fits a frame");
+static_assert(INGOT_BLOCK_TRANSACTIONS_MAX / 8 + INGOT_BLOCK_PAYLOAD_BYTES_MAX + 256 * 1024 <=
+                  INGOT_FRAME_BYTES_MAX,
+              "a proposal with names, each shorter than its transaction, fits a frame");
 static_assert(INGOT_PEER_QUEUE_BYTES_MIN <= INGOT_PEER_QUEUE_BYTES_MAX,
               "the largest frame fits a peer's queue");
 static_assert(INGOT_RESULT_DATA_BYTES_MAX + INGOT_RESULT_LOG_BYTES_MAX <

@@ -94,6 +94,7 @@
     X(UNKNOWN_FIELDS, "unknown fields are taken")                                                  \
     X(BITMAP_LOOSE, "a bitmap may have bits beyond the set")                                       \
     X(ROOT_UNCHECKED, "the transactions root need not cover the payload")                          \
+    X(DIGESTS_UNCHECKED, "the transactions root need not cover the digests that a proposal names") \
     X(LINK_UNCHECKED, "blocks of an answer need not be linked")                                    \
     X(JUSTIFY_UNVERIFIED, "the certificates inside of an answer are not verified")                 \
     X(UPDATES_UNCHECKED, "a block whose updates hash is wrong is valid")                           \
@@ -106,6 +107,11 @@
     X(ABANDONED_LOST, "transactions of abandoned blocks are lost")                                 \
     X(OLD_BATCHES_TAKEN, "transactions of who is far behind are taken")                            \
     X(STUCK_SHOWN_LATE, "who gives up a view does not show its transactions again at once")        \
+    X(ANSWER_UNCHECKED, "transactions that were asked for need not have the digests named")        \
+    X(MISSING_NOT_ASKED, "transactions that a proposal names and nobody has sent are waited for")  \
+    X(INCOMPLETE_UNBOUNDED, "incomplete proposals of a channel may fill the memory")               \
+    X(REQUESTS_UNLIMITED, "who asks for a block's transactions is answered without end")           \
+    X(WITHHELD_FOR_GOOD, "what a failed proposal brought is not passed on afterwards")             \
     X(POOL_UNWEIGHED, "the mempool weighs its transactions by their bytes alone")                  \
     X(SENT_BEFORE_SYNC, "messages leave before the sync")                                          \
     X(FAILED_WRITE_IGNORED, "a failed durable write is taken for success")                         \

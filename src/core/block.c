@@ -29,6 +29,7 @@ void block_unref(struct block *block)
     if (block != NULL && --block->references == 0) {
         qc_unref(block->justify);
         ingot_buffer_deinit(&block->payload);
+        free(block->digests);
         free(block);
     }
 }
@@ -52,8 +53,9 @@ bool block_changes_set(const struct block *block)
 size_t block_size_bytes(const struct block *block)
 {
     const size_t signatures = block->justify == NULL ? 0 : block->justify->signature_count;
+    const size_t digests = block->digests == NULL ? 0 : block->transaction_count;
     return sizeof *block + sizeof *block->justify + signatures * sizeof(struct ingot_signature) +
-           block->payload.size;
+           block->payload.size + digests * sizeof *block->digests;
 }
 
 bool payload_next(struct ingot_slice *rest, struct ingot_slice *transaction)

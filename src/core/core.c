@@ -138,7 +138,10 @@ static enum reject receive(struct core *core, uint32_t peer, struct message *mes
     case MESSAGE_NUDGE:
         return nudge_receive(core, peer, message);
     case MESSAGE_SYNC_REQUEST: /* the driver's: it has the store */
-    case MESSAGE_TRANSACTIONS: /* the driver's: it has the mempool */
+    case MESSAGE_TRANSACTIONS: /* the driver's: it has the mempool, and makes compact ones whole */
+    case MESSAGE_COMPACT_PROPOSE:
+    case MESSAGE_TRANSACTIONS_REQUEST:
+    case MESSAGE_TRANSACTIONS_RESPONSE:
         break;
     }
     INGOT_ASSERT(false);

@@ -194,6 +194,12 @@ bool core_is_past(const struct core *core, struct position position);
  */
 bool core_is_leftover(const struct core *core, const struct message *message);
 
+/*
+ * Is it worth while to get the bytes that this verified Propose lacks: is its view not over, is it
+ * from that view's leader, and does it prove that the view was entered? REJECT_NONE, or why not.
+ */
+enum reject core_check_propose(const struct core *core, const struct propose *propose);
+
 /* The leader of a view: tenure (view - 1) / K, spread by power. Returns an index in the set. */
 uint32_t leader_of_view(const struct validator_set *set, uint64_t view, uint32_t leader_tenure);
 

@@ -60,6 +60,19 @@ static void content_deinit(struct message *message)
         qc_unref(message->nudge.justify);
         tc_unref(message->nudge.tc);
         break;
+    case MESSAGE_COMPACT_PROPOSE:
+        block_unref(message->propose.block);
+        tc_unref(message->propose.tc);
+        ingot_buffer_deinit(&message->compact.named);
+        ingot_buffer_deinit(&message->compact.packed);
+        break;
+    case MESSAGE_TRANSACTIONS_REQUEST:
+        ingot_buffer_deinit(&message->transactions_request.wanted);
+        break;
+    case MESSAGE_TRANSACTIONS_RESPONSE:
+        ingot_buffer_deinit(&message->transactions_response.wanted);
+        ingot_buffer_deinit(&message->transactions_response.packed);
+        break;
     case MESSAGE_VOTE:
     case MESSAGE_SYNC_REQUEST:
         break;
@@ -95,6 +108,12 @@ const char *message_kind_text(enum message_kind kind)
         return "transactions";
     case MESSAGE_NUDGE:
         return "nudge";
+    case MESSAGE_COMPACT_PROPOSE:
+        return "compact_propose";
+    case MESSAGE_TRANSACTIONS_REQUEST:
+        return "transactions_request";
+    case MESSAGE_TRANSACTIONS_RESPONSE:
+        return "transactions_response";
     }
     INGOT_ASSERT(false);
     return "";

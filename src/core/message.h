@@ -5,6 +5,9 @@
 #ifndef INGOT_CORE_MESSAGE_H
 #define INGOT_CORE_MESSAGE_H
 
+#include <assert.h>
+#include <stddef.h>
+
 #include "core/types.h"
 
 enum message_kind {
@@ -16,9 +19,12 @@ enum message_kind {
     MESSAGE_SYNC_REQUEST,
     MESSAGE_SYNC_RESPONSE,
     MESSAGE_TRANSACTIONS,
-    MESSAGE_NUDGE
+    MESSAGE_NUDGE,
+    MESSAGE_COMPACT_PROPOSE,
+    MESSAGE_TRANSACTIONS_REQUEST,
+    MESSAGE_TRANSACTIONS_RESPONSE
 };
-#define MESSAGE_KIND_COUNT 9
+#define MESSAGE_KIND_COUNT 12
 
 /* A block with its proposer's own vote, which authenticates it; tc when the view was entered by
  * one. */
@@ -98,6 +104,28 @@ struct transactions {
     struct ingot_buffer packed;
 };
 
+/*
+ * A Propose in which transactions are named by their digests. Its block has the digests of all
+ * transactions, and no payload before whoever received it has put that together.
+ */
+struct compact_propose {
+    struct propose propose;     /* first: `message.propose` is this one too */
+    struct ingot_buffer named;  /* a bit for each transaction: it is named */
+    struct ingot_buffer packed; /* the others, like a block's payload */
+};
+
+/* Asks a block's proposer for the bytes of transactions: a bit for each, up to the last wanted. */
+struct transactions_request {
+    struct ingot_hash block;
+    struct ingot_buffer wanted;
+};
+
+struct transactions_response {
+    struct ingot_hash block;
+    struct ingot_buffer wanted; /* as asked */
+    struct ingot_buffer packed; /* these, in order, like a block's payload */
+};
+
 struct message {
     uint32_t references;
     enum message_kind kind;
@@ -111,8 +139,14 @@ struct message {
         struct sync_response sync_response;
         struct transactions transactions;
         struct nudge nudge;
+        struct compact_propose compact;
+        struct transactions_request transactions_request;
+        struct transactions_response transactions_response;
     };
 };
+
+static_assert(offsetof(struct compact_propose, propose) == 0,
+              "what reads a Propose reads a compact one");
 
 /* All fields zero; fill them, moving references in. */
 struct message *message_new(enum message_kind kind);

@@ -40,7 +40,10 @@
     X(INVALID_BLOCK, "invalid_block")                                                              \
     X(BUFFER_FULL, "buffer_full")                                                                  \
     X(UNREQUESTED, "unrequested")                                                                  \
-    X(RATE_LIMITED, "rate_limited")
+    X(RATE_LIMITED, "rate_limited")                                                                \
+    /* transactions that a proposal names (src/node) */                                            \
+    X(UNKNOWN_BLOCK, "unknown_block")                                                              \
+    X(OTHER_TRANSACTION, "other_transaction")
 
 #define REJECT_ENUM(name, text) REJECT_##name,
 enum reject { REJECT_LIST(REJECT_ENUM) REJECT_COUNT };

@@ -82,7 +82,7 @@ bool core_is_leftover(const struct core *core, const struct message *message)
                !is_above_ours(core, timeout->high_qc) &&
                (timeout->tc == NULL || !tc_is_of_use(core, timeout->tc));
     }
-    if (message->kind == MESSAGE_PROPOSE) {
+    if (message->kind == MESSAGE_PROPOSE || message->kind == MESSAGE_COMPACT_PROPOSE) {
         const struct propose *propose = &message->propose;
         return is_certified_past(core, block_position(propose->block), propose->tc) &&
                !core_is_contradicted(core, &propose->vote);
@@ -98,4 +98,13 @@ bool core_is_leftover(const struct core *core, const struct message *message)
 bool core_is_past(const struct core *core, struct position position)
 {
     return position_compare(position, core->safety.current) < 0;
+}
+
+enum reject core_check_propose(const struct core *core, const struct propose *propose)
+{
+    const struct position position = block_position(propose->block);
+    return core_is_past(core, position)
+               ? REJECT_PAST
+               : propose_check_sender(core, position, propose->block->justify, propose->tc,
+                                      propose->vote.voter);
 }

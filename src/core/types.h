@@ -145,6 +145,9 @@ struct block {
     struct ingot_hash next_validators_hash;
     uint32_t transaction_count;
     struct ingot_buffer payload; /* owned */
+    /* Of the transactions, in order; owned. NULL: nobody has kept them. Whoever fills them in has
+     * compared them with transactions_root. */
+    struct ingot_hash *digests;
 };
 
 #define BLOCK_VERSION 1

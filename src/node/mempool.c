@@ -25,6 +25,7 @@ struct transaction {
     struct ingot_hash digest;
     uint32_t size;
     bool is_outgoing;
+    bool is_withheld; /* not outgoing, because a proposal of ours brings it to the others */
     bool is_stateless;
     uint8_t bytes[];
 };
@@ -45,7 +46,8 @@ struct mempool {
     struct transaction *outgoing_youngest;
     uint32_t count;
     uint32_t stateful_count; /* of those that are not stateless */
-    size_t bytes;            /* of the transactions themselves */
+    uint32_t withheld_count;
+    size_t bytes; /* of the transactions themselves */
     size_t bytes_max;
     struct slot *slots;
     uint32_t slot_count; /* a power of two, at most half full */
@@ -174,6 +176,7 @@ static void remove_transaction(struct mempool *mempool, uint32_t slot)
         mempool->youngest = transaction->previous;
     mempool->count--;
     mempool->stateful_count -= !transaction->is_stateless;
+    mempool->withheld_count -= transaction->is_withheld;
     mempool->bytes -= transaction->size;
     free(transaction);
 }
@@ -205,13 +208,14 @@ void mempool_free(struct mempool *mempool)
 }
 
 /* Weighs what the transactions really take, or a flood of tiny ones would take far more. */
-static bool has_room(const struct mempool *mempool, size_t size)
+static bool has_room(const struct mempool *mempool, size_t size, bool is_local)
 {
+    const size_t bytes_max = mempool->bytes_max - (is_local ? mempool->bytes_max / 4 : 0);
     const size_t overhead =
         MUTANT(POOL_UNWEIGHED) ? 0 : mempool->count * TRANSACTION_OVERHEAD_BYTES;
     const size_t used = mempool->bytes + overhead;
-    return used <= mempool->bytes_max && size <= mempool->bytes_max - used &&
-           TRANSACTION_OVERHEAD_BYTES <= mempool->bytes_max - used - size;
+    return used <= bytes_max && size <= bytes_max - used &&
+           TRANSACTION_OVERHEAD_BYTES <= bytes_max - used - size;
 }
 
 enum ingot_error mempool_add(struct mempool *mempool, struct ingot_slice transaction,
@@ -222,7 +226,7 @@ enum ingot_error mempool_add(struct mempool *mempool, struct ingot_slice transac
         return INGOT_ERROR_EXISTS;
     if (transaction.size > INGOT_TRANSACTION_BYTES_MAX)
         return INGOT_ERROR_TOO_LARGE;
-    if (!has_room(mempool, transaction.size))
+    if (!has_room(mempool, transaction.size, is_local))
         return INGOT_ERROR_FULL;
     if (mempool->count >= mempool->slot_count / 2)
         resize_index(mempool, mempool->slot_count * 2);
@@ -247,6 +251,46 @@ bool mempool_has(const struct mempool *mempool, const struct ingot_hash *digest)
     return find(mempool, digest) != NULL;
 }
 
+static struct ingot_slice bytes_of(const struct transaction *transaction)
+{
+    return ingot_slice_of(transaction->bytes, transaction->size);
+}
+
+bool mempool_get(const struct mempool *mempool, const struct ingot_hash *digest,
+                 struct ingot_slice *transaction)
+{
+    const struct transaction *found = find(mempool, digest);
+    if (found != NULL)
+        *transaction = bytes_of(found);
+    return found != NULL;
+}
+
+bool mempool_is_passed_on(const struct mempool *mempool, const struct ingot_hash *digest)
+{
+    const struct transaction *found = find(mempool, digest);
+    return found != NULL && !found->is_outgoing && !found->is_withheld;
+}
+
+void mempool_withhold(struct mempool *mempool, const struct ingot_hash *digest)
+{
+    struct transaction *found = find(mempool, digest);
+    if (found != NULL && found->is_outgoing) {
+        unlink_outgoing(mempool, found);
+        found->is_withheld = true;
+        mempool->withheld_count++;
+    }
+}
+
+void mempool_release(struct mempool *mempool, const struct ingot_hash *digest)
+{
+    struct transaction *found = find(mempool, digest);
+    if (found != NULL && found->is_withheld) {
+        found->is_withheld = false;
+        mempool->withheld_count--;
+        link_outgoing(mempool, found);
+    }
+}
+
 void mempool_remove(struct mempool *mempool, const struct ingot_hash *digest)
 {
     const uint32_t slot = probe(mempool, hash_of(mempool, digest), digest);
@@ -259,14 +303,14 @@ uint32_t mempool_count(const struct mempool *mempool)
     return mempool->count;
 }
 
+uint32_t mempool_waiting_count(const struct mempool *mempool)
+{
+    return mempool->count - mempool->withheld_count;
+}
+
 size_t mempool_bytes(const struct mempool *mempool)
 {
     return mempool->bytes;
-}
-
-static struct ingot_slice bytes_of(const struct transaction *transaction)
-{
-    return ingot_slice_of(transaction->bytes, transaction->size);
 }
 
 uint32_t mempool_peek(const struct mempool *mempool, struct ingot_slice *transactions,

@@ -16,15 +16,33 @@ void mempool_free(struct mempool *mempool);
  * Adds a transaction; bytes are copied. `is_local`: it came from a client of ours and has to be
  * passed on. `is_stateless`: no commit can change what its check said. INGOT_OK,
  * INGOT_ERROR_EXISTS, INGOT_ERROR_TOO_LARGE (above INGOT_TRANSACTION_BYTES_MAX), INGOT_ERROR_FULL.
+ *
+ * The last quarter is for what others pass on: they may name it in a proposal, and whoever had no
+ * room for it would have to ask for it.
  */
 INGOT_MUST_USE enum ingot_error mempool_add(struct mempool *mempool, struct ingot_slice transaction,
                                             const struct ingot_hash *digest, bool is_local,
                                             bool is_stateless);
 bool mempool_has(const struct mempool *mempool, const struct ingot_hash *digest);
+/* The bytes of a transaction, borrowed until the mempool changes. False: it is not there. */
+bool mempool_get(const struct mempool *mempool, const struct ingot_hash *digest,
+                 struct ingot_slice *transaction);
+
+/*
+ * Do the other validators have it, as far as we know: is it here, and came from one of them or was
+ * passed on to all?
+ */
+bool mempool_is_passed_on(const struct mempool *mempool, const struct ingot_hash *digest);
+/* A transaction that was to be passed on travels with a proposal instead. */
+void mempool_withhold(struct mempool *mempool, const struct ingot_hash *digest);
+/* Nothing came of that proposal: what was withheld is to be passed on again. */
+void mempool_release(struct mempool *mempool, const struct ingot_hash *digest);
 /* Removes a transaction if it is there. */
 void mempool_remove(struct mempool *mempool, const struct ingot_hash *digest);
 
 uint32_t mempool_count(const struct mempool *mempool);
+/* Without those that are withheld: a proposal is bringing them, and nobody waits for another. */
+uint32_t mempool_waiting_count(const struct mempool *mempool);
 /* Of the transactions alone; the limit also counts what it takes to keep them. */
 size_t mempool_bytes(const struct mempool *mempool);
 

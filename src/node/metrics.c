@@ -144,6 +144,19 @@ static void render_chain(const struct metrics *metrics, struct ingot_buffer *tex
     counter(text, "ingot_timeouts_total", "Views that ended by this node's own deadline.",
             metrics->timeouts);
     counter(text, "ingot_proposals_total", "Blocks that this node built.", metrics->proposals);
+    counter(text, "ingot_compact_proposals_total",
+            "Of these, proposals that named transactions which the others hold.",
+            metrics->compact_proposals);
+    counter(text, "ingot_compact_received_total", "Proposals of others that named transactions.",
+            metrics->compact_received);
+    counter(text, "ingot_compact_incomplete_total",
+            "Of these, proposals that named transactions which were not here.",
+            metrics->compact_incomplete);
+    counter(text, "ingot_transactions_requested_total",
+            "Transactions that were named and had to be asked for.",
+            metrics->transactions_requested);
+    counter(text, "ingot_transactions_answered_total",
+            "Transactions of own proposals that others asked for.", metrics->transactions_answered);
     counter(text, "ingot_committed_blocks_total", "Blocks committed.", metrics->committed_blocks);
     counter(text, "ingot_committed_transactions_total", "Transactions committed.",
             metrics->committed_transactions);

@@ -66,8 +66,13 @@ struct metrics {
     uint64_t committed_blocks;
     uint64_t committed_transactions;
     uint64_t mempool_admitted;
-    uint64_t mempool_refused; /* duplicates, no room, refused by the App */
-    uint64_t proposals;       /* blocks of our own */
+    uint64_t mempool_refused;        /* duplicates, no room, refused by the App */
+    uint64_t proposals;              /* blocks of our own */
+    uint64_t compact_proposals;      /* of these, that named transactions */
+    uint64_t compact_received;       /* proposals of others that named transactions */
+    uint64_t compact_incomplete;     /* of these, that named what was not here */
+    uint64_t transactions_requested; /* of their proposers */
+    uint64_t transactions_answered;  /* to those who asked us */
     uint64_t signatures;
     uint64_t verifications;
     uint64_t evidence; /* two different votes of one validator */

@@ -189,6 +189,7 @@ static struct replica_options replica_options_of(struct hotstuff *hotstuff)
         .advertise_interval_ms = (uint32_t)settings->advertise_interval_ms,
         .fetch_timeout_ms = (uint32_t)settings->fetch_timeout_ms,
         .mempool_bytes_max = settings->mempool_bytes_max,
+        .compact_payload_bytes_min = INGOT_COMPACT_PAYLOAD_BYTES_MIN,
         .index_transactions = settings->rpc_index_tx,
         .retain_blocks = settings->storage_retain_blocks};
     if (options.has_key) {

@@ -188,8 +188,11 @@ void replica_free(struct replica *replica)
     crypto_wipe(&replica->options.secret, sizeof replica->options.secret);
     for (uint32_t i = 0; i < replica->peer_count; i++) {
         held_clear(&replica->peers[i]);
+        compact_forget(&replica->peers[i]);
     }
     free(replica->peers);
+    block_unref(replica->withheld);
+    ingot_buffer_deinit(&replica->missing);
     free(replica->watermark);
     free(replica);
 }
@@ -221,6 +224,9 @@ void replica_set_connected(struct replica *replica, uint32_t peer, bool is_conne
     peer_at(replica, peer)->is_connected = is_connected;
     peer_at(replica, peer)->was_warned_of = false;
     sync_connected(replica, peer, is_connected);
+    if (!is_connected) {
+        compact_forget(peer_at(replica, peer));
+    }
     if (is_connected && replica->has_started && replica->stop == REPLICA_RUNS) {
         struct core_event event = {.kind = CORE_CONNECTED, .peer = peer};
         (void)replica_step(replica, &event);
@@ -298,6 +304,7 @@ static enum reject filter(struct replica *replica, uint32_t peer, const struct m
                    ? REJECT_NONE
                    : REJECT_PAST;
     case MESSAGE_PROPOSE:
+    case MESSAGE_COMPACT_PROPOSE:
         return filter_leftover(replica, peer, message, message->propose.vote.epoch,
                                message->propose.vote.voter);
     case MESSAGE_NUDGE:
@@ -311,14 +318,16 @@ static enum reject filter(struct replica *replica, uint32_t peer, const struct m
     case MESSAGE_SYNC_REQUEST:
     case MESSAGE_SYNC_RESPONSE:
     case MESSAGE_TRANSACTIONS:
+    case MESSAGE_TRANSACTIONS_REQUEST:
+    case MESSAGE_TRANSACTIONS_RESPONSE:
         return REJECT_NONE;
     }
     INGOT_ASSERT(false);
     return REJECT_NONE;
 }
 
-static void count_reject(struct replica *replica, uint32_t peer, const struct message *message,
-                         enum reject reject)
+void replica_count_reject(struct replica *replica, uint32_t peer, const struct message *message,
+                          enum reject reject)
 {
     if (reject != REJECT_NONE) {
         replica->metrics.rejects[reject]++;
@@ -332,15 +341,26 @@ static bool receive_for_others(struct replica *replica, uint32_t peer, struct me
                                size_t size)
 {
     if (message->kind == MESSAGE_TRANSACTIONS) {
-        count_reject(replica, peer, message, pool_receive(replica, &message->transactions));
+        replica_count_reject(replica, peer, message, pool_receive(replica, &message->transactions));
         return true;
     }
     if (message->kind == MESSAGE_SYNC_REQUEST) {
-        count_reject(replica, peer, message, sync_request(replica, peer, &message->sync_request));
+        replica_count_reject(replica, peer, message,
+                             sync_request(replica, peer, &message->sync_request));
         return true;
     }
     if (message->kind == MESSAGE_SYNC_RESPONSE) {
-        count_reject(replica, peer, message, sync_receive(replica, peer, message, size));
+        replica_count_reject(replica, peer, message, sync_receive(replica, peer, message, size));
+        return true;
+    }
+    if (message->kind == MESSAGE_TRANSACTIONS_REQUEST) {
+        replica_count_reject(replica, peer, message,
+                             compact_request(replica, peer, &message->transactions_request));
+        return true;
+    }
+    if (message->kind == MESSAGE_TRANSACTIONS_RESPONSE) {
+        replica_count_reject(replica, peer, message,
+                             compact_response(replica, peer, &message->transactions_response));
         return true;
     }
     if (message->kind == MESSAGE_ADVERTISE) {
@@ -361,12 +381,16 @@ void replica_receive_message(struct replica *replica, uint32_t peer, struct mess
     if (reject == REJECT_UNKNOWN_EPOCH) {
         sync_hint(replica, peer);
     }
-    count_reject(replica, peer, message, reject);
+    replica_count_reject(replica, peer, message, reject);
     if (reject != REJECT_NONE) {
         return;
     }
-    if (message->kind == MESSAGE_PROPOSE) {
+    if (message->kind == MESSAGE_PROPOSE || message->kind == MESSAGE_COMPACT_PROPOSE) {
         replica_saw_block(replica, message->propose.block);
+    }
+    if (message->kind == MESSAGE_COMPACT_PROPOSE) {
+        compact_receive(replica, peer, message);
+        return;
     }
     if (message->kind == MESSAGE_ADVERTISE) {
         signing_heard(replica, peer, message->advertise.high_qc);
@@ -443,6 +467,9 @@ struct metrics *replica_metrics(struct replica *replica)
     (void)ledger_evidence(replica->ledger, &evidence_kept);
     metrics->evidence_kept = evidence_kept;
     metrics->pending_bytes = status.pending_bytes;
+    for (uint32_t i = 0; i < replica->peer_count; i++) {
+        metrics->pending_bytes += compact_incomplete_bytes(&replica->peers[i]);
+    }
     metrics->timeouts = status.timeouts;
     metrics->views_entered = status.views_entered;
     metrics->signatures = replica->signer.counters.signatures;

@@ -72,6 +72,8 @@ struct replica_options {
     uint32_t advertise_interval_ms;
     uint32_t fetch_timeout_ms;
     size_t mempool_bytes_max;
+    /* A proposal with at most so many bytes of transactions brings them all. */
+    uint32_t compact_payload_bytes_min;
     bool index_transactions;
     uint64_t retain_blocks; /* 0: all; else more than the replay window */
 };

@@ -307,6 +307,9 @@ static void sign(struct replica *replica, struct message *message)
     case MESSAGE_SYNC_REQUEST:
     case MESSAGE_SYNC_RESPONSE:
     case MESSAGE_TRANSACTIONS:
+    case MESSAGE_COMPACT_PROPOSE:
+    case MESSAGE_TRANSACTIONS_REQUEST:
+    case MESSAGE_TRANSACTIONS_RESPONSE:
         break;
     }
     INGOT_ASSERT(is_signed);
@@ -372,10 +375,16 @@ static void send(struct replica *replica, struct core_effect *effect)
 
 static void broadcast(struct replica *replica, struct core_effect *effect)
 {
-    sign(replica, effect->message);
-    replica->options.output.broadcast(replica->options.output.context, INGOT_FRAME_CONSENSUS,
-                                      encode(replica, effect->message));
     const enum message_kind kind = effect->message->kind;
+    struct message *compact = NULL;
+    sign(replica, effect->message);
+    if (kind == MESSAGE_PROPOSE) {
+        compact = compact_make(replica, &effect->message->propose);
+        pool_withhold(replica, effect->message->propose.block, compact);
+    }
+    replica->options.output.broadcast(replica->options.output.context, INGOT_FRAME_CONSENSUS,
+                                      encode(replica, compact != NULL ? compact : effect->message));
+    message_unref(compact);
     if (kind == MESSAGE_PROPOSE || kind == MESSAGE_NUDGE || kind == MESSAGE_TIMEOUT) {
         give_back(replica, effect->message);
     }
@@ -449,6 +458,9 @@ static void release(struct replica *replica, struct outbox_item *item)
 void replica_flush(struct replica *replica)
 {
     uint32_t rounds = 0;
+    if (replica->stop == REPLICA_RUNS) {
+        compact_turn(replica);
+    }
     while (replica->stop == REPLICA_RUNS && replica->effects.count > 0) {
         if (rounds++ == ROUNDS_MAX) {
             replica->options.output.wake(replica->options.output.context);
@@ -470,6 +482,7 @@ void replica_flush(struct replica *replica)
             sync_now(replica);
         }
         held_retry(replica);
+        pool_release_failed(replica);
     }
     if (replica->stop == REPLICA_RUNS) {
         pool_forward(replica);

@@ -12,6 +12,7 @@ static struct position position_of(const struct message *message)
 {
     switch (message->kind) {
     case MESSAGE_PROPOSE:
+    case MESSAGE_COMPACT_PROPOSE:
         return vote_position(&message->propose.vote);
     case MESSAGE_NUDGE:
         return vote_position(&message->nudge.vote);
@@ -24,6 +25,8 @@ static struct position position_of(const struct message *message)
     case MESSAGE_SYNC_REQUEST:
     case MESSAGE_SYNC_RESPONSE:
     case MESSAGE_TRANSACTIONS:
+    case MESSAGE_TRANSACTIONS_REQUEST:
+    case MESSAGE_TRANSACTIONS_RESPONSE:
         break;
     }
     return (struct position){0, 0};
@@ -37,6 +40,9 @@ static struct message **place_for(struct replica_peer *peer, const struct messag
         return block_size_bytes(message->propose.block) <= INGOT_PENDING_BYTES_PER_PEER_MAX
                    ? &peer->held[0]
                    : NULL;
+    case MESSAGE_COMPACT_PROPOSE:
+        return compact_size_bytes(message) <= INGOT_PENDING_BYTES_PER_PEER_MAX ? &peer->held[0]
+                                                                               : NULL;
     case MESSAGE_NUDGE:
         return &peer->held[0];
     case MESSAGE_VOTE:
@@ -48,6 +54,8 @@ static struct message **place_for(struct replica_peer *peer, const struct messag
     case MESSAGE_SYNC_REQUEST:
     case MESSAGE_SYNC_RESPONSE:
     case MESSAGE_TRANSACTIONS:
+    case MESSAGE_TRANSACTIONS_REQUEST:
+    case MESSAGE_TRANSACTIONS_RESPONSE:
         break;
     }
     return NULL;
@@ -58,6 +66,7 @@ static struct qc *shown_qc(const struct message *message)
 {
     switch (message->kind) {
     case MESSAGE_PROPOSE:
+    case MESSAGE_COMPACT_PROPOSE:
         return message->propose.block->justify;
     case MESSAGE_NUDGE:
         return message->nudge.justify;
@@ -70,6 +79,8 @@ static struct qc *shown_qc(const struct message *message)
     case MESSAGE_SYNC_REQUEST:
     case MESSAGE_SYNC_RESPONSE:
     case MESSAGE_TRANSACTIONS:
+    case MESSAGE_TRANSACTIONS_REQUEST:
+    case MESSAGE_TRANSACTIONS_RESPONSE:
         break;
     }
     return NULL;

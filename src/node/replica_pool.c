@@ -5,27 +5,14 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
+#include "base/bits.h"
 #include "base/log.h"
 #include "base/mutant.h"
 #include "node/replica_state.h"
 
-/* The size is one that may be. The digest's check comes first: repeats are the common case. */
-static enum ingot_error admit_digested(struct replica *replica, struct ingot_slice transaction,
-                                       const struct ingot_hash *digest, bool is_local,
-                                       struct ingot_check_response *response)
-{
-    if (mempool_has(replica->mempool, digest) || executor_is_replay(replica->executor, digest)) {
-        return INGOT_ERROR_EXISTS;
-    }
-    executor_check(replica->executor, transaction, response);
-    return response->code != 0 ? INGOT_OK
-                               : mempool_add(replica->mempool, transaction, digest, is_local,
-                                             response->is_stateless);
-}
-
-/* Admission for all ways in; `known` is the digest, or NULL. */
+/* Admission for all ways in. The digest's check comes first: repeats are the common case. */
 static enum ingot_error admit(struct replica *replica, struct ingot_slice transaction,
-                              const struct ingot_hash *known, bool is_local,
+                              const struct ingot_hash *digest, bool is_local,
                               struct ingot_check_response *response)
 {
     if (transaction.size == 0) {
@@ -34,12 +21,13 @@ static enum ingot_error admit(struct replica *replica, struct ingot_slice transa
     if (transaction.size > replica->options.transaction_bytes_max) {
         return INGOT_ERROR_TOO_LARGE;
     }
-    if (known != NULL) {
-        return admit_digested(replica, transaction, known, is_local, response);
+    if (mempool_has(replica->mempool, digest) || executor_is_replay(replica->executor, digest)) {
+        return INGOT_ERROR_EXISTS;
     }
-    struct ingot_hash digest;
-    wire_transaction_digest(transaction, &digest);
-    return admit_digested(replica, transaction, &digest, is_local, response);
+    executor_check(replica->executor, transaction, response);
+    return response->code != 0 ? INGOT_OK
+                               : mempool_add(replica->mempool, transaction, digest, is_local,
+                                             response->is_stateless);
 }
 
 static void count_admission(struct replica *replica, enum ingot_error error,
@@ -54,6 +42,11 @@ enum ingot_error replica_submit_digested(struct replica *replica, struct ingot_s
                                          const struct ingot_hash *digest,
                                          struct ingot_check_response *response)
 {
+    struct ingot_hash own;
+    if (digest == NULL) {
+        wire_transaction_digest(transaction, &own);
+        digest = &own;
+    }
     const enum ingot_error error = admit(replica, transaction, digest, true, response);
     count_admission(replica, error, response);
     pool_notice(replica);
@@ -89,7 +82,9 @@ enum reject pool_receive(struct replica *replica, const struct transactions *tra
     while (payload_next(&rest, &transaction)) {
         response.code = 0;
         ingot_buffer_clear(&response.log);
-        const enum ingot_error error = admit(replica, transaction, NULL, false, &response);
+        struct ingot_hash digest;
+        wire_transaction_digest(transaction, &digest);
+        const enum ingot_error error = admit(replica, transaction, &digest, false, &response);
         count_admission(replica, error, &response);
     }
     ingot_buffer_deinit(&response.log);
@@ -99,7 +94,7 @@ enum reject pool_receive(struct replica *replica, const struct transactions *tra
 
 void pool_notice(struct replica *replica)
 {
-    const bool has_payload = mempool_count(replica->mempool) > 0;
+    const bool has_payload = mempool_waiting_count(replica->mempool) > 0;
     if (has_payload == replica->had_payload || replica->stop != REPLICA_RUNS) {
         return;
     }
@@ -141,12 +136,71 @@ void pool_abandoned(struct replica *replica, struct block *block)
     struct ingot_slice rest = ingot_buffer_slice(&block->payload);
     struct ingot_slice transaction;
     struct ingot_check_response response = {0};
-    while (payload_next(&rest, &transaction) && !MUTANT(ABANDONED_LOST)) {
+    const struct ingot_hash *known = executor_digests(replica->executor, &block->hash);
+    for (uint32_t i = 0; payload_next(&rest, &transaction) && !MUTANT(ABANDONED_LOST); i++) {
+        struct ingot_hash digest;
+        if (known != NULL) {
+            digest = known[i];
+        } else {
+            wire_transaction_digest(transaction, &digest);
+        }
         response.code = 0;
         ingot_buffer_clear(&response.log);
-        (void)admit(replica, transaction, NULL, false, &response);
+        (void)admit(replica, transaction, &digest, false, &response);
+        mempool_release(replica->mempool, &digest);
     }
     ingot_buffer_deinit(&response.log);
+}
+
+/* --- What our own proposals bring to the others. --- */
+
+/* Is it certified, or an ancestor of what is? */
+static bool is_on_high_branch(const struct replica *replica, const struct core_status *status,
+                              const struct block *block)
+{
+    const struct block *at = core_find_block(replica->core, &status->high_qc->block);
+    while (at != NULL && at->height > block->height) {
+        at = core_find_block(replica->core, &at->parent);
+    }
+    return at != NULL && crypto_hash_equal(&at->hash, &block->hash);
+}
+
+void pool_release_failed(struct replica *replica)
+{
+    struct block *block = replica->withheld;
+    struct core_status status;
+    if (block == NULL) {
+        return;
+    }
+    core_get_status(replica->core, &status);
+    if (position_compare(status.current, block_position(block)) <= 0) {
+        return;
+    }
+    replica->withheld = NULL;
+    const bool has_failed =
+        !is_on_high_branch(replica, &status, block) && !MUTANT(WITHHELD_FOR_GOOD);
+    for (uint32_t i = 0; has_failed && i < block->transaction_count; i++) {
+        mempool_release(replica->mempool, &block->digests[i]);
+    }
+    block_unref(block);
+    pool_notice(replica);
+}
+
+void pool_withhold(struct replica *replica, struct block *block, const struct message *compact)
+{
+    pool_release_failed(replica);
+    block_unref(replica->withheld);
+    replica->withheld = NULL;
+    if (block->digests == NULL) {
+        return; /* it has no transactions */
+    }
+    for (uint32_t i = 0; i < block->transaction_count; i++) {
+        if (compact == NULL || !bits_has(compact->compact.named.data, i)) {
+            mempool_withhold(replica->mempool, &block->digests[i]);
+        }
+    }
+    replica->withheld = block_ref(block);
+    pool_notice(replica);
 }
 
 static void show(struct replica *replica, struct message *message)

@@ -13,6 +13,17 @@
 #include "wire/wire.h"
 
 #define HELD_KINDS 3
+#define COMPACT_PROPOSED_MAX 8 /* own proposals whose transactions may be asked for */
+
+/* A proposal that names transactions which are not all here (replica_compact.c). */
+struct incomplete {
+    struct message *message;    /* owned */
+    struct ingot_buffer wanted; /* what was asked for last; empty: nothing */
+    uint64_t ask_at_ms;
+    uint32_t asks;
+    uint32_t looks;
+    uint64_t admitted; /* to the mempool when it was searched last */
+};
 
 struct replica_peer {
     bool is_connected;
@@ -20,6 +31,13 @@ struct replica_peer {
     bool was_warned_of; /* the log has named what it sends that does not decode */
     struct ingot_public_key key;
     struct message *held[HELD_KINDS]; /* of the epoch to come; owned, or NULL (replica_held.c) */
+
+    struct incomplete incomplete[INGOT_ORPHANS_PER_PEER_MAX]; /* lowest first */
+    uint32_t incomplete_count;
+    bool has_request; /* for transactions of `proposed[request_slot]`, to be answered this turn */
+    uint32_t request_slot;
+    struct ingot_buffer request_wanted;
+    uint32_t answers[COMPACT_PROPOSED_MAX]; /* that it had, of each of our proposals */
 };
 
 /* When a block was first seen here, for the time from proposal to commit. */
@@ -74,6 +92,11 @@ struct replica {
     uint64_t slowest_sync_us;    /* decays */
     struct watermark *watermark; /* owned; NULL: signing is not withheld */
 
+    struct ingot_hash proposed[COMPACT_PROPOSED_MAX]; /* our last that named transactions */
+    uint32_t proposed_next;
+    struct block *withheld; /* our last, whose bytes of transactions travelled with it; or NULL */
+    struct ingot_buffer missing; /* scratch: what an incomplete proposal lacks */
+
     struct seen_block seen[SEEN_BLOCKS];
     uint32_t seen_next;
 };
@@ -84,6 +107,9 @@ void replica_stop_now(struct replica *replica, enum replica_stop stop, const cha
 void replica_saw_block(struct replica *replica, const struct block *block);
 /* A message that has been decoded. */
 void replica_receive_message(struct replica *replica, uint32_t peer, struct message *message);
+/* NONE counts nothing. */
+void replica_count_reject(struct replica *replica, uint32_t peer, const struct message *message,
+                          enum reject reject);
 /* replica_effects.c */
 void replica_clear_outbox(struct replica *replica);
 
@@ -93,10 +119,39 @@ void pool_committed(struct replica *replica, struct block *block);
 void pool_abandoned(struct replica *replica, struct block *block);
 /* Shows local transactions to the other validators. */
 void pool_forward(struct replica *replica);
+/* Our own proposal is about to leave: what it brings is not passed on besides. */
+void pool_withhold(struct replica *replica, struct block *block, const struct message *compact);
+/*
+ * Once the view of that proposal is over: if nobody has certified it, the others do not have what
+ * was withheld, or would not know that they need it.
+ */
+void pool_release_failed(struct replica *replica);
 /* Tells the core when the mempool becomes empty or not empty. */
 void pool_notice(struct replica *replica);
 /* Builds a block for the core; NULL when there is nothing to show, or the replica had to stop. */
 struct block *pool_build(struct replica *replica, const struct core_effect *ask);
+
+/* replica_compact.c: proposals that name transactions. */
+/*
+ * Our own proposal with names for what the others hold; the caller's reference. NULL: it had better
+ * travel as it is.
+ */
+struct message *compact_make(struct replica *replica, const struct propose *propose);
+/* A verified one of a peer's. */
+void compact_receive(struct replica *replica, uint32_t peer, struct message *message);
+enum reject compact_request(struct replica *replica, uint32_t peer,
+                            const struct transactions_request *request);
+enum reject compact_response(struct replica *replica, uint32_t peer,
+                             const struct transactions_response *response);
+/* Answers, looks again and asks, as far as that is due; proposals that become whole are stepped. */
+void compact_turn(struct replica *replica);
+/* When compact_turn is due at the latest; UINT64_MAX: nothing is. */
+uint64_t compact_deadline_ms(const struct replica *replica);
+/* What one weighs in a byte cap. */
+size_t compact_size_bytes(const struct message *message);
+size_t compact_incomplete_bytes(const struct replica_peer *peer);
+/* The channel is gone. */
+void compact_forget(struct replica_peer *peer);
 
 /* replica_watermark.c: when this is a copy that may not sign yet. */
 INGOT_MUST_USE enum ingot_error signing_open(struct replica *replica, char *why, size_t why_size);

@@ -147,6 +147,7 @@ static void arm(struct replica *replica, uint64_t server_due_us)
 {
     uint64_t next_ms =
         earlier(replica->core_deadline_ms, sync_client_deadline_ms(replica->sync_client));
+    next_ms = earlier(next_ms, compact_deadline_ms(replica));
     if (server_due_us < UINT64_MAX) {
         next_ms = earlier(next_ms, server_due_us / 1000 + 1);
     }

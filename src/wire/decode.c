@@ -8,7 +8,7 @@
 
 #include "base/alloc.h"
 #include "base/mutant.h"
-#include "proto/ingot.pb-c.h"
+#include "wire/compact.h"
 #include "wire/preimage.h"
 #include "wire/unpack.h"
 #include "wire/wire.h"
@@ -195,9 +195,12 @@ static bool block_fields_from(const Ingot__Wire__Block *from, struct block *bloc
            take_hash(from->next_validators_hash, &block->next_validators_hash);
 }
 
-/* The payload against its limits, its count and the block's root; it is moved, not copied. */
+/*
+ * The payload against its limits, its count and the block's root; it is moved, not copied. Those of
+ * a proposal keep the digests: it is about to be executed, and they are not computed twice.
+ */
 static enum reject payload_from(const Ingot__Wire__Block *from, struct arena *arena,
-                                struct block *block)
+                                bool is_proposed, struct block *block)
 {
     const struct ingot_slice payload = ingot_slice_of(from->payload.data, from->payload.len);
     if (payload.size > INGOT_BLOCK_PAYLOAD_BYTES_MAX ||
@@ -206,7 +209,10 @@ static enum reject payload_from(const Ingot__Wire__Block *from, struct arena *ar
         return REJECT_BAD_PAYLOAD;
     }
     struct ingot_hash root;
-    wire_payload_root(payload, &root, NULL);
+    if (is_proposed && block->transaction_count > 0) {
+        block->digests = alloc_resize(NULL, block->transaction_count, sizeof *block->digests);
+    }
+    wire_payload_root(payload, &root, block->digests);
     if (!crypto_hash_equal(&root, &block->transactions_root) && !MUTANT(ROOT_UNCHECKED)) {
         return REJECT_BAD_ROOT;
     }
@@ -216,7 +222,7 @@ static enum reject payload_from(const Ingot__Wire__Block *from, struct arena *ar
 
 /* The payload is taken out of the arena; without one the block is a header, which has none. */
 static enum reject block_content_from(const Ingot__Wire__Block *from, struct arena *arena,
-                                      struct block *block)
+                                      bool is_proposed, struct block *block)
 {
     if (!block_fields_from(from, block)) {
         return REJECT_MALFORMED;
@@ -235,7 +241,7 @@ static enum reject block_content_from(const Ingot__Wire__Block *from, struct are
     }
     enum reject reject = REJECT_NONE;
     if (arena != NULL) {
-        reject = payload_from(from, arena, block);
+        reject = payload_from(from, arena, is_proposed, block);
     } else if (block->height == 0 || from->payload.len > 0 ||
                from->transaction_count > INGOT_BLOCK_TRANSACTIONS_MAX) {
         reject = REJECT_BAD_PAYLOAD;
@@ -246,7 +252,7 @@ static enum reject block_content_from(const Ingot__Wire__Block *from, struct are
     return reject;
 }
 
-static enum reject block_from(const Ingot__Wire__Block *from, struct arena *arena,
+static enum reject block_from(const Ingot__Wire__Block *from, struct arena *arena, bool is_proposed,
                               struct block **block)
 {
     *block = NULL;
@@ -254,7 +260,7 @@ static enum reject block_from(const Ingot__Wire__Block *from, struct arena *aren
         return REJECT_MALFORMED;
     }
     struct block *made = block_new();
-    const enum reject reject = block_content_from(from, arena, made);
+    const enum reject reject = block_content_from(from, arena, is_proposed, made);
     if (reject != REJECT_NONE) {
         block_unref(made);
         return reject;
@@ -264,22 +270,24 @@ static enum reject block_from(const Ingot__Wire__Block *from, struct arena *aren
 }
 
 static enum reject sent_block_from(const Ingot__Wire__Block *from, struct arena *arena,
-                                   struct block **block)
+                                   bool is_proposed, struct block **block)
 {
     *block = NULL;
-    return from != NULL && from->height == 0 ? REJECT_MALFORMED : block_from(from, arena, block);
+    return from != NULL && from->height == 0 ? REJECT_MALFORMED
+                                             : block_from(from, arena, is_proposed, block);
 }
 
 /* On failure the caller frees what has been filled in; so in all functions down to content_from. */
-static enum reject propose_from(const Ingot__Wire__Propose *from, struct arena *arena,
-                                struct propose *propose)
+enum reject propose_from(const Ingot__Wire__Vote *vote, const Ingot__Wire__Tc *tc,
+                         const Ingot__Wire__Block *block, struct arena *arena,
+                         struct propose *propose)
 {
-    enum reject reject = sent_vote_from(from->vote, &propose->vote);
+    enum reject reject = sent_vote_from(vote, &propose->vote);
     if (reject == REJECT_NONE) {
-        reject = optional_tc_from(from->tc, &propose->tc);
+        reject = optional_tc_from(tc, &propose->tc);
     }
     if (reject == REJECT_NONE) {
-        reject = sent_block_from(from->block, arena, &propose->block);
+        reject = sent_block_from(block, arena, true, &propose->block);
     }
     return reject;
 }
@@ -364,31 +372,14 @@ static enum reject sync_response_from(const Ingot__Wire__SyncResponse *from, str
         response->blocks = alloc_zeroed(from->n_blocks, sizeof *response->blocks);
     }
     for (size_t i = 0; i < from->n_blocks; i++) {
-        const enum reject reject = sent_block_from(from->blocks[i], arena, &response->blocks[i]);
+        const enum reject reject =
+            sent_block_from(from->blocks[i], arena, false, &response->blocks[i]);
         if (reject != REJECT_NONE) {
             return reject;
         }
         response->block_count++;
     }
     return from->tail_qc == NULL ? REJECT_NONE : qc_from(from->tail_qc, &response->tail_qc);
-}
-
-static enum reject transactions_from(const Ingot__Wire__Transactions *from, struct arena *arena,
-                                     struct transactions *transactions)
-{
-    const struct ingot_slice packed = ingot_slice_of(from->packed.data, from->packed.len);
-    if (packed.size > INGOT_TRANSACTION_BATCH_BYTES_MAX || from->count == 0 ||
-        from->count > INGOT_TRANSACTION_BATCH_COUNT_MAX ||
-        !wire_payload_is_sound(packed, from->count)) {
-        return REJECT_BAD_PAYLOAD;
-    }
-    if (!number_ok(from->committed_height)) {
-        return REJECT_MALFORMED;
-    }
-    transactions->count = from->count;
-    transactions->committed_height = from->committed_height;
-    arena_take(arena, from->packed, &transactions->packed);
-    return REJECT_NONE;
 }
 
 static bool kind_from(Ingot__Wire__Envelope__ContentCase from, enum message_kind *kind)
@@ -421,6 +412,15 @@ static bool kind_from(Ingot__Wire__Envelope__ContentCase from, enum message_kind
     case INGOT__WIRE__ENVELOPE__CONTENT_NUDGE:
         *kind = MESSAGE_NUDGE;
         return true;
+    case INGOT__WIRE__ENVELOPE__CONTENT_COMPACT_PROPOSE:
+        *kind = MESSAGE_COMPACT_PROPOSE;
+        return true;
+    case INGOT__WIRE__ENVELOPE__CONTENT_TRANSACTIONS_REQUEST:
+        *kind = MESSAGE_TRANSACTIONS_REQUEST;
+        return true;
+    case INGOT__WIRE__ENVELOPE__CONTENT_TRANSACTIONS_RESPONSE:
+        *kind = MESSAGE_TRANSACTIONS_RESPONSE;
+        return true;
     case INGOT__WIRE__ENVELOPE__CONTENT__NOT_SET:
     case _INGOT__WIRE__ENVELOPE__CONTENT__CASE_IS_INT_SIZE:
         return false;
@@ -433,7 +433,8 @@ static enum reject content_from(const Ingot__Wire__Envelope *from, struct arena 
 {
     switch (message->kind) {
     case MESSAGE_PROPOSE:
-        return propose_from(from->propose, arena, &message->propose);
+        return propose_from(from->propose->vote, from->propose->tc, from->propose->block, arena,
+                            &message->propose);
     case MESSAGE_VOTE:
         return sent_vote_from(from->vote, &message->vote);
     case MESSAGE_TIMEOUT:
@@ -450,6 +451,14 @@ static enum reject content_from(const Ingot__Wire__Envelope *from, struct arena 
         return transactions_from(from->transactions, arena, &message->transactions);
     case MESSAGE_NUDGE:
         return nudge_from(from->nudge, &message->nudge);
+    case MESSAGE_COMPACT_PROPOSE:
+        return compact_propose_from(from->compact_propose, arena, &message->compact);
+    case MESSAGE_TRANSACTIONS_REQUEST:
+        return transactions_request_from(from->transactions_request, arena,
+                                         &message->transactions_request);
+    case MESSAGE_TRANSACTIONS_RESPONSE:
+        return transactions_response_from(from->transactions_response, arena,
+                                          &message->transactions_response);
     }
     return REJECT_MALFORMED;
 }
@@ -487,7 +496,8 @@ static enum reject decode_block(struct ingot_slice bytes, bool is_header, struct
     ProtobufCMessage *unpacked;
     enum reject reject = unpack(&ingot__wire__block__descriptor, bytes, &arena, &unpacked);
     if (reject == REJECT_NONE) {
-        reject = block_from((const Ingot__Wire__Block *)unpacked, is_header ? NULL : &arena, block);
+        reject = block_from((const Ingot__Wire__Block *)unpacked, is_header ? NULL : &arena, false,
+                            block);
         arena_deinit(&arena);
     }
     return reject;

@@ -7,6 +7,7 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "base/bits.h"
 #include "proto/ingot.pb-c.h"
 #include "wire/pack.h"
 #include "wire/wire.h"
@@ -129,6 +130,45 @@ static void encode_propose(const struct propose *propose, struct ingot_buffer *o
     envelope.content_case = INGOT__WIRE__ENVELOPE__CONTENT_PROPOSE;
     envelope.propose = &pb;
     pack_append(&envelope.base, out);
+}
+
+/* Those of the block's digests that are named, one after another. */
+static void append_named(const struct compact_propose *compact, struct ingot_buffer *digests)
+{
+    const struct block *block = compact->propose.block;
+    INGOT_ASSERT(compact->named.size == bits_bytes(block->transaction_count));
+    for (uint32_t i = 0; i < block->transaction_count; i++) {
+        if (bits_has(compact->named.data, i)) {
+            ingot_buffer_append(digests, block->digests[i].bytes, INGOT_HASH_BYTES);
+        }
+    }
+}
+
+static void encode_compact_propose(const struct compact_propose *compact, struct ingot_buffer *out)
+{
+    Ingot__Wire__Envelope envelope = INGOT__WIRE__ENVELOPE__INIT;
+    struct block_parts block;
+    struct tc_parts tc;
+    Ingot__Wire__Vote vote;
+    Ingot__Wire__CompactPropose pb = INGOT__WIRE__COMPACT_PROPOSE__INIT;
+    struct ingot_buffer digests = {0};
+    append_named(compact, &digests);
+    fill_block(&block, compact->propose.block);
+    block.block.payload = pack_borrow(NULL, 0);
+    fill_vote(&vote, &compact->propose.vote);
+    pb.block = &block.block;
+    pb.vote = &vote;
+    if (compact->propose.tc != NULL) {
+        fill_tc(&tc, compact->propose.tc);
+        pb.tc = &tc.tc;
+    }
+    pb.named = pack_borrow(compact->named.data, compact->named.size);
+    pb.digests = pack_borrow(digests.data, digests.size);
+    pb.packed = pack_borrow(compact->packed.data, compact->packed.size);
+    envelope.content_case = INGOT__WIRE__ENVELOPE__CONTENT_COMPACT_PROPOSE;
+    envelope.compact_propose = &pb;
+    pack_append(&envelope.base, out);
+    ingot_buffer_deinit(&digests);
 }
 
 static void encode_nudge(const struct nudge *nudge, struct ingot_buffer *out)
@@ -270,6 +310,31 @@ static void encode_transactions(const struct transactions *transactions, struct 
     pack_append(&envelope.base, out);
 }
 
+static void encode_transactions_request(const struct transactions_request *request,
+                                        struct ingot_buffer *out)
+{
+    Ingot__Wire__Envelope envelope = INGOT__WIRE__ENVELOPE__INIT;
+    Ingot__Wire__TransactionsRequest pb = INGOT__WIRE__TRANSACTIONS_REQUEST__INIT;
+    pb.block = borrow_hash(&request->block);
+    pb.wanted = pack_borrow(request->wanted.data, request->wanted.size);
+    envelope.content_case = INGOT__WIRE__ENVELOPE__CONTENT_TRANSACTIONS_REQUEST;
+    envelope.transactions_request = &pb;
+    pack_append(&envelope.base, out);
+}
+
+static void encode_transactions_response(const struct transactions_response *response,
+                                         struct ingot_buffer *out)
+{
+    Ingot__Wire__Envelope envelope = INGOT__WIRE__ENVELOPE__INIT;
+    Ingot__Wire__TransactionsResponse pb = INGOT__WIRE__TRANSACTIONS_RESPONSE__INIT;
+    pb.block = borrow_hash(&response->block);
+    pb.wanted = pack_borrow(response->wanted.data, response->wanted.size);
+    pb.packed = pack_borrow(response->packed.data, response->packed.size);
+    envelope.content_case = INGOT__WIRE__ENVELOPE__CONTENT_TRANSACTIONS_RESPONSE;
+    envelope.transactions_response = &pb;
+    pack_append(&envelope.base, out);
+}
+
 void wire_encode(const struct message *message, struct ingot_buffer *out)
 {
     switch (message->kind) {
@@ -299,6 +364,15 @@ void wire_encode(const struct message *message, struct ingot_buffer *out)
         return;
     case MESSAGE_NUDGE:
         encode_nudge(&message->nudge, out);
+        return;
+    case MESSAGE_COMPACT_PROPOSE:
+        encode_compact_propose(&message->compact, out);
+        return;
+    case MESSAGE_TRANSACTIONS_REQUEST:
+        encode_transactions_request(&message->transactions_request, out);
+        return;
+    case MESSAGE_TRANSACTIONS_RESPONSE:
+        encode_transactions_response(&message->transactions_response, out);
         return;
     }
     INGOT_ASSERT(false);

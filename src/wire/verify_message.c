@@ -115,6 +115,7 @@ enum reject verify_message(struct verifier *verifier, const struct message *mess
 {
     switch (message->kind) {
     case MESSAGE_PROPOSE:
+    case MESSAGE_COMPACT_PROPOSE:
         return verify_propose(verifier, &message->propose);
     case MESSAGE_VOTE:
         return verify_vote(verifier, &message->vote);
@@ -131,6 +132,8 @@ enum reject verify_message(struct verifier *verifier, const struct message *mess
         return verify_nudge(verifier, &message->nudge);
     case MESSAGE_SYNC_REQUEST:
     case MESSAGE_TRANSACTIONS:
+    case MESSAGE_TRANSACTIONS_REQUEST:
+    case MESSAGE_TRANSACTIONS_RESPONSE:
         return REJECT_NONE;
     }
     INGOT_ASSERT(false);

@@ -497,6 +497,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     options.leader_tenure = 1 + operand(&script, 4);
     options.observers = OBSERVERS;
     options.empty_block_interval_ms = 20;
+    options.compact_payload_bytes_min = 0; /* names whatever it can */
     options.trace = getenv("FUZZ_TRACE") != NULL ? stderr : NULL;
     script.cluster = cluster_new(&options);
     cluster_set_all_links(script.cluster, &at_once);

@@ -44,6 +44,7 @@ void byzantine_deinit(struct byzantine *byzantine)
     message_unref(byzantine->seen[0]);
     message_unref(byzantine->seen[1]);
     message_unref(byzantine->proposal);
+    message_unref(byzantine->request);
     qc_unref(byzantine->phased);
     for (uint32_t i = 0; i < BYZANTINE_CERTIFICATES; i++) {
         qc_unref(byzantine->qcs[i]);
@@ -153,13 +154,16 @@ static void remember_old(struct byzantine *byzantine, const struct message *mess
 void byzantine_hear(struct byzantine *byzantine, struct ingot_slice frame)
 {
     remember_frame(byzantine, frame);
-    struct message *message = NULL;
-    if (wire_decode(frame, &message) != REJECT_NONE) {
+    struct message *message = checks_decode(byzantine->checks, frame);
+    if (message == NULL) {
         return;
     }
     if (message->kind == MESSAGE_PROPOSE) {
         remember_propose(byzantine, message);
         remember_block(byzantine, message->propose.block);
+    }
+    if (message->kind == MESSAGE_TRANSACTIONS_REQUEST) {
+        byzantine_hear_request(byzantine, message);
     }
     remember_certificates(byzantine, message);
     remember_old(byzantine, message, frame);
@@ -335,6 +339,10 @@ static void add_noise(struct byzantine *byzantine, const struct outlet *outlet,
     if (byzantine_does(byzantine, BYZANTINE_REPLAYS, 200000)) {
         replay(byzantine, outlet);
     }
+    if (byzantine_does(byzantine, BYZANTINE_ASKS_ENDLESSLY, 200000)) {
+        byzantine_ask_transactions(byzantine, outlet);
+    }
+    byzantine_answer_falsely(byzantine, outlet);
     /* A mangled transaction may be another valid one that no client made. */
     if (message->kind != MESSAGE_TRANSACTIONS &&
         byzantine_does(byzantine, BYZANTINE_MANGLES, 50000)) {
@@ -358,10 +366,14 @@ static bool says_something_else(struct byzantine *byzantine, const struct outlet
                claims_height(byzantine, outlet, &message->advertise);
     case MESSAGE_SYNC_RESPONSE:
         return byzantine_answer(byzantine, outlet, &message->sync_response);
+    case MESSAGE_TRANSACTIONS_RESPONSE:
+        return byzantine_keeps(byzantine, message);
     case MESSAGE_PROPOSE:
     case MESSAGE_NUDGE:
     case MESSAGE_SYNC_REQUEST:
     case MESSAGE_TRANSACTIONS:
+    case MESSAGE_COMPACT_PROPOSE:
+    case MESSAGE_TRANSACTIONS_REQUEST:
         break;
     }
     return false;

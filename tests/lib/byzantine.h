@@ -25,6 +25,11 @@
     X(EXECUTES_WRONGLY, "proposes a block with a wrong updates hash")                              \
     X(REPEATS_TRANSACTIONS, "proposes an earlier block's transactions again")                      \
     X(WITHHOLDS_BLOCKS, "keeps its block from some, as sync server too")                           \
+    X(NAMES_UNKNOWN, "names transactions that nobody holds")                                       \
+    X(NAMES_WRONGLY, "names transactions that are not those of its block")                         \
+    X(KEEPS_TRANSACTIONS, "names transactions that it keeps from who asks for them")               \
+    X(ANSWERS_FALSELY, "gives other transactions than those it has named")                         \
+    X(ASKS_ENDLESSLY, "asks for transactions of any block, again and again")                       \
     /* How it votes and gives up. */                                                               \
     X(VOTES_TWICE, "votes for two blocks in one view")                                             \
     X(VOTES_FOR_OTHERS, "votes in others' names")                                                  \
@@ -105,17 +110,19 @@ struct byzantine {
     struct block *genesis; /* borrowed */
 
     /* What it remembers. All of it is owned. */
-    struct qc *old_qc;                      /* or NULL: the genesis QC */
-    uint64_t old_height;                    /* of its block */
-    bool has_empty;                         /* it has seen a block without transactions, */
-    struct ingot_hash empty;                /* and this is what executing one comes to */
-    struct block *repeat;                   /* one with transactions, or NULL */
-    struct message *twin;                   /* of the Propose that is on its way, or NULL */
-    uint32_t twin_share;                    /* so many members get it; parts of a million */
-    struct ingot_hash twin_of;              /* its block */
-    uint32_t withheld_from;                 /* nodes that do not get this block: bits */
-    struct message *seen[2];                /* proposals of one view, by whomever */
-    struct message *proposal;               /* its own last */
+    struct qc *old_qc;         /* or NULL: the genesis QC */
+    uint64_t old_height;       /* of its block */
+    bool has_empty;            /* it has seen a block without transactions, */
+    struct ingot_hash empty;   /* and this is what executing one comes to */
+    struct block *repeat;      /* one with transactions, or NULL */
+    struct message *twin;      /* of the Propose that is on its way, or NULL */
+    uint32_t twin_share;       /* so many members get it; parts of a million */
+    struct ingot_hash twin_of; /* its block */
+    uint32_t withheld_from;    /* nodes that do not get this block: bits */
+    struct message *seen[2];   /* proposals of one view, by whomever */
+    struct message *proposal;  /* its own last */
+    struct message *request;   /* for transactions of that one, or NULL */
+    uint32_t answers_left;
     struct qc *qcs[BYZANTINE_CERTIFICATES]; /* genuine ones, as they came */
     uint32_t qc_next;
     struct tc *tcs[BYZANTINE_CERTIFICATES];

@@ -11,6 +11,12 @@ struct message *byzantine_sign_propose(struct byzantine *byzantine, struct block
                                        struct tc *tc)
 {
     wire_seal_block(block);
+    return byzantine_sign_sealed(byzantine, block, tc);
+}
+
+struct message *byzantine_sign_sealed(struct byzantine *byzantine, struct block *block,
+                                      struct tc *tc)
+{
     struct message *message = message_new(MESSAGE_PROPOSE);
     message->propose.block = block;
     message->propose.tc = tc == NULL ? NULL : tc_ref(tc);
@@ -32,6 +38,7 @@ struct block *byzantine_copy_block(const struct block *block)
     *copy = *block;
     copy->references = references;
     copy->payload = (struct ingot_buffer){0};
+    copy->digests = NULL;
     ingot_buffer_append_slice(&copy->payload, ingot_buffer_slice(&block->payload));
     qc_ref(copy->justify);
     return copy;
@@ -161,15 +168,19 @@ static struct message *make(struct byzantine *byzantine, enum byzantine_habit ha
     if (habit == BYZANTINE_EXECUTES_WRONGLY) {
         return make_wrong_execution(byzantine, propose);
     }
+    if (habit == BYZANTINE_NAMES_UNKNOWN) {
+        return byzantine_name_unknown(byzantine, propose);
+    }
     return make_repetition(byzantine, propose);
 }
 
 static void choose_twin(struct byzantine *byzantine, const struct propose *propose)
 {
     static const struct kind_of_twin kinds[] = {
-        {BYZANTINE_BUILDS_WRONGLY, 200000, true},        {BYZANTINE_EXECUTES_WRONGLY, 300000, true},
-        {BYZANTINE_REPEATS_TRANSACTIONS, 300000, false}, {BYZANTINE_TAIL_FORKS, 500000, false},
-        {BYZANTINE_BUILDS_LOW, 300000, false},           {BYZANTINE_EQUIVOCATES, 700000, false},
+        {BYZANTINE_BUILDS_WRONGLY, 200000, true}, {BYZANTINE_EXECUTES_WRONGLY, 300000, true},
+        {BYZANTINE_NAMES_UNKNOWN, 500000, true},  {BYZANTINE_REPEATS_TRANSACTIONS, 300000, false},
+        {BYZANTINE_TAIL_FORKS, 500000, false},    {BYZANTINE_BUILDS_LOW, 300000, false},
+        {BYZANTINE_EQUIVOCATES, 700000, false},
     };
     byzantine->twin_share = prng_chance(&byzantine->prng, MILLION / 2) ? MILLION / 2 : MILLION;
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0] && byzantine->twin == NULL; i++) {
@@ -229,7 +240,8 @@ void byzantine_propose(struct byzantine *byzantine, const struct outlet *outlet,
     if (is_twin) {
         byzantine_say(byzantine->twin, outlet);
     }
-    if (!is_twin || prng_chance(&byzantine->prng, MILLION / 4)) {
+    const bool says_it = !is_twin || prng_chance(&byzantine->prng, MILLION / 4);
+    if (says_it && !byzantine_name(byzantine, outlet, message)) {
         outlet->emit(outlet->context, outlet->to, message, frame);
     }
 }

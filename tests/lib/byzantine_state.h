@@ -1,8 +1,8 @@
 /*
  * What the files of a liar share: byzantine.c remembers and chooses, byzantine_blocks.c proposes,
  * byzantine_forge.c makes certificates and byzantine_show.c brings them among people,
- * byzantine_votes.c votes and gives up, byzantine_sets.c is for sets that change and for those that
- * catch up.
+ * byzantine_compact.c names transactions, byzantine_votes.c votes and gives up, byzantine_sets.c is
+ * for sets that change and for those that catch up.
  */
 #ifndef INGOT_TESTS_BYZANTINE_STATE_H
 #define INGOT_TESTS_BYZANTINE_STATE_H
@@ -53,8 +53,24 @@ struct block *byzantine_copy_block(const struct block *block);
 /* NULL where it is no member of the block's set. Takes over the block. */
 struct message *byzantine_sign_propose(struct byzantine *byzantine, struct block *block,
                                        struct tc *tc);
+/* The same where the block is sealed, whatever its payload. */
+struct message *byzantine_sign_sealed(struct byzantine *byzantine, struct block *block,
+                                      struct tc *tc);
 void byzantine_propose(struct byzantine *byzantine, const struct outlet *outlet,
                        struct message *message, struct ingot_slice frame);
+
+/* byzantine_compact.c: a CompactPropose with nothing but names. */
+struct message *byzantine_name_all(const struct propose *propose);
+/* The same of a block of its own; NULL as byzantine_sign_propose. */
+struct message *byzantine_name_unknown(struct byzantine *byzantine, const struct propose *propose);
+/* Its own proposal. True if it has sent it in another way. */
+bool byzantine_name(struct byzantine *byzantine, const struct outlet *outlet,
+                    struct message *message);
+void byzantine_hear_request(struct byzantine *byzantine, struct message *message);
+/* Is it what its replica answers, and better kept? */
+bool byzantine_keeps(const struct byzantine *byzantine, const struct message *message);
+void byzantine_answer_falsely(struct byzantine *byzantine, const struct outlet *outlet);
+void byzantine_ask_transactions(struct byzantine *byzantine, const struct outlet *outlet);
 
 /* byzantine_votes.c: beside its vote or Timeout. True if it has said something else instead. */
 bool byzantine_vote(struct byzantine *byzantine, const struct outlet *outlet,

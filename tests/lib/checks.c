@@ -12,6 +12,7 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "wire/wire.h"
 
 const char *check_text(enum check check)
 {
@@ -306,6 +307,35 @@ static void send_timeout(struct checks *checks, uint32_t node, const struct time
     }
 }
 
+struct message *checks_decode(const struct checks *checks, struct ingot_slice bytes)
+{
+    struct message *message = NULL;
+    if (wire_decode(bytes, &message) != REJECT_NONE) {
+        return NULL;
+    }
+    const struct checks_block *known =
+        message->kind == MESSAGE_COMPACT_PROPOSE
+            ? checks_find_block(checks, &message->propose.block->hash)
+            : NULL;
+    if (known == NULL || known->block->payload.size == 0) {
+        return message;
+    }
+    struct message *whole = checks_whole(&message->propose, known->block);
+    message_unref(message);
+    return whole;
+}
+
+struct message *checks_whole(const struct propose *propose, struct block *block)
+{
+    struct message *whole = message_new(MESSAGE_PROPOSE);
+    whole->propose = *propose;
+    whole->propose.block = block_ref(block);
+    if (propose->tc != NULL) {
+        tc_ref(propose->tc);
+    }
+    return whole;
+}
+
 void checks_learn(struct checks *checks, const struct message *message)
 {
     if (message->kind == MESSAGE_PROPOSE) {
@@ -358,6 +388,9 @@ void checks_send(struct checks *checks, uint32_t node, const struct message *mes
         break;
     case MESSAGE_SYNC_REQUEST:
     case MESSAGE_TRANSACTIONS:
+    case MESSAGE_COMPACT_PROPOSE:
+    case MESSAGE_TRANSACTIONS_REQUEST:
+    case MESSAGE_TRANSACTIONS_RESPONSE:
         break;
     }
 }

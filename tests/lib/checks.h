@@ -132,6 +132,13 @@ void checks_disk(struct checks *checks, uint32_t node, const struct core_safety 
                  const struct core *core);
 /* Blocks and nudges that somebody might vote for, whoever made them. */
 void checks_learn(struct checks *checks, const struct message *message);
+/*
+ * What the bytes say, NULL if they say nothing; a reference. A Propose that names transactions
+ * comes whole, if anybody has ever shown its block.
+ */
+struct message *checks_decode(const struct checks *checks, struct ingot_slice bytes);
+/* The same proposal with this block; a reference. */
+struct message *checks_whole(const struct propose *propose, struct block *block);
 /* A node hands this to the network; `safety` is what its disk holds. */
 void checks_send(struct checks *checks, uint32_t node, const struct message *message,
                  const struct core_safety *safety);

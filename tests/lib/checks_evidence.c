@@ -149,7 +149,7 @@ static const struct vote *vote_in(struct checks *checks, const struct message *m
     if (message->kind == MESSAGE_VOTE) {
         return &message->vote;
     }
-    if (message->kind != MESSAGE_PROPOSE) {
+    if (message->kind != MESSAGE_PROPOSE && message->kind != MESSAGE_COMPACT_PROPOSE) {
         return NULL;
     }
     const struct propose *propose = &message->propose;

@@ -31,6 +31,15 @@ static void check_core_caps(struct checks *checks, uint32_t node, const struct c
     }
 }
 
+static void check_incomplete(struct checks *checks, uint32_t node, const struct replica *replica)
+{
+    for (uint32_t i = 0; i < replica->peer_count; i++) {
+        expect_within(checks, node, "bytes of a peer's incomplete proposals",
+                      compact_incomplete_bytes(&replica->peers[i]),
+                      INGOT_PENDING_BYTES_PER_PEER_MAX);
+    }
+}
+
 static void check_held(struct checks *checks, uint32_t node, const struct replica *replica)
 {
     for (uint32_t i = 0; i < replica->peer_count; i++) {
@@ -96,6 +105,7 @@ void checks_replica(struct checks *checks, uint32_t node, const struct replica *
     }
     check_core_caps(checks, node, replica->core);
     check_held(checks, node, replica);
+    check_incomplete(checks, node, replica);
     check_sync_caps(checks, node, replica->sync_client);
     expect_within(checks, node, "bytes of transactions", mempool_bytes(replica->mempool),
                   replica->options.mempool_bytes_max);

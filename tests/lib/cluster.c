@@ -26,7 +26,8 @@ struct cluster_options cluster_default_options(void)
                                     .fetch_timeout_ms = 200,
                                     .replay_window_blocks = 256,
                                     .block_payload_bytes_max = INGOT_BLOCK_PAYLOAD_BYTES_DEFAULT,
-                                    .mempool_bytes_max = 1 << 20};
+                                    .mempool_bytes_max = 1 << 20,
+                                    .compact_payload_bytes_min = INGOT_COMPACT_PAYLOAD_BYTES_MIN};
 }
 
 #define TEXT(name, text) [FAULT_##name] = (text),
@@ -544,6 +545,16 @@ struct prng *cluster_prng(struct cluster *cluster)
 uint64_t cluster_frames(const struct cluster *cluster)
 {
     return cluster->frames;
+}
+
+uint64_t cluster_bytes_sent(const struct cluster *cluster)
+{
+    return cluster->bytes_sent;
+}
+
+uint64_t cluster_compact_proposals(const struct cluster *cluster)
+{
+    return cluster->compact_proposals;
 }
 
 uint64_t cluster_marked(const struct cluster *cluster, enum cluster_fault fault)

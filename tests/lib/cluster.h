@@ -35,6 +35,8 @@ struct cluster_options {
     uint32_t replay_window_blocks;
     uint32_t block_payload_bytes_max;
     uint32_t mempool_bytes_max;
+    uint32_t compact_payload_bytes_min;
+    uint32_t transaction_bytes_max;     /* 0: what the model makes fits */
     const struct crypto_scheme *scheme; /* NULL: the fast stand-in */
     FILE *trace;                        /* or NULL: what happens, a line each */
 };
@@ -177,6 +179,10 @@ struct wire_signer *cluster_signer(struct cluster *cluster, uint32_t node);
 /* For what the test draws: another stream than that of the network. */
 struct prng *cluster_prng(struct cluster *cluster);
 uint64_t cluster_frames(const struct cluster *cluster);
+/* Of all frames that were handed to the network, with the four of each one's length. */
+uint64_t cluster_bytes_sent(const struct cluster *cluster);
+/* That named transactions, by whomever. */
+uint64_t cluster_compact_proposals(const struct cluster *cluster);
 /* How often this has hit so far. */
 uint64_t cluster_marked(const struct cluster *cluster, enum cluster_fault fault);
 void cluster_mark(struct cluster *cluster, enum cluster_fault fault);

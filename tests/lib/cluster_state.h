@@ -85,6 +85,8 @@ struct cluster {
     uint64_t now_us;
     uint64_t sequence;
     uint64_t frames;
+    uint64_t bytes_sent;
+    uint64_t compact_proposals;
     uint64_t marks[CLUSTER_FAULTS];
     uint64_t joined;
     struct position frontier;  /* the highest that any replica has entered */

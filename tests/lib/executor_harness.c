@@ -78,6 +78,7 @@ struct block *test_block_copy(const struct block *block)
     copy->references = 1;
     copy->justify = qc_ref(block->justify);
     copy->payload = (struct ingot_buffer){0};
+    copy->digests = NULL;
     ingot_buffer_append_slice(&copy->payload, ingot_buffer_slice(&block->payload));
     return copy;
 }

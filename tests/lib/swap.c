@@ -167,6 +167,9 @@ struct position swap_position(const struct message *message)
     case MESSAGE_SYNC_REQUEST:
     case MESSAGE_SYNC_RESPONSE:
     case MESSAGE_TRANSACTIONS:
+    case MESSAGE_COMPACT_PROPOSE:
+    case MESSAGE_TRANSACTIONS_REQUEST:
+    case MESSAGE_TRANSACTIONS_RESPONSE:
         break;
     }
     return (struct position){0, 0};
@@ -191,6 +194,9 @@ struct qc *swap_shown(const struct message *message)
     case MESSAGE_VOTE:
     case MESSAGE_SYNC_REQUEST:
     case MESSAGE_TRANSACTIONS:
+    case MESSAGE_COMPACT_PROPOSE:
+    case MESSAGE_TRANSACTIONS_REQUEST:
+    case MESSAGE_TRANSACTIONS_RESPONSE:
         break;
     }
     return NULL;
@@ -211,6 +217,9 @@ bool swap_is_vote(const struct message *message, enum phase phase)
     case MESSAGE_SYNC_REQUEST:
     case MESSAGE_SYNC_RESPONSE:
     case MESSAGE_TRANSACTIONS:
+    case MESSAGE_COMPACT_PROPOSE:
+    case MESSAGE_TRANSACTIONS_REQUEST:
+    case MESSAGE_TRANSACTIONS_RESPONSE:
         break;
     }
     return false;

@@ -7,6 +7,7 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "base/bits.h"
 
 struct ingot_hash samples_hash(uint8_t fill)
 {
@@ -211,6 +212,44 @@ struct message *samples_sync_response(const struct samples *samples, uint32_t co
     return message;
 }
 
+struct message *samples_compact(const struct samples *samples, struct block *block, struct tc *tc,
+                                uint32_t name_each)
+{
+    struct message *whole = samples_propose(samples, block, tc);
+    struct message *message = message_new(MESSAGE_COMPACT_PROPOSE);
+    struct compact_propose *compact = &message->compact;
+    const uint32_t count = block->transaction_count;
+    struct ingot_hash root;
+    compact->propose = whole->propose;
+    whole->propose = (struct propose){0};
+    message_unref(whole);
+    block->digests = alloc_zeroed(count, sizeof *block->digests);
+    wire_payload_root(ingot_buffer_slice(&block->payload), &root, block->digests);
+    for (size_t i = 0; i < bits_bytes(count); i++) {
+        ingot_buffer_append_u8(&compact->named, 0);
+    }
+    struct ingot_slice rest = ingot_buffer_slice(&block->payload);
+    struct ingot_slice transaction;
+    for (uint32_t i = 0; payload_next(&rest, &transaction); i++) {
+        if (i % name_each == 0) {
+            bits_set(compact->named.data, i);
+        } else {
+            ingot_buffer_append_u32(&compact->packed, (uint32_t)transaction.size);
+            ingot_buffer_append_slice(&compact->packed, transaction);
+        }
+    }
+    return message;
+}
+
+/* Three of the first eleven transactions. */
+static void pack_wanted(struct ingot_buffer *wanted, unsigned variant)
+{
+    ingot_buffer_append_u8(wanted, variant == 0 ? 0x07 : 0x81);
+    if (variant == 1) {
+        ingot_buffer_append_u8(wanted, 0x04);
+    }
+}
+
 /* A chain's middle: a QC of some block of view 6, and one of view 7 after it. */
 static struct qc *some_qc(const struct samples *samples, uint64_t view)
 {
@@ -299,6 +338,23 @@ struct message *samples_message(const struct samples *samples, enum message_kind
         return message;
     case MESSAGE_NUDGE:
         return nudge(samples, variant == 1);
+    case MESSAGE_COMPACT_PROPOSE:
+        if (variant == 1) {
+            tc = samples_tc(samples, SAMPLES_ALL, 8, 6, some_qc(samples, 6));
+        }
+        return samples_compact(samples, samples_block(samples, some_qc(samples, 6), 6, 9, 13, 60),
+                               tc, variant == 0 ? 1 : 3);
+    case MESSAGE_TRANSACTIONS_REQUEST:
+        message = message_new(kind);
+        message->transactions_request.block = samples_hash(9);
+        pack_wanted(&message->transactions_request.wanted, variant);
+        return message;
+    case MESSAGE_TRANSACTIONS_RESPONSE:
+        message = message_new(kind);
+        message->transactions_response.block = samples_hash(9);
+        pack_wanted(&message->transactions_response.wanted, variant);
+        pack_transactions(&message->transactions_response.packed, 9, 3, variant == 0 ? 30 : 2000);
+        return message;
     }
     INGOT_ASSERT(false);
     return NULL;

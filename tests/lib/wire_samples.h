@@ -48,6 +48,9 @@ struct block *samples_block(const struct samples *samples, struct qc *justify, u
                             uint64_t view, uint32_t count, uint32_t size);
 /* The proposer's message for a block; takes both references. */
 struct message *samples_propose(const struct samples *samples, struct block *block, struct tc *tc);
+/* The same with the first of every `name_each` transactions named, and the others' bytes. */
+struct message *samples_compact(const struct samples *samples, struct block *block, struct tc *tc,
+                                uint32_t name_each);
 /*
  * The nudge of `voter` in `view` on `justify`, for the phase that follows from it; takes both
  * references.

@@ -42,6 +42,9 @@ static uint64_t certified_by(const struct message *message)
     case MESSAGE_VOTE:
     case MESSAGE_SYNC_REQUEST:
     case MESSAGE_TRANSACTIONS:
+    case MESSAGE_COMPACT_PROPOSE:
+    case MESSAGE_TRANSACTIONS_REQUEST:
+    case MESSAGE_TRANSACTIONS_RESPONSE:
         break;
     }
     return 0;

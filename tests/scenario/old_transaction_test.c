@@ -45,7 +45,8 @@ static void who_is_far_behind_brings_nobody_an_old_transaction(void **state)
     struct story story = {.is_over = false};
     cluster_set_intercept(cluster, keeps_one_behind, &story);
     cluster_start_all(cluster);
-    cluster_submit_any(cluster, 0);
+    /* Not through the leader, whose proposal would bring it. */
+    cluster_submit_any(cluster, checks_leader(cluster_checks(cluster), 1) == 0 ? 1 : 0);
     assert_true(cluster_run_ms(cluster, 10000));
     assert_int_equal(cluster_committed(cluster, BEHIND), 0);
     assert_true(cluster_committed(cluster, 0) > 4 * WINDOW);

@@ -254,6 +254,9 @@ static enum swarm_step step_of(const struct message *message)
     case MESSAGE_ADVERTISE:
     case MESSAGE_SYNC_REQUEST:
     case MESSAGE_TRANSACTIONS:
+    case MESSAGE_COMPACT_PROPOSE:
+    case MESSAGE_TRANSACTIONS_REQUEST:
+    case MESSAGE_TRANSACTIONS_RESPONSE:
         break;
     }
     return SWARM_STEPS;

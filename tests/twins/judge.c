@@ -463,6 +463,9 @@ void judge_send(struct judge *judge, uint32_t instance, const struct message *me
     case MESSAGE_SYNC_REQUEST:
     case MESSAGE_SYNC_RESPONSE:
     case MESSAGE_TRANSACTIONS:
+    case MESSAGE_COMPACT_PROPOSE:
+    case MESSAGE_TRANSACTIONS_REQUEST:
+    case MESSAGE_TRANSACTIONS_RESPONSE:
         break;
     }
 }

@@ -106,6 +106,73 @@ static void a_flood_of_tiny_transactions_is_bounded_by_what_they_really_take(voi
     mempool_free(mempool);
 }
 
+static void the_last_quarter_is_for_what_others_pass_on(void **state)
+{
+    (void)state;
+    struct mempool *mempool = mempool_new(64 * 1024);
+    uint32_t local = 0;
+    uint32_t foreign = 0;
+    char text[16];
+    enum ingot_error error = INGOT_OK;
+    for (uint32_t i = 0; error == INGOT_OK; i++) {
+        snprintf(text, sizeof text, "local%04u", i);
+        error = add_text(mempool, text, true);
+        local += error == INGOT_OK;
+    }
+    assert_int_equal(error, INGOT_ERROR_FULL);
+    error = INGOT_OK;
+    for (uint32_t i = 0; error == INGOT_OK; i++) {
+        snprintf(text, sizeof text, "other%04u", i);
+        error = add_text(mempool, text, false);
+        foreign += error == INGOT_OK;
+    }
+    assert_int_equal(error, INGOT_ERROR_FULL);
+    assert_in_range(local, 3 * foreign - 3, 3 * foreign + 3);
+    mempool_free(mempool);
+}
+
+static bool is_passed_on(const struct mempool *mempool, const char *text)
+{
+    const struct ingot_hash digest = digest_of(ingot_slice_of_text(text));
+    return mempool_is_passed_on(mempool, &digest);
+}
+
+static void what_a_proposal_brings_is_not_passed_on_unless_it_is_released(void **state)
+{
+    (void)state;
+    struct mempool *mempool = mempool_new(100000);
+    assert_int_equal(add_text(mempool, "own", true), INGOT_OK);
+    assert_int_equal(add_text(mempool, "foreign", false), INGOT_OK);
+    const struct ingot_hash own = digest_of(ingot_slice_of_text("own"));
+    const struct ingot_hash foreign = digest_of(ingot_slice_of_text("foreign"));
+    const struct ingot_hash unknown = digest_of(ingot_slice_of_text("unknown"));
+    struct ingot_slice bytes;
+    assert_true(mempool_get(mempool, &own, &bytes));
+    assert_true(ingot_slice_equal(bytes, ingot_slice_of_text("own")));
+    assert_false(mempool_get(mempool, &unknown, &bytes));
+    assert_false(is_passed_on(mempool, "own"));
+    assert_true(is_passed_on(mempool, "foreign"));
+    assert_false(is_passed_on(mempool, "unknown"));
+
+    mempool_withhold(mempool, &own);
+    mempool_withhold(mempool, &foreign);
+    mempool_withhold(mempool, &unknown);
+    assert_false(is_passed_on(mempool, "own"));
+    assert_true(is_passed_on(mempool, "foreign"));
+    struct ingot_buffer packed = {0};
+    assert_int_equal(mempool_take_outgoing(mempool, &packed, 1000), 0);
+
+    mempool_release(mempool, &own);
+    mempool_release(mempool, &foreign);
+    mempool_release(mempool, &unknown);
+    assert_int_equal(mempool_take_outgoing(mempool, &packed, 1000), 1);
+    assert_true(is_passed_on(mempool, "own"));
+    mempool_release(mempool, &own); /* once is enough */
+    assert_int_equal(mempool_take_outgoing(mempool, &packed, 1000), 0);
+    ingot_buffer_deinit(&packed);
+    mempool_free(mempool);
+}
+
 static void a_transaction_above_the_limit_is_too_large(void **state)
 {
     (void)state;
@@ -374,6 +441,8 @@ int main(void)
         cmocka_unit_test(transactions_come_out_in_the_order_they_went_in),
         cmocka_unit_test(a_duplicate_is_refused_and_changes_nothing),
         cmocka_unit_test(a_flood_of_tiny_transactions_is_bounded_by_what_they_really_take),
+        cmocka_unit_test(the_last_quarter_is_for_what_others_pass_on),
+        cmocka_unit_test(what_a_proposal_brings_is_not_passed_on_unless_it_is_released),
         cmocka_unit_test(a_transaction_above_the_limit_is_too_large),
         cmocka_unit_test(peeking_keeps_to_count_bytes_and_what_is_skipped),
         cmocka_unit_test(local_transactions_are_passed_on_once_and_in_order),

@@ -416,12 +416,15 @@ static bool needs_a_set(const struct message *message)
     switch (message->kind) {
     case MESSAGE_SYNC_REQUEST:
     case MESSAGE_TRANSACTIONS:
+    case MESSAGE_TRANSACTIONS_REQUEST:
+    case MESSAGE_TRANSACTIONS_RESPONSE:
         return false;
     case MESSAGE_ADVERTISE:
         return !qc_is_genesis(message->advertise.high_qc);
     case MESSAGE_SYNC_RESPONSE:
         return message->sync_response.block_count > 0;
     case MESSAGE_PROPOSE:
+    case MESSAGE_COMPACT_PROPOSE:
     case MESSAGE_VOTE:
     case MESSAGE_TIMEOUT:
     case MESSAGE_CERTIFICATE:
