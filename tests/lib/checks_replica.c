@@ -44,9 +44,11 @@ static void check_held(struct checks *checks, uint32_t node, const struct replic
 {
     for (uint32_t i = 0; i < replica->peer_count; i++) {
         const struct message *held = replica->peers[i].held[0];
-        if (held != NULL && held->kind == MESSAGE_PROPOSE) {
+        if (held != NULL && held->kind != MESSAGE_NUDGE) {
             expect_within(checks, node, "bytes of a proposal of the next epoch",
-                          block_size_bytes(held->propose.block), INGOT_PENDING_BYTES_PER_PEER_MAX);
+                          held->kind == MESSAGE_PROPOSE ? block_size_bytes(held->propose.block)
+                                                        : compact_size_bytes(held),
+                          INGOT_PENDING_BYTES_PER_PEER_MAX);
         }
     }
 }

@@ -171,6 +171,52 @@ static void a_lost_request_or_answer_costs_no_view(void **state)
     }
 }
 
+/* --- A view that fails. --- */
+
+struct failure {
+    uint64_t view; /* of the first block with transactions, whose votes are lost; 0: none yet */
+    struct ingot_hash block;
+    uint32_t asked;
+};
+
+static bool loses_votes(void *context, uint32_t from, uint32_t to, const struct message *message)
+{
+    struct failure *failure = context;
+    (void)from;
+    (void)to;
+    if (failure->view == 0 && message->kind == MESSAGE_PROPOSE &&
+        message->propose.block->transaction_count > 0) {
+        failure->view = message->propose.block->view;
+        failure->block = message->propose.block->hash;
+    }
+    failure->asked += message->kind == MESSAGE_TRANSACTIONS_REQUEST;
+    return message->kind == MESSAGE_VOTE && message->vote.view == failure->view;
+}
+
+/* What was named stays where it was, and what travelled with the lost block is passed on. */
+static void the_next_leader_names_again_what_a_failed_view_has_named(void **state)
+{
+    (void)state;
+    struct cluster_options made = options();
+    struct cluster *cluster = cluster_new(&made);
+    cluster_start_all(cluster);
+    assert_true(cluster_run_ms(cluster, 500));
+    struct failure failure = {0};
+    cluster_set_intercept(cluster, loses_votes, &failure);
+    for (uint32_t i = 0; i < ALL; i++) {
+        cluster_set_disk(cluster, i, 1000, 2000);
+    }
+    uint32_t number = 0;
+    load(cluster, 400, &number);
+    assert_true(cluster_run_ms(cluster, 5000));
+    assert_true(failure.view > 0);
+    assert_false(checks_find_block(cluster_checks(cluster), &failure.block)->is_final);
+    assert_int_equal(committed(cluster), number);
+    assert_true(cluster_compact_proposals(cluster) > 0);
+    assert_int_equal(failure.asked, 0);
+    cluster_free(cluster);
+}
+
 /* --- Liars. --- */
 
 /* How many views the others need for a few commits, beside a liar with this habit. */
@@ -217,6 +263,7 @@ int main(void)
         cmocka_unit_test(the_bytes_of_a_transaction_travel_once_to_each_validator),
         cmocka_unit_test(who_hears_of_no_transactions_gets_them_within_the_view),
         cmocka_unit_test(a_lost_request_or_answer_costs_no_view),
+        cmocka_unit_test(the_next_leader_names_again_what_a_failed_view_has_named),
         cmocka_unit_test(a_leader_that_names_what_nobody_holds_costs_its_own_views_only),
         cmocka_unit_test(a_leader_that_does_not_answer_or_lies_costs_its_own_views_only),
     };

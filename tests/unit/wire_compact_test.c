@@ -3,6 +3,7 @@
  * one way to say each thing, and whoever names other transactions than those of its block is found
  * out by the bytes alone. Method: messages that are right, spoilt in one place each.
  */
+#define _GNU_SOURCE /* memmem */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -149,6 +150,33 @@ static void the_names_and_the_bytes_are_those_of_all_transactions(void **state)
     assert_int_equal(decode(message), REJECT_BAD_ROOT);
 }
 
+/* As an encoder cannot say it: 14 bits, digests and transactions, and a count of 13. */
+static void no_bit_is_set_beyond_the_last_transaction(void **state)
+{
+    (void)state;
+    struct message *message = samples_compact(
+        &samples, samples_block(&samples, wire_genesis_qc(&samples.chain), 1, 1, COUNT + 1, 60),
+        NULL, 3);
+    bits_set(message->compact.named.data, COUNT);
+    ingot_buffer_clear(&message->compact.packed);
+    struct ingot_slice rest = ingot_buffer_slice(&message->propose.block->payload);
+    struct ingot_slice transaction;
+    for (uint32_t i = 0; i < 7 && payload_next(&rest, &transaction); i++) {
+        ingot_buffer_append_u32(&message->compact.packed, (uint32_t)transaction.size);
+        ingot_buffer_append_slice(&message->compact.packed, transaction);
+    }
+    struct ingot_buffer bytes = {0};
+    wire_encode(message, &bytes);
+    static const uint8_t count_field[] = {13 << 3, COUNT + 1, 2 << 3 | 2}; /* the vote follows */
+    uint8_t *at = memmem(bytes.data, bytes.size, count_field, sizeof count_field);
+    assert_non_null(at);
+    at[1] = COUNT;
+    struct message *back = NULL;
+    assert_int_equal(wire_decode(ingot_buffer_slice(&bytes), &back), REJECT_MALFORMED);
+    ingot_buffer_deinit(&bytes);
+    message_unref(message);
+}
+
 /* Takes no more than the bytes of one field. */
 static enum reject decode_wanted(enum message_kind kind, const void *wanted, size_t size)
 {
@@ -196,6 +224,7 @@ int main(void)
         cmocka_unit_test(a_proposal_keeps_the_digests_of_its_transactions),
         cmocka_unit_test(whoever_names_other_transactions_is_found_out_by_the_root),
         cmocka_unit_test(the_names_and_the_bytes_are_those_of_all_transactions),
+        cmocka_unit_test(no_bit_is_set_beyond_the_last_transaction),
         cmocka_unit_test(what_is_wanted_ends_with_the_last_that_is),
         cmocka_unit_test(an_answer_brings_as_many_as_it_says),
     };
