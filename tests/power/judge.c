@@ -49,7 +49,7 @@ static const struct vote *vote_of(const struct message *message)
     if (message->kind == MESSAGE_VOTE) {
         return &message->vote;
     }
-    if (message->kind == MESSAGE_PROPOSE) {
+    if (message->kind == MESSAGE_PROPOSE || message->kind == MESSAGE_COMPACT_PROPOSE) {
         return &message->propose.vote;
     }
     return message->kind == MESSAGE_NUDGE ? &message->nudge.vote : NULL;

@@ -197,7 +197,8 @@ sed -i 's/^# empty_block_interval_ms = .*/empty_block_interval_ms = 0/
     s/^# retain_blocks = .*/retain_blocks = 258/' lone/node0/config.ini
 "$ingot" node --home lone/node0 >lone.out 2>&1 &
 network=$!
-is_pruned() { curl --silent --max-time 5 "$(url 0)/metrics" | grep -qE '^ingot_height_lowest [1-9]'; }
+# Not grep -q, which ends at the first match, so that a client still writing would be what fails.
+is_pruned() { curl --silent --max-time 5 "$(url 0)/metrics" | grep -E '^ingot_height_lowest [1-9]' >/dev/null; }
 wait_for 60 is_pruned
 curl --silent --max-time 5 "$(url 0)/block?height=1" |
     grep -qF 'height 1 is not available, lowest height is ' || fail 'a pruned block was shown'

@@ -75,8 +75,8 @@ free_ports() {
 # Until the node at $1 has peers and is not catching up: at most 30 seconds.
 await_ready() {
     for _ in $(seq 300); do
-        if curl -s -m 2 "$1/status" | grep -q '"catching_up":false' &&
-            curl -s -m 2 "$1/net_info" | grep -q '"n_peers":"3"'; then
+        if curl -s -m 2 "$1/status" | grep '"catching_up":false' >/dev/null &&
+            curl -s -m 2 "$1/net_info" | grep '"n_peers":"3"' >/dev/null; then
             return
         fi
         sleep 0.1

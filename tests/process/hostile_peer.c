@@ -200,7 +200,7 @@ static void on_receive(void *context, uint32_t peer, struct ingot_slice frame)
     keep(hostile, frame);
     if (wire_decode(frame, &message) == REJECT_NONE) {
         hostile->received_by_kind[message->kind]++;
-        if (message->kind == MESSAGE_PROPOSE) {
+        if (message->kind == MESSAGE_PROPOSE || message->kind == MESSAGE_COMPACT_PROPOSE) {
             vote_twice(hostile, message->propose.block);
         }
         message_unref(message);
