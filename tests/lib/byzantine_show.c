@@ -105,7 +105,8 @@ static bool say_timeout_ahead(struct byzantine *byzantine, const struct outlet *
     return is_signed;
 }
 
-/* Of a view that it leads, and that nothing proves. */
+/* Of a view that it leads, and that nothing proves as yet: once a TC does, the block is as good as
+ * any. */
 static bool propose_ahead(struct byzantine *byzantine, const struct outlet *outlet)
 {
     if (byzantine->proposal == NULL) {
@@ -121,7 +122,6 @@ static bool propose_ahead(struct byzantine *byzantine, const struct outlet *outl
     block->view = position.view;
     struct message *message = byzantine_sign_propose(byzantine, block, NULL);
     if (message != NULL) {
-        checks_forbid(byzantine->checks, block);
         byzantine_say(message, outlet);
     }
     message_unref(message);
