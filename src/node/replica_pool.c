@@ -222,9 +222,9 @@ static bool has_given_up(struct replica *replica)
 {
     struct core_status status;
     core_get_status(replica->core, &status);
-    const bool has_given_up = status.timeouts > replica->looked_timeouts;
+    const bool is_news = status.timeouts > replica->looked_timeouts;
     replica->looked_timeouts = status.timeouts;
-    return has_given_up && !MUTANT(STUCK_SHOWN_LATE);
+    return is_news && !MUTANT(STUCK_SHOWN_LATE);
 }
 
 /*

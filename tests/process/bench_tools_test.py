@@ -23,7 +23,7 @@ import aims_load  # noqa: E402
 import micro_instructions  # noqa: E402
 import plot  # noqa: E402
 from cluster import usage  # noqa: E402
-from network import Failure, main, protobuf_fields, varint  # noqa: E402
+from network import Failure, Node, main, protobuf_fields, varint  # noqa: E402
 from table import Table  # noqa: E402
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -160,6 +160,8 @@ def a_search_finds_the_most_that_stays_below_the_limit():
 class FakeKv:
     """A node whose kv App has this state and answers two keys at a time."""
 
+    state_pages = Node.state_pages
+
     def __init__(self, state):
         self.state = state
 
@@ -175,7 +177,7 @@ class FakeKv:
         page = b"".join(field(field(key, 1) + field(self.state[key], 2), 1) for key in keys[:2])
         page += b"\x10\x01" if len(keys) > 2 else b""
         expect(path == '"/range"', path)
-        return {"response": {"code": 0, "value": base64.b64encode(page).decode()}}
+        return {"response": {"code": 0, "height": "9", "value": base64.b64encode(page).decode()}}
 
 
 def field(data, number):

@@ -344,33 +344,37 @@ class Node:
         answer = self.call("abci_query", data="0x" + key.encode().hex())["response"]
         return base64.b64decode(answer["value"] or "") if answer["log"] == "exists" else None
 
-    def state(self):
-        """(height, {key: value}) of the kv App, or None if a transaction came in between. Blocks
-        without transactions change nothing, and an idle chain makes one now and then."""
-        client = self.client()
-        first, items, heights = b"", {}, set()
-        committed = self.metrics()["ingot_committed_transactions_total"]
+    def state_pages(self):
+        """The kv App's whole state in order of its keys, as answers to range queries, one after the
+        other: (height, the answer's bytes, [(key, value)])."""
+        client, first = self.client(), b""
         try:
-            while True:
+            while first is not None:
                 query = b"\x0a" + varint(len(first)) + first if first else b""
                 answer = client.call("abci_query", path='"/range"', data="0x" + query.hex())
                 response = answer["response"]
                 if response["code"] != 0:
                     raise Failure(f"{self}: the range query failed: {response}")
-                heights.add(int(response["height"]))
-                more = False
-                for number, value in protobuf_fields(base64.b64decode(response["value"] or "")):
+                page, items, more = base64.b64decode(response["value"] or ""), [], False
+                for number, value in protobuf_fields(page):
                     if number == 1:
                         item = dict(protobuf_fields(value))
-                        first = item.get(1, b"")
-                        items[first] = item.get(2, b"")
+                        items.append((item.get(1, b""), item.get(2, b"")))
                     else:
                         more = bool(value)
-                if not more:
-                    break
-                first += b"\0"
+                yield int(response["height"]), page, items
+                first = items[-1][0] + b"\0" if more else None
         finally:
             client.close()
+
+    def state(self):
+        """(height, {key: value}) of the kv App, or None if a transaction came in between. Blocks
+        without transactions change nothing, and an idle chain makes one now and then."""
+        committed = self.metrics()["ingot_committed_transactions_total"]
+        items, heights = {}, set()
+        for height, _, page_items in self.state_pages():
+            heights.add(height)
+            items.update(page_items)
         if len(heights) > 1 and self.metrics()["ingot_committed_transactions_total"] != committed:
             return None
         return max(heights), items
