@@ -71,6 +71,7 @@
     X(WAIT_NEVER_GROWS, "deadlines stay the same, however many views fail")                        \
     X(WAIT_UNLIMITED, "deadlines grow without end")                                                \
     X(IDLE_AFTER_TC, "a leader that entered by a TC waits for transactions")                       \
+    X(CLOCKS_IN_STEP, "deadlines have no room for clocks that run apart while a leader waits")     \
     X(BUILT_ON_OLD_QC, "a block that was built on a QC that is no longer the highest is proposed") \
     X(OBSERVER_SIGNS, "a node outside the set votes and gives up")                                 \
     X(ANCESTORS_NOT_COMMITTED, "a commit leaves out the ancestors")                                \

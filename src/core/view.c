@@ -85,6 +85,16 @@ static bool leader_may_wait(const struct core *core)
     return (core->entry == ENTRY_QC || MUTANT(IDLE_AFTER_TC)) && view_is_idle(core);
 }
 
+/*
+ * While a leader waits, the others' clocks and its own run apart: each may go wrong by a sixteenth
+ * before anybody gives up on a leader who waits as long as it should.
+ */
+static uint64_t idle_patience_ms(const struct core *core)
+{
+    const uint64_t interval_ms = core->config.empty_block_interval_ms;
+    return MUTANT(CLOCKS_IN_STEP) ? interval_ms : interval_ms + interval_ms / 8;
+}
+
 void view_enter(struct core *core, struct position position, enum entry entry)
 {
     INGOT_ASSERT(position_compare(position, core->safety.current) >= 0);
@@ -98,7 +108,7 @@ void view_enter(struct core *core, struct position position, enum entry entry)
     core->propose_at_ms = core->now_ms;
     if (leader_may_wait(core)) {
         core->propose_at_ms += core->config.empty_block_interval_ms;
-        core->deadline_ms += core->config.empty_block_interval_ms;
+        core->deadline_ms += idle_patience_ms(core);
     }
     core->has_announced = false;
     core->has_asked = false;

@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/state.h"
+
 /* Deadlines are the same from so many tenures without a certificate on (docs/protocol.md). */
 #define TENURES_STRETCHED 9
 
@@ -27,6 +29,12 @@ static void raise(struct position *highest, struct position position)
 static bool is_watched(const struct cluster *cluster, uint32_t node)
 {
     return cluster_is_up(cluster, node) && cluster_is_honest(cluster, node);
+}
+
+/* Who has lost its disk or its right to sign lets its tenures pass. */
+static bool can_lead(struct cluster *cluster, uint32_t node)
+{
+    return is_watched(cluster, node) && core_may_sign(replica_core(cluster_replica(cluster, node)));
 }
 
 static struct foremost find_foremost(struct cluster *cluster)
@@ -58,7 +66,7 @@ static struct lasso_state look(struct cluster *cluster, const struct foremost *f
     const uint32_t tenure = checks->leader_tenure;
     const uint32_t leader = checks_leader_at(checks, foremost->current);
     struct lasso_state state = {.phase = (uint32_t)((foremost->current.view - 1) % tenure)};
-    state.is_led = leader != CHECKS_NOBODY && is_watched(cluster, leader) && state.phase == 0;
+    state.is_led = leader != CHECKS_NOBODY && can_lead(cluster, leader) && state.phase == 0;
     state.stretched = distance(foremost->high, foremost->current);
     if (state.stretched > TENURES_STRETCHED * tenure) {
         state.stretched = TENURES_STRETCHED * tenure;

@@ -25,8 +25,8 @@ struct lasso_node {
 
 struct lasso_state {
     bool is_standing; /* no view was entered for long */
-    bool is_led;      /* by an honest replica that is up, from its tenure's first view on */
-    uint32_t phase;   /* of the tenure */
+    bool is_led; /* by an honest replica that is up and may sign, from its tenure's first view on */
+    uint32_t phase; /* of the tenure */
     uint32_t
         stretched;     /* views since the highest certificate, up to where deadlines grow no more */
     uint32_t unlocked; /* from the highest lock to the highest certificate */

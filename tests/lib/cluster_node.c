@@ -539,6 +539,17 @@ static bool is_another_transaction(struct ingot_slice bytes)
     return is_one;
 }
 
+/*
+ * A replica that stood still takes much at once. The certificate by which it commits may be of its
+ * own making, and another one have replaced it before anything of this is durable or sent.
+ */
+static void see_certificate(struct cluster_node *node)
+{
+    struct core_status status;
+    replica_get_status(node->replica, &status);
+    checks_qc(node->cluster->checks, node->index, status.high_qc);
+}
+
 /* Before the replica does. */
 static void hear_liar(struct cluster_node *node, struct ingot_slice frame)
 {
@@ -576,5 +587,6 @@ void node_receive(struct cluster_node *node, const struct delivery *delivery)
         look_after(node);
         return;
     }
+    see_certificate(node);
     node_wants_flush(node);
 }

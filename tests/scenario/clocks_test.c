@@ -129,12 +129,95 @@ static void who_stood_still_for_a_minute_reads_a_minutes_messages_and_catches_up
     stand_still_for_a_minute(&story, false);
 }
 
+/* --- A leader that stands still. --- */
+
+static bool loses_votes(void *context, uint32_t from, uint32_t to, const struct message *message)
+{
+    (void)from;
+    (void)to;
+    const bool *is_losing = context;
+    return *is_losing && message->kind == MESSAGE_VOTE;
+}
+
+/* And it leads the next view too: nobody else gets the votes. */
+static bool has_proposed(void *context, struct cluster *cluster)
+{
+    const uint32_t *tenure = context;
+    const struct core_status status = cluster_status(cluster, PAUSED);
+    return status.is_leader && position_compare(status.current, status.last_voted) == 0 &&
+           status.current.view % *tenure != 0;
+}
+
+static bool the_others_certify(void *context, struct cluster *cluster)
+{
+    const uint64_t *view = context;
+    return cluster_status(cluster, (PAUSED + 1) % ALL).high.view > *view;
+}
+
+/*
+ * The votes for its proposal find it stopped, so that nobody else commits by them, and with them
+ * waits a certificate that the others have made since. It takes in all of this before anything of
+ * it is durable or told, as a node does that finds much to read.
+ */
+static void a_leader_commits_by_late_votes_and_goes_on_before_anybody_sees_it(void **state)
+{
+    (void)state;
+    const struct cluster_options options = cluster_default_options();
+    struct cluster *cluster = cluster_new(&options);
+    bool is_losing = false;
+    cluster_set_intercept(cluster, loses_votes, &is_losing);
+    cluster_start_all(cluster);
+    run_ms(cluster, 1000);
+    uint32_t tenure = options.leader_tenure;
+    assert_true(cluster_run_while_not(cluster, MINUTE_MS, has_proposed, &tenure));
+    uint64_t view = cluster_max_view(cluster);
+    const uint64_t height = cluster_committed(cluster, PAUSED);
+
+    /* What comes is read after a quarter, and a client's transaction makes it act after the whole.
+     */
+    cluster_pause(cluster, PAUSED, MINUTE_MS);
+    cluster_submit_any(cluster, PAUSED);
+    cluster_pause(cluster, PAUSED, MINUTE_MS / 4);
+    assert_true(cluster_run_while_not(cluster, MINUTE_MS / 8, the_others_certify, &view));
+    is_losing = true;
+    run_ms(cluster, MINUTE_MS / 2);
+    assert_int_equal(cluster_committed(cluster, PAUSED), height);
+    assert_int_equal(cluster_status(cluster, PAUSED).high.view, view);
+    run_ms(cluster, MINUTE_MS / 2);
+    assert_int_equal(cluster_committed(cluster, PAUSED), height + 1);
+    assert_true(cluster_status(cluster, PAUSED).high.view > view);
+    cluster_free(cluster);
+}
+
+/* --- Clocks that run apart. --- */
+
+static void nobody_gives_up_on_an_idle_leader_whose_clock_is_slow(void **state)
+{
+    (void)state;
+    struct cluster_options options = cluster_default_options();
+    options.empty_block_interval_ms = 5000;
+    options.base_timeout_ms = 100;
+    struct cluster *cluster = cluster_new(&options);
+    for (uint32_t i = 0; i < ALL; i++) {
+        cluster_set_clock_rate(cluster, i, i % 2 == 0 ? 50000 : -50000);
+    }
+    cluster_start_all(cluster);
+    run_ms(cluster, 2 * MINUTE_MS);
+    assert_true(cluster_checks(cluster)->committed_count > 15);
+    for (uint32_t i = 0; i < ALL; i++) {
+        assert_int_equal(cluster_timeouts(cluster, i), 0);
+    }
+    cluster_free(cluster);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(calendars_that_jump_by_a_day_stop_nothing_and_time_never_falls),
         cmocka_unit_test(who_stood_still_for_a_minute_catches_up_and_casts_no_stale_vote),
         cmocka_unit_test(who_stood_still_for_a_minute_reads_a_minutes_messages_and_catches_up),
+        cmocka_unit_test(a_leader_commits_by_late_votes_and_goes_on_before_anybody_sees_it),
+        cmocka_unit_test(nobody_gives_up_on_an_idle_leader_whose_clock_is_slow),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

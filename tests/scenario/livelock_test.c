@@ -126,6 +126,72 @@ static void votes_that_are_lost_for_some_tenures_are_no_livelock(void **state)
     }
 }
 
+/* --- Leaders that cannot sign. --- */
+
+struct target {
+    struct story *story;
+    uint64_t view;
+    bool is_watched;
+};
+
+static bool is_there(void *context, struct cluster *cluster)
+{
+    struct target *target = context;
+    if (target->is_watched) {
+        lasso_look(&target->story->lasso, cluster);
+    }
+    return cluster_max_view(cluster) >= target->view;
+}
+
+static void go_to(struct story *story, uint64_t view, bool is_watched)
+{
+    struct target target = {.story = story, .view = view, .is_watched = is_watched};
+    assert_true(cluster_run_while_not(story->cluster, 3600000, is_there, &target));
+}
+
+static void lose_disk_of_leader(struct cluster *cluster, uint64_t view)
+{
+    const uint32_t node = checks_leader_at(cluster_checks(cluster), (struct position){0, view});
+    cluster_crash(cluster, node);
+    cluster_lose_disk(cluster, node);
+    cluster_start(cluster, node);
+}
+
+/*
+ * Long after the last certificate every tenure looks like the one before. Two leaders in a row who
+ * have lost their disks let theirs pass, and the third has only come to its turn.
+ */
+static void leaders_who_have_lost_their_disks_have_no_turn(void **state)
+{
+    (void)state;
+    static const struct cluster_link steady = {.delay_min_us = 1000, .delay_max_us = 1000};
+    struct cluster_options options = cluster_default_options();
+    options.validators = 7;
+    for (options.seed = 1; options.seed <= 8; options.seed++) {
+        struct story story = {.cluster = cluster_new(&options), .until_us = UINT64_MAX};
+        struct cluster *cluster = story.cluster;
+        for (uint32_t i = 0; i < options.validators * options.validators; i++) {
+            *cluster_link(cluster, i / options.validators, i % options.validators) = steady;
+        }
+        cluster_set_intercept(cluster, lose, &story);
+        cluster_start_all(cluster);
+        assert_true(cluster_run_ms(cluster, 1000));
+        story.loses[MESSAGE_VOTE] = true;
+        const uint64_t tenure = options.leader_tenure;
+        const uint64_t first = (cluster_max_view(cluster) / tenure + 20) * tenure + 1;
+        lose_disk_of_leader(cluster, first + tenure);
+        lose_disk_of_leader(cluster, first + 2 * tenure);
+        go_to(&story, first, false);
+        lasso_init(&story.lasso, STILL_MS);
+        go_to(&story, first + tenure, true);
+        story.loses[MESSAGE_VOTE] = false;
+        const uint64_t before = cluster_checks(cluster)->committed_count;
+        assert_true(watch(&story, 60000));
+        assert_true(cluster_checks(cluster)->committed_count > before);
+        cluster_free(cluster);
+    }
+}
+
 /* What the report names is the shortest cycle, and three rounds of it are there. */
 static void a_cycle_is_three_rounds_of_the_same_looks(void **state)
 {
@@ -166,6 +232,7 @@ int main(void)
                                         set_up, tear_down),
         cmocka_unit_test_setup_teardown(votes_that_are_lost_for_some_tenures_are_no_livelock,
                                         set_up, tear_down),
+        cmocka_unit_test(leaders_who_have_lost_their_disks_have_no_turn),
         cmocka_unit_test(a_cycle_is_three_rounds_of_the_same_looks),
         cmocka_unit_test(without_an_honest_leaders_turn_it_is_no_livelock),
     };
