@@ -188,7 +188,18 @@ def totals(sums):
                     row[key] = min(row.get(key, counts[key]), counts[key])
             else:
                 row[key] = row.get(key, 0) + counts[key]
+        if "crashes" in counts:
+            row["violations"] = row.get("violations", 0) + counts["crashes"]
     return row
+
+
+def together(runs, key):
+    """What all runs have of one count. Runs of some parts alone add to those decoders alone."""
+    if key != "executions":
+        return sum(run["totals"].get(key, 0) for run in runs)
+    decoders = {part.name for part in parts() if part.name.endswith("_fuzz")}
+    return min(sum(run["parts"].get(decoder, {}).get(key, 0) for run in runs)
+               for decoder in decoders)
 
 
 def unhit_marks(sums):
@@ -208,7 +219,7 @@ def ledger_table(runs):
         rows.append([f"{run['date']} {run['commit']}", f"{run['hours']:g}",
                      *(f"{run['totals'].get(key, 0):,.0f}" for key in keys)])
     rows.append(["together", f"{sum(run['hours'] for run in runs):g}",
-                 *(f"{sum(run['totals'].get(key, 0) for run in runs):,.0f}" for key in keys)])
+                 *(f"{together(runs, key):,.0f}" for key in keys)])
     rows.append(["aim", "", *("" if aim is None else f"{aim:,}" for _, aim in COUNTS.values())])
     return "".join(f"| {' | '.join(row)} |\n" for row in rows)
 

@@ -116,6 +116,8 @@ static bool parse_value(const char *text, const struct setting *setting, struct 
     struct ingot_slice bad;
     size_t size = 0;
     bool is_valid = false;
+    if (text[0] == ';')
+        return false; /* with a blank before it, as settings_format writes it, it is a comment */
     switch (setting->kind) {
     case SETTING_NUMBER:
         is_valid = parse_number(text, setting, &value.number);
@@ -176,8 +178,9 @@ static void append_expectation(const struct setting *setting, struct ingot_buffe
         append_choices(setting, text);
         break;
     case SETTING_TEXT:
-        ingot_buffer_format(text, "a text of %" PRIu64 " to %" PRIu64 " bytes", setting->min,
-                            setting->max);
+        ingot_buffer_format(
+            text, "a text of %" PRIu64 " to %" PRIu64 " bytes that does not begin with ';'",
+            setting->min, setting->max);
         break;
     case SETTING_ENDPOINT:
         ingot_buffer_format(text, "host:port, an IPv6 address in brackets");

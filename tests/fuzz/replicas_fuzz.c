@@ -180,10 +180,14 @@ static void lose_some(struct script *script, uint32_t from, uint32_t to)
     }
 }
 
-/* What the liar has said comes to somebody, with some bytes changed. */
+/*
+ * What the liar has said comes to somebody, with some bytes changed; another transaction, which may
+ * be as good as one that a client made, does not.
+ */
 static void spoil(struct script *script, const struct delivery *delivery)
 {
-    struct delivery spoilt = {.from = delivery->from, .to = operand(script, NODES)};
+    struct delivery spoilt = {
+        .from = delivery->from, .to = operand(script, NODES), .is_corrupt = true};
     const uint32_t flips = operand(script, 4);
     spoilt.frame = network_frame(ingot_slice_of(delivery->frame->bytes, delivery->frame->size));
     for (uint32_t i = 0; i < flips; i++) {

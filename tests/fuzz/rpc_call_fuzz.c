@@ -179,6 +179,21 @@ static uint32_t get_peers(void *context, struct rpc_peer *peers, uint32_t peers_
     return 1;
 }
 
+static const struct ingot_evidence *get_evidence(void *context, uint32_t *count)
+{
+    static struct ingot_evidence evidence[2];
+    (void)context;
+    for (uint32_t i = 0; i < 2; i++) {
+        evidence[i] = (struct ingot_evidence){.validator = samples.set->validators[i].key,
+                                              .power = 1,
+                                              .view = 7 + i,
+                                              .is_leader = i == 0,
+                                              .votes[1].phase = PHASE_PREPARE};
+    }
+    *count = 2;
+    return evidence;
+}
+
 static const struct metrics *get_metrics(void *context)
 {
     (void)context;
@@ -261,6 +276,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
                                    .broadcast_submit = broadcast_submit,
                                    .broadcast_find = broadcast_find,
                                    .peers = get_peers,
+                                   .evidence = get_evidence,
                                    .metrics = get_metrics},
                        .waiter_timer = event_new(base, -1, 0, NULL, NULL)};
     rpc_waiters_init(&rpc.waiters, 8);

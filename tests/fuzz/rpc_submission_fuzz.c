@@ -173,7 +173,8 @@ static void require_records(struct ingot_slice body, struct ingot_slice records,
         uint8_t status = 255;
         uint64_t at = 0;
         require(ingot_slice_take_u8(&records, &status) && ingot_slice_take_u64(&records, &at));
-        is_full = is_full || first == 'f';
+        /* When the time was up, the rest was not even looked at. */
+        is_full = is_full || first == 'f' || (is_late && status == RPC_TRANSACTION_FULL);
         require((status <= RPC_TRANSACTION_FAILED) == (at > 0) && at <= height);
         if (is_full) {
             require(status == RPC_TRANSACTION_FULL);
@@ -183,8 +184,8 @@ static void require_records(struct ingot_slice body, struct ingot_slice records,
             require(status == RPC_TRANSACTION_REFUSED);
         } else if (first == 'e' || status == RPC_TRANSACTION_KNOWN) {
             require(status == RPC_TRANSACTION_KNOWN);
-        } else if (status == RPC_TRANSACTION_TIMED_OUT || status == RPC_TRANSACTION_FULL) {
-            require(is_late); /* not committed, or not even looked at, when the time was up */
+        } else if (status == RPC_TRANSACTION_TIMED_OUT) {
+            require(is_late);
         } else {
             require(status == (first == 'b' ? RPC_TRANSACTION_FAILED : RPC_TRANSACTION_COMMITTED));
         }
