@@ -3,7 +3,8 @@
 # it executed. Fails if it found something, and if it executed nothing.
 #
 # usage: run.sh [LIBFUZZER OPTIONS] -- PROGRAM FINDS [LIBFUZZER OPTIONS]
-#   FINDS  where inputs that reach new code are kept, and what fails; "none": nowhere
+#   FINDS  where inputs that reach new code are kept; what fails goes beside it, into FINDS.failed,
+#          or other processes that run the target would fail by it too; "none": nowhere
 set -euo pipefail
 
 options=()
@@ -30,9 +31,9 @@ trap 'rm -rf "$folder"' EXIT
 log=$folder/log
 corpus=()
 if [ "$finds" = none ]; then
-    mkdir "$folder/finds"
-    corpus+=("$folder/finds")
-    finds=$folder
+    finds=$folder/finds
+    mkdir "$finds"
+    corpus+=("$finds")
 else
     mkdir -p "$finds"
     corpus+=("$finds")
@@ -43,10 +44,12 @@ fi
 
 # What was freed stays poisoned for a while, but not so long that most time goes into fresh pages.
 export ASAN_OPTIONS=quarantine_size_mb=16${ASAN_OPTIONS:+:$ASAN_OPTIONS}
+failed=$finds.failed
+mkdir -p "$failed"
 touch "$folder/begin"
 begin=$(date +%s%N)
 status=0
-"$program" "${arguments[@]}" "${options[@]}" "-artifact_prefix=$finds/$name-" "${corpus[@]}" \
+"$program" "${arguments[@]}" "${options[@]}" "-artifact_prefix=$failed/$name-" "${corpus[@]}" \
     >"$log" 2>&1 </dev/null || status=$?
 seconds=$(awk -v ns="$(($(date +%s%N) - begin))" 'BEGIN { printf "%.1f", ns / 1e9 }')
 executions=$(awk '/^stat::number_of_executed_units:/ { print $2 }' "$log")
@@ -54,7 +57,7 @@ executions=${executions:-0}
 
 if [ "$status" -ne 0 ]; then
     tail -n 60 "$log"
-    find "$finds" -maxdepth 1 -name "$name-*" -newer "$folder/begin" -size -5k |
+    find "$failed" -maxdepth 1 -name "$name-*" -newer "$folder/begin" -size -5k |
         while read -r input; do
             printf '%s, to be kept in tests/fuzz/corpus/%s once mended:\n' "$input" "$name"
             base64 "$input"

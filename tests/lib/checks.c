@@ -58,7 +58,8 @@ void checks_add_block(struct checks *checks, struct block *block, struct tc *tc)
         }
         table_add(&checks->blocks, table_key_of_hash(&block->hash), known);
     }
-    checks_note_entry(checks, checks_epoch(block), tc, &known->entry);
+    const struct position position = {checks_epoch(block), block->view};
+    checks_note_entry(checks, position, tc, &known->entry);
 }
 
 void checks_forbid(struct checks *checks, struct block *block)
@@ -67,13 +68,16 @@ void checks_forbid(struct checks *checks, struct block *block)
     checks_find_block(checks, &block->hash)->is_forbidden = true;
 }
 
-void checks_note_entry(struct checks *checks, uint64_t epoch, struct tc *tc,
+/* The lowest claim proves most. What leads elsewhere proves nothing, and must not be in the way. */
+void checks_note_entry(struct checks *checks, struct position position, struct tc *tc,
                        struct checks_entry *entry)
 {
+    const uint64_t tenure = checks->leader_tenure;
     uint64_t claim = 0;
-    if (!entry->has_tc && tc != NULL && tc->epoch == epoch &&
-        checks_tc_is_sound(checks, tc, &claim)) {
-        *entry = (struct checks_entry){.has_tc = true, .tc_view = tc->view, .tc_claim = claim};
+    if (tc != NULL && tc->epoch == position.epoch &&
+        (tc->view + tenure - 1) / tenure * tenure + 1 == position.view &&
+        checks_tc_is_sound(checks, tc, &claim) && (!entry->has_tc || claim < entry->tc_claim)) {
+        *entry = (struct checks_entry){.has_tc = true, .tc_claim = claim};
     }
 }
 

@@ -178,10 +178,9 @@ enum checks_source { CHECKS_SENT, CHECKS_ON_DISK, CHECKS_IN_CERTIFICATE };
 void checks_vote(struct checks *checks, uint32_t node, const struct vote *vote,
                  enum checks_source source);
 
-/* A timeout certificate as a proof that a view was entered. */
+/* A timeout certificate that leads into a view, and the highest QC view that it claims. */
 struct checks_entry {
     bool has_tc;
-    uint64_t tc_view;
     uint64_t tc_claim;
 };
 
@@ -207,8 +206,8 @@ struct checks_block *checks_find_block(const struct checks *checks, const struct
 void checks_add_block(struct checks *checks, struct block *block, struct tc *tc);
 /* A liar has made it wrong on purpose: a vote for it is against the rule, whatever else is seen. */
 void checks_forbid(struct checks *checks, struct block *block);
-/* Notes a sound TC of this epoch that came with a block or a nudge. */
-void checks_note_entry(struct checks *checks, uint64_t epoch, struct tc *tc,
+/* Notes a TC that came with a block or a nudge of `position`, if it is sound and leads there. */
+void checks_note_entry(struct checks *checks, struct position position, struct tc *tc,
                        struct checks_entry *entry);
 /* checks_vote.c */
 void checks_add_nudge(struct checks *checks, struct position position, struct qc *justify,

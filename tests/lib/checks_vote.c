@@ -80,7 +80,7 @@ void checks_add_nudge(struct checks *checks, struct position position, struct qc
             first->next = known;
         }
     }
-    checks_note_entry(checks, position.epoch, tc, &known->entry);
+    checks_note_entry(checks, position, tc, &known->entry);
 }
 
 void checks_free_nudges(struct checks *checks)
@@ -97,8 +97,8 @@ void checks_free_nudges(struct checks *checks)
     table_deinit(&checks->nudges);
 }
 
-static bool entry_is_proven(const struct checks *checks, struct position position,
-                            const struct qc *justify, const struct checks_entry *entry)
+static bool entry_is_proven(struct position position, const struct qc *justify,
+                            const struct checks_entry *entry)
 {
     const struct position shown = checks_position(justify);
     if (shown.epoch != position.epoch) {
@@ -107,9 +107,7 @@ static bool entry_is_proven(const struct checks *checks, struct position positio
     if (shown.view + 1 == position.view) {
         return true;
     }
-    const uint64_t tenure = checks->leader_tenure;
-    return entry->has_tc && shown.view >= entry->tc_claim && shown.view < position.view &&
-           (entry->tc_view + tenure - 1) / tenure * tenure + 1 == position.view;
+    return entry->has_tc && shown.view >= entry->tc_claim && shown.view < position.view;
 }
 
 /* --- A vote for a block. --- */
@@ -156,7 +154,7 @@ static const char *judge_block(struct checks *checks, struct checks_block *known
     if (checks_node_of(checks, &block->proposer) != checks_leader_at(checks, position)) {
         return "its proposer does not lead the view";
     }
-    if (!entry_is_proven(checks, position, block->justify, &known->entry)) {
+    if (!entry_is_proven(position, block->justify, &known->entry)) {
         return "nothing proves that its view was entered";
     }
     if (phase != (block_changes_set(block) ? PHASE_PREPARE : PHASE_GENERIC)) {
@@ -192,7 +190,7 @@ static struct qc *find_nudge(const struct checks *checks, const struct vote *vot
             (justify->phase == PHASE_PREPARE || justify->phase == PHASE_PRECOMMIT) &&
             phase_asked_for(justify, vote->view) == vote->phase &&
             checks_node_of(checks, &nudge->leader) == leader &&
-            entry_is_proven(checks, position, justify, &nudge->entry);
+            entry_is_proven(position, justify, &nudge->entry);
         if (is_asked && (highest == NULL || justify->view > highest->view)) {
             highest = justify;
         }

@@ -1,8 +1,7 @@
 /*
  * The checkers of the simulator. Goal: each fires on a history that is wrong in its own way, and on
- * none that is right. Method: where it is cheap the history is made up, message by message, by four
- * members of whom some count as honest; else a cluster runs, and what a replica or a client knows
- * is changed behind its back.
+ * none that is right. Method: the history is made up, message by message, by four members of whom
+ * some count as honest. checks_cluster_test.c has those for which a cluster must run.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,12 +11,8 @@
 #include <cmocka.h>
 #include <string.h>
 
-#include "core/state.h"
-#include "lib/checks_replica.h"
-#include "lib/cluster.h"
+#include "lib/checks.h"
 #include "lib/fast_crypto.h"
-#include "node/replica_state.h"
-#include "node/sync_client_state.h"
 
 #define MEMBERS 4
 #define ALL 0xFu
@@ -243,23 +238,30 @@ static void less_than_a_quorum_is_no_certificate(void **state)
     message_unref(message);
 }
 
-static void a_tc_below_its_highest_claim_is_seen(void **state)
+/* Of all members, with the genesis QC, whatever they claim to have. */
+static struct tc *give_up(struct world *world, uint64_t view, uint64_t claim)
 {
-    struct world *world = *state;
-    make_liars(world);
     struct tc *tc = tc_new(MEMBERS);
     tc->validator_count = MEMBERS;
-    tc->view = 5;
+    tc->view = view;
     tc->high_qc = genesis_qc(world);
     for (uint32_t i = 0; i < MEMBERS; i++) {
         uint8_t preimage[WIRE_TIMEOUT_PREIMAGE_BYTES];
         signers_add(&tc->signers, i);
-        tc->claims[i].view = 2;
-        wire_timeout_preimage(&world->genesis->hash, &world->set->hash, 5, (struct position){0, 2},
-                              preimage);
+        tc->claims[i].view = claim;
+        wire_timeout_preimage(&world->genesis->hash, &world->set->hash, view,
+                              (struct position){0, claim}, preimage);
         fast_crypto.sign(&world->secrets[i], ingot_slice_of(preimage, sizeof preimage),
                          &tc->claims[i].signature);
     }
+    return tc;
+}
+
+static void a_tc_below_its_highest_claim_is_seen(void **state)
+{
+    struct world *world = *state;
+    make_liars(world);
+    struct tc *tc = give_up(world, 5, 2);
     checks_tc(world->checks, HONEST, tc);
     expect(world, CHECK_TC_CLAIM);
     tc_unref(tc);
@@ -307,17 +309,39 @@ static void a_vote_below_the_lock_is_seen(void **state)
     struct qc *two = certify(world, 2, &second->propose.block->hash, ALL);
     struct message *third = propose(world, 3, 3, two, 0);
     struct message *rival = propose(world, 5, 1, genesis_qc(world), 7);
-    /* As if a TC without claims had let its leader in. */
-    checks_find_block(world->checks, &rival->propose.block->hash)->entry =
-        (struct checks_entry){.has_tc = true, .tc_view = 4};
+    /* A TC without claims lets its leader in. */
+    struct tc *tc = give_up(world, 4, 0);
+    checks_add_block(world->checks, rival->propose.block, tc);
     send_vote(world, HONEST, vote_of(world, HONEST, 3, &third->propose.block->hash));
     expect(world, CHECK_NONE);
     send_vote(world, HONEST, vote_of(world, HONEST, 5, &rival->propose.block->hash));
     expect(world, CHECK_VOTE_RULE);
+    tc_unref(tc);
     message_unref(first);
     message_unref(second);
     message_unref(third);
     message_unref(rival);
+}
+
+/* The disk of a leader that has gone on in the same step has the newer TC already. */
+static void a_tc_that_came_later_does_not_hide_the_proof_of_an_entry(void **state)
+{
+    struct world *world = *state;
+    make_liars(world);
+    struct tc *tcs[] = {give_up(world, 6, 0), give_up(world, 4, 1), give_up(world, 4, 0)};
+    struct message *proven = propose(world, 5, 1, genesis_qc(world), 0);
+    struct message *unproven = propose(world, 8, 1, genesis_qc(world), 0);
+    for (size_t i = 0; i < sizeof tcs / sizeof tcs[0]; i++) {
+        checks_add_block(world->checks, proven->propose.block, tcs[i]);
+        checks_add_block(world->checks, unproven->propose.block, tcs[i]);
+        tc_unref(tcs[i]);
+    }
+    send_vote(world, HONEST, vote_of(world, HONEST, 5, &proven->propose.block->hash));
+    expect(world, CHECK_NONE);
+    send_vote(world, HONEST, vote_of(world, HONEST, 8, &unproven->propose.block->hash));
+    expect(world, CHECK_VOTE_RULE);
+    message_unref(proven);
+    message_unref(unproven);
 }
 
 static void a_vote_that_the_disk_does_not_cover_is_seen(void **state)
@@ -392,153 +416,7 @@ static void evidence_with_a_signature_that_is_none_is_seen(void **state)
     expect(world, CHECK_EVIDENCE);
 }
 
-/* --- A cluster, and what is changed behind its back. --- */
-
-static int start(void **state)
-{
-    const struct cluster_options options = cluster_default_options();
-    struct cluster *cluster = cluster_new(&options);
-    cluster_start_all(cluster);
-    for (uint32_t i = 0; i < 20; i++) {
-        cluster_submit_any(cluster, i % 4);
-    }
-    *state = cluster;
-    return cluster_run_ms(cluster, 2000) ? 0 : -1;
-}
-
-static int stop(void **state)
-{
-    cluster_free(*state);
-    return 0;
-}
-
-static void expect_in(struct cluster *cluster, enum check check)
-{
-    const struct checks *checks = cluster_checks(cluster);
-    if (checks->violated != check) {
-        fail_msg("'%s' was expected, and seen: '%s': %s", check_text(check),
-                 check_text(checks->violated), checks->violation);
-    }
-}
-
-/* Some operation that is committed, or is not. */
-static struct kv_operation *operation(struct cluster *cluster, bool is_committed)
-{
-    struct table *operations = &cluster_model(cluster)->operations;
-    for (uint32_t i = 0; i < operations->capacity; i++) {
-        struct kv_operation *found = operations->slots[i].value;
-        if (found != NULL && (found->commit_height != 0) == is_committed) {
-            return found;
-        }
-    }
-    return NULL;
-}
-
-static void look_up(struct cluster *cluster)
-{
-    struct ledger *ledger = replica_ledger(cluster_replica(cluster, 1));
-    checks_clients(cluster_checks(cluster), 1, ledger);
-    if (cluster_checks(cluster)->committed_count == ledger_committed_height(ledger) + 1) {
-        checks_chain_of(cluster_checks(cluster), 1, ledger);
-    }
-}
-
-static void what_was_acknowledged_is_there(void **state)
-{
-    look_up(*state);
-    expect_in(*state, CHECK_NONE);
-}
-
-static void a_transaction_that_was_acknowledged_elsewhere_is_missed(void **state)
-{
-    operation(*state, true)->commit_height += 1;
-    look_up(*state);
-    expect_in(*state, CHECK_ACKNOWLEDGED);
-}
-
-static void a_transaction_that_nobody_has_acknowledged_is_noticed(void **state)
-{
-    operation(*state, true)->commit_height = 0;
-    look_up(*state);
-    expect_in(*state, CHECK_ACKNOWLEDGED);
-}
-
-static void a_transaction_that_is_lost_is_missed(void **state)
-{
-    cluster_submit_any(*state, 0);
-    operation(*state, false)->commit_height = 1;
-    look_up(*state);
-    expect_in(*state, CHECK_ACKNOWLEDGED);
-}
-
-static void another_result_than_the_acknowledged_one_is_noticed(void **state)
-{
-    operation(*state, true)->code = 77;
-    look_up(*state);
-    expect_in(*state, CHECK_ACKNOWLEDGED);
-}
-
-static void look_inside(struct cluster *cluster)
-{
-    checks_replica(cluster_checks(cluster), 1, cluster_replica(cluster, 1));
-}
-
-static void blame_of_an_honest_peer_is_noticed(void **state)
-{
-    struct replica *replica = cluster_replica(*state, 1);
-    sync_peer_fault(replica->sync_client, 0, 2, SYNC_FAULT_STALLED);
-    look_inside(*state);
-    expect_in(*state, CHECK_NONE);
-    sync_peer_fault(replica->sync_client, 0, 2, SYNC_FAULT_INVALID);
-    look_inside(*state);
-    expect_in(*state, CHECK_BLAME);
-}
-
-static void buffers_above_their_caps_are_noticed(void **state)
-{
-    struct replica *replica = cluster_replica(*state, 1);
-    replica->core->tree.size_bytes += INGOT_TREE_BYTES_MAX;
-    look_inside(*state);
-    expect_in(*state, CHECK_CAPS);
-}
-
-static void a_sum_that_is_not_what_is_held_is_noticed(void **state)
-{
-    struct replica *replica = cluster_replica(*state, 1);
-    replica->sync_client->held_bytes++;
-    look_inside(*state);
-    replica->sync_client->held_bytes--;
-    expect_in(*state, CHECK_CAPS);
-}
-
-static void a_pool_above_its_cap_is_noticed(void **state)
-{
-    struct replica *replica = cluster_replica(*state, 1);
-    cluster_submit_any(*state, 1);
-    replica->options.mempool_bytes_max = 1;
-    look_inside(*state);
-    expect_in(*state, CHECK_CAPS);
-}
-
-static void a_core_that_breaks_its_own_invariants_is_noticed(void **state)
-{
-    struct core *core = cluster_replica(*state, 1)->core;
-    core->safety.locked.view = core->safety.current.view + 1000;
-    look_inside(*state);
-    expect_in(*state, CHECK_INVARIANT);
-}
-
-static void a_restart_below_what_was_reported_is_noticed(void **state)
-{
-    struct cluster *cluster = *state;
-    cluster_checks(cluster)->nodes[1].committed_height += 5;
-    cluster_crash(cluster, 1);
-    cluster_start(cluster, 1);
-    expect_in(cluster, CHECK_COMMITTED_STAYS);
-}
-
 #define WORLD(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
-#define CLUSTER(name) cmocka_unit_test_setup_teardown(name, start, stop)
 
 int main(void)
 {
@@ -553,23 +431,13 @@ int main(void)
         WORLD(a_vote_for_what_was_never_proposed_is_seen),
         WORLD(a_vote_for_a_block_that_its_leader_made_wrong_is_seen),
         WORLD(a_vote_below_the_lock_is_seen),
+        WORLD(a_tc_that_came_later_does_not_hide_the_proof_of_an_entry),
         WORLD(a_vote_that_the_disk_does_not_cover_is_seen),
         WORLD(who_is_no_member_neither_votes_nor_gives_up),
         WORLD(evidence_against_a_liar_is_right_until_it_is_gone),
         WORLD(evidence_against_an_honest_member_is_seen),
         WORLD(evidence_that_proves_nothing_is_seen),
         WORLD(evidence_with_a_signature_that_is_none_is_seen),
-        CLUSTER(what_was_acknowledged_is_there),
-        CLUSTER(a_transaction_that_was_acknowledged_elsewhere_is_missed),
-        CLUSTER(a_transaction_that_nobody_has_acknowledged_is_noticed),
-        CLUSTER(a_transaction_that_is_lost_is_missed),
-        CLUSTER(another_result_than_the_acknowledged_one_is_noticed),
-        CLUSTER(blame_of_an_honest_peer_is_noticed),
-        CLUSTER(buffers_above_their_caps_are_noticed),
-        CLUSTER(a_sum_that_is_not_what_is_held_is_noticed),
-        CLUSTER(a_pool_above_its_cap_is_noticed),
-        CLUSTER(a_core_that_breaks_its_own_invariants_is_noticed),
-        CLUSTER(a_restart_below_what_was_reported_is_noticed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
