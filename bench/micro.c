@@ -14,7 +14,8 @@
 #define MEASURE_US 300000
 
 static const struct micro_row *const groups[] = {micro_crypto_rows, micro_wire_rows,
-                                                 micro_node_rows, micro_store_rows};
+                                                 micro_node_rows,   micro_network_rows,
+                                                 micro_rpc_rows,    micro_store_rows};
 
 #define GROUP_COUNT (sizeof groups / sizeof groups[0])
 

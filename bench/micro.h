@@ -5,6 +5,8 @@
  *   micro_crypto.c   signatures and hashes
  *   micro_wire.c     blocks, proposals and answers to sync requests: encoded, decoded, verified
  *   micro_node.c     admission, mempool, building, validating and storing of blocks
+ *   micro_network.c  four replicas: all of a transaction's way from its client to the disk
+ *   micro_rpc.c      a client's request and its answer
  *   micro_store.c    the stores alone
  */
 #ifndef INGOT_BENCH_MICRO_H
@@ -34,6 +36,8 @@ struct micro_row {
 extern const struct micro_row micro_crypto_rows[];
 extern const struct micro_row micro_wire_rows[];
 extern const struct micro_row micro_node_rows[];
+extern const struct micro_row micro_network_rows[];
+extern const struct micro_row micro_rpc_rows[];
 extern const struct micro_row micro_store_rows[];
 
 #endif
