@@ -26,6 +26,7 @@ static struct block *block;  /* on it, or NULL */
 static uint64_t view;
 static uint8_t *bytes; /* of the transactions */
 static struct ingot_slice *slices;
+static struct ingot_hash digests[MICRO_BLOCK_TXS]; /* of the slices, where they are known */
 static uint64_t counter;
 
 /* The next MICRO_BLOCK_TXS transactions, none like another: key=value with 100,000 keys. */
@@ -41,6 +42,12 @@ static void make_transactions(void)
         transaction[strlen((const char *)transaction)] = '.';
         slices[i] = ingot_slice_of(transaction, MICRO_TX_BYTES);
     }
+}
+
+static void take_digests(void)
+{
+    for (uint32_t i = 0; i < MICRO_BLOCK_TXS; i++)
+        wire_transaction_digest(slices[i], &digests[i]);
 }
 
 static void begin_transactions(void)
@@ -132,6 +139,7 @@ static void prepare_build(void)
         executor_abandoned(nodes[0].executor, &block->hash);
     block_unref(block);
     make_transactions();
+    take_digests();
     view++;
     block = test_chain_child(&chain, parent, view);
 }
@@ -139,7 +147,7 @@ static void prepare_build(void)
 static void build(void)
 {
     const enum ingot_error error =
-        executor_build(nodes[0].executor, block, slices, MICRO_BLOCK_TXS);
+        executor_build(nodes[0].executor, block, slices, digests, MICRO_BLOCK_TXS);
     INGOT_ASSERT(error == INGOT_OK && block->transaction_count == MICRO_BLOCK_TXS);
 }
 
@@ -149,6 +157,7 @@ static void prepare_store(void)
     if (block != NULL)
         test_node_commit(&nodes[0], block);
     advance();
+    take_digests();
     block = test_chain_child(&chain, parent, view);
     build();
 }
@@ -211,7 +220,6 @@ static void end_admission(void)
 }
 
 static struct mempool *mempool;
-static struct ingot_hash digests[MICRO_BLOCK_TXS];
 
 static bool begin_mempool(const char *argument)
 {

@@ -43,8 +43,9 @@ void ingot_buffer_reserve(struct ingot_buffer *buffer, size_t size_extra)
     size_t needed = buffer->size + size_extra;
     if (needed <= buffer->capacity)
         return;
-    size_t capacity = buffer->capacity > 0 ? buffer->capacity : 64;
-    while (capacity < needed)
+    /* Who says at first how much there will be gets no more than that. */
+    size_t capacity = buffer->capacity > 0 ? buffer->capacity : needed;
+    while (capacity < needed || capacity < 64)
         capacity *= 2;
     buffer->data = alloc_resize(buffer->data, capacity, 1);
     buffer->capacity = capacity;

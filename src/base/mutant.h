@@ -113,6 +113,7 @@
     X(INCOMPLETE_UNBOUNDED, "incomplete proposals of a channel may fill the memory")               \
     X(REQUESTS_UNLIMITED, "who asks for a block's transactions is answered without end")           \
     X(WITHHELD_FOR_GOOD, "what a failed proposal brought is not passed on afterwards")             \
+    X(NAMED_AFTER_ANOTHER, "a transaction goes into a block under the digest of another")          \
     X(POOL_UNWEIGHED, "the mempool weighs its transactions by their bytes alone")                  \
     X(SENT_BEFORE_SYNC, "messages leave before the sync")                                          \
     X(FAILED_WRITE_IGNORED, "a failed durable write is taken for success")                         \

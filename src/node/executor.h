@@ -37,6 +37,9 @@ INGOT_MUST_USE enum ingot_error executor_restore(struct executor *executor,
  * Candidates that repeat a transaction of the replay window or of uncommitted ancestors are
  * left out. `parent` is committed if it changes the validator set.
  *
+ * @digests  of the candidates, if the caller has computed them already, so that nothing is hashed
+ *           twice; NULL: they are not known.
+ *
  * Returns INGOT_OK; the execution is then kept under the block's hash. INGOT_ERROR_NOT_FOUND: the
  * parent's execution is unknown; INGOT_ERROR_REJECTED: the parent is not on a branch that can still
  * be committed. Otherwise the store's error. After an error
@@ -44,6 +47,7 @@ INGOT_MUST_USE enum ingot_error executor_restore(struct executor *executor,
  */
 INGOT_MUST_USE enum ingot_error executor_build(struct executor *executor, struct block *block,
                                                const struct ingot_slice *candidates,
+                                               const struct ingot_hash *digests,
                                                uint32_t candidate_count);
 
 /*

@@ -51,24 +51,44 @@ struct build {
     struct block *block;
     struct executed *executed;
     const struct ancestry *branch;
+    const struct ingot_slice *candidates;
+    const struct ingot_hash *digests; /* theirs */
     uint32_t candidate_count;
 };
 
-/* Leaves out what could not be in the block. The App sees the rest, oldest first. */
-static uint32_t filter_candidates(struct executor *executor, const struct ancestry *branch,
-                                  const struct ingot_slice *candidates, uint32_t candidate_count)
+/* Those that the caller has, or our own. */
+static const struct ingot_hash *digests_of(struct executor *executor,
+                                           const struct ingot_slice *candidates,
+                                           const struct ingot_hash *digests,
+                                           uint32_t candidate_count)
 {
-    reserve_transactions(executor, candidate_count);
-    uint32_t count = 0;
-    for (uint32_t i = 0; i < candidate_count; i++) {
-        const struct ingot_slice candidate = candidates[i];
-        if (candidate.size == 0 || candidate.size > executor->options.transaction_bytes_max)
-            continue;
-        wire_transaction_digest(candidate, &executor->digests[count]);
-        if (!replay_has(&executor->replay, branch, &executor->digests[count]))
-            executor->transactions[count++] = candidate;
+    if (digests == NULL) {
+        reserve_transactions(executor, candidate_count);
+        for (uint32_t i = 0; i < candidate_count; i++)
+            wire_transaction_digest(candidates[i], &executor->digests[i]);
+        return executor->digests;
     }
-    return count;
+#ifdef INGOT_DEBUG_CHECKS
+    for (uint32_t i = 0; i < candidate_count; i++) {
+        struct ingot_hash found;
+        wire_transaction_digest(candidates[i], &found);
+        INGOT_ASSERT(crypto_hash_equal(&found, &digests[i]));
+    }
+#endif
+    return digests;
+}
+
+/* What the candidates can fill, so that the payload is not moved as it grows, nor kept in more
+ * memory than it takes. */
+static size_t payload_bytes_max(const struct executor *executor,
+                                const struct ingot_slice *candidates, uint32_t candidate_count)
+{
+    size_t bytes = 0;
+    for (uint32_t i = 0; i < candidate_count; i++)
+        bytes += 4 + candidates[i].size;
+    return bytes < executor->options.block_payload_bytes_max
+               ? bytes
+               : executor->options.block_payload_bytes_max;
 }
 
 static enum ingot_error choose(void *context, uint32_t index)
@@ -78,12 +98,14 @@ static enum ingot_error choose(void *context, uint32_t index)
     struct ingot_buffer *payload = &build->block->payload;
     if (index >= build->candidate_count)
         return INGOT_ERROR_INVALID;
-    const struct ingot_slice transaction = executor->transactions[index];
+    const struct ingot_slice transaction = build->candidates[index];
+    if (transaction.size == 0 || transaction.size > executor->options.transaction_bytes_max)
+        return INGOT_ERROR_INVALID;
     if (build->executed->digest_count == build->executed->digest_capacity ||
         payload->size + 4 + transaction.size > executor->options.block_payload_bytes_max)
         return INGOT_ERROR_FULL;
     if (!replay_add(&build->executor->replay, build->branch, build->executed,
-                    &executor->digests[index]))
+                    &build->digests[index]))
         return INGOT_ERROR_INVALID;
     ingot_buffer_append_u32(payload, (uint32_t)transaction.size);
     ingot_buffer_append_slice(payload, transaction);
@@ -104,7 +126,7 @@ static enum ingot_error propose(struct build *build, const struct executed *pare
     const struct ingot_propose_request request = {
         .block = &info,
         .snapshot = &snapshot,
-        .candidates = executor->transactions,
+        .candidates = build->candidates,
         .candidate_count = build->candidate_count,
         .evidence = evidence,
         .evidence_count = evidence_count,
@@ -151,7 +173,8 @@ static void finish_build(struct build *build)
 }
 
 enum ingot_error executor_build(struct executor *executor, struct block *block,
-                                const struct ingot_slice *candidates, uint32_t candidate_count)
+                                const struct ingot_slice *candidates,
+                                const struct ingot_hash *digests, uint32_t candidate_count)
 {
     struct executed *parent = executor_find_block(executor, &block->parent);
     if (parent == NULL)
@@ -165,6 +188,7 @@ enum ingot_error executor_build(struct executor *executor, struct block *block,
         return INGOT_ERROR_REJECTED;
 
     ingot_buffer_clear(&block->payload);
+    ingot_buffer_reserve(&block->payload, payload_bytes_max(executor, candidates, candidate_count));
     block->transaction_count = 0;
     free(block->digests);
     block->digests = NULL;
@@ -173,7 +197,9 @@ enum ingot_error executor_build(struct executor *executor, struct block *block,
         .block = block,
         .executed = executor_new_block(block, parent),
         .branch = &branch,
-        .candidate_count = filter_candidates(executor, &branch, candidates, candidate_count),
+        .candidates = candidates,
+        .digests = digests_of(executor, candidates, digests, candidate_count),
+        .candidate_count = candidate_count,
     };
     build.executed->mark = branch.mark;
     replay_begin(&executor->replay, build.executed,

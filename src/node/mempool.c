@@ -314,7 +314,8 @@ size_t mempool_bytes(const struct mempool *mempool)
 }
 
 uint32_t mempool_peek(const struct mempool *mempool, struct ingot_slice *transactions,
-                      uint32_t count_max, size_t bytes_max, mempool_skip *skip, void *context)
+                      struct ingot_hash *digests, uint32_t count_max, size_t bytes_max,
+                      mempool_skip *skip, void *context)
 {
     uint32_t count = 0;
     size_t room = bytes_max;
@@ -327,6 +328,10 @@ uint32_t mempool_peek(const struct mempool *mempool, struct ingot_slice *transac
         if (packed > room)
             break;
         room -= packed;
+        if (digests != NULL)
+            digests[count] = MUTANT(NAMED_AFTER_ANOTHER) && each->previous != NULL
+                                 ? each->previous->digest
+                                 : each->digest;
         transactions[count++] = bytes_of(each);
     }
     return count;

@@ -48,12 +48,13 @@ size_t mempool_bytes(const struct mempool *mempool);
 
 /*
  * The oldest transactions, up to count_max and bytes_max of packed payload, leaving out those for
- * which `skip` says true (NULL: none). Slices are borrowed until the mempool changes. Returns how
- * many.
+ * which `skip` says true (NULL: none). Slices are borrowed until the mempool changes; `digests` has
+ * room for as many, or is NULL. Returns how many.
  */
 typedef bool mempool_skip(void *context, const struct ingot_hash *digest);
 uint32_t mempool_peek(const struct mempool *mempool, struct ingot_slice *transactions,
-                      uint32_t count_max, size_t bytes_max, mempool_skip *skip, void *context);
+                      struct ingot_hash *digests, uint32_t count_max, size_t bytes_max,
+                      mempool_skip *skip, void *context);
 
 /*
  * Packs local transactions that were not passed on yet, oldest first, as a payload of up to

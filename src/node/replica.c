@@ -193,6 +193,8 @@ void replica_free(struct replica *replica)
     free(replica->peers);
     block_unref(replica->withheld);
     ingot_buffer_deinit(&replica->missing);
+    free(replica->candidates);
+    free(replica->candidate_digests);
     free(replica->watermark);
     free(replica);
 }

@@ -243,12 +243,9 @@ static void show_stuck(struct replica *replica)
     }
     replica->looked_ms = now_ms;
     struct ingot_slice stuck[STUCK_COUNT_MAX];
-    const bool has_oldest =
-        mempool_peek(replica->mempool, stuck, 1, INGOT_TRANSACTION_BATCH_BYTES_MAX, NULL, NULL) > 0;
     struct ingot_hash oldest = {{0}};
-    if (has_oldest) {
-        wire_transaction_digest(stuck[0], &oldest);
-    }
+    const bool has_oldest = mempool_peek(replica->mempool, stuck, &oldest, 1,
+                                         INGOT_TRANSACTION_BATCH_BYTES_MAX, NULL, NULL) > 0;
     const bool is_stuck =
         has_oldest &&
         (gives_up || (replica->has_oldest && crypto_hash_equal(&oldest, &replica->oldest)));
@@ -260,7 +257,7 @@ static void show_stuck(struct replica *replica)
     /* The oldest goes out whatever its size, or a large one would never be shown again. */
     const size_t oldest_bytes = 4 + stuck[0].size;
     const uint32_t count = mempool_peek(
-        replica->mempool, stuck, STUCK_COUNT_MAX,
+        replica->mempool, stuck, NULL, STUCK_COUNT_MAX,
         oldest_bytes > STUCK_BYTES_MAX ? oldest_bytes : (size_t)STUCK_BYTES_MAX, NULL, NULL);
     struct message *message = message_new(MESSAGE_TRANSACTIONS);
     message->transactions.count = count;
@@ -318,19 +315,31 @@ static struct block *begin_block(struct replica *replica, const struct core_effe
     return block;
 }
 
+/* Room for all that wait, or for as many as a block may have. */
+static void reserve_candidates(struct replica *replica)
+{
+    uint32_t count = mempool_count(replica->mempool);
+    if (count > INGOT_BLOCK_TRANSACTIONS_MAX) {
+        count = INGOT_BLOCK_TRANSACTIONS_MAX;
+    }
+    if (count > replica->candidate_capacity) {
+        replica->candidates = alloc_resize(replica->candidates, count, sizeof(struct ingot_slice));
+        replica->candidate_digests =
+            alloc_resize(replica->candidate_digests, count, sizeof(struct ingot_hash));
+        replica->candidate_capacity = count;
+    }
+}
+
 struct block *pool_build(struct replica *replica, const struct core_effect *ask)
 {
     struct taken taken = {.replica = replica, .parent = ask->block};
-    uint32_t count_max = mempool_count(replica->mempool);
-    if (count_max > INGOT_BLOCK_TRANSACTIONS_MAX) {
-        count_max = INGOT_BLOCK_TRANSACTIONS_MAX;
-    }
-    struct ingot_slice *candidates = alloc_zeroed((size_t)count_max + 1, sizeof *candidates);
-    const uint32_t count = mempool_peek(replica->mempool, candidates, count_max,
+    reserve_candidates(replica);
+    const uint32_t count = mempool_peek(replica->mempool, replica->candidates,
+                                        replica->candidate_digests, replica->candidate_capacity,
                                         replica->options.block_payload_bytes_max, is_taken, &taken);
     struct block *block = begin_block(replica, ask);
-    const enum ingot_error error = executor_build(replica->executor, block, candidates, count);
-    free(candidates);
+    const enum ingot_error error = executor_build(replica->executor, block, replica->candidates,
+                                                  replica->candidate_digests, count);
     if (error != INGOT_OK) {
         if (error != INGOT_ERROR_NOT_FOUND && error != INGOT_ERROR_REJECTED) {
             replica_stop_now(replica, REPLICA_STOP_DAMAGED,

@@ -95,7 +95,10 @@ struct replica {
     struct ingot_hash proposed[COMPACT_PROPOSED_MAX]; /* our last that named transactions */
     uint32_t proposed_next;
     struct block *withheld; /* our last, whose bytes of transactions travelled with it; or NULL */
-    struct ingot_buffer missing; /* scratch: what an incomplete proposal lacks */
+    struct ingot_buffer missing;    /* scratch: what an incomplete proposal lacks */
+    struct ingot_slice *candidates; /* scratch: what a block may take */
+    struct ingot_hash *candidate_digests;
+    uint32_t candidate_capacity;
 
     struct seen_block seen[SEEN_BLOCKS];
     uint32_t seen_next;

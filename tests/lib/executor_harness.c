@@ -176,7 +176,7 @@ struct block *test_node_build(struct test_node *node, const struct block *parent
                               enum ingot_error *error)
 {
     struct block *block = test_chain_child(node->chain, parent, view);
-    *error = executor_build(node->executor, block, candidates, count);
+    *error = executor_build(node->executor, block, candidates, NULL, count);
     if (*error == INGOT_OK) {
         store_block(node, block);
         return block;

@@ -244,7 +244,7 @@ static void build(struct writer *writer, const struct signatories *all, const st
         (void)snprintf(text + key, room - (size_t)key, "%0*" PRIu64, digits, number);
         candidates[count++] = ingot_slice_of_text(text);
     }
-    if (executor_build(writer->executor, block, candidates, count) != INGOT_OK ||
+    if (executor_build(writer->executor, block, candidates, NULL, count) != INGOT_OK ||
         block->transaction_count != count || block_changes_set(block) != (change.size > 0)) {
         process_fail("the block of height %" PRIu64 " cannot be built", block->height);
     }

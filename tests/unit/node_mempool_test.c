@@ -44,7 +44,7 @@ static bool has_text(const struct mempool *mempool, const char *text)
 static void expect_content(const struct mempool *mempool, const char *expected)
 {
     struct ingot_slice found[64];
-    const uint32_t count = mempool_peek(mempool, found, 64, SIZE_MAX / 2, NULL, NULL);
+    const uint32_t count = mempool_peek(mempool, found, NULL, 64, SIZE_MAX / 2, NULL, NULL);
     struct ingot_buffer text = {0};
     for (uint32_t i = 0; i < count; i++) {
         ingot_buffer_append_slice(&text, found[i]);
@@ -201,15 +201,15 @@ static void peeking_keeps_to_count_bytes_and_what_is_skipped(void **state)
     for (size_t i = 0; i < 4; i++)
         assert_int_equal(add_text(mempool, texts[i], false), INGOT_OK);
     struct ingot_slice found[4];
-    assert_int_equal(mempool_peek(mempool, found, 3, 1000, NULL, NULL), 3);
-    assert_int_equal(mempool_peek(mempool, found, 4, 31, NULL, NULL), 3);
-    assert_int_equal(mempool_peek(mempool, found, 4, 32, NULL, NULL), 4);
+    assert_int_equal(mempool_peek(mempool, found, NULL, 3, 1000, NULL, NULL), 3);
+    assert_int_equal(mempool_peek(mempool, found, NULL, 4, 31, NULL, NULL), 3);
+    assert_int_equal(mempool_peek(mempool, found, NULL, 4, 32, NULL, NULL), 4);
     struct ingot_hash skipped = digest_of(ingot_slice_of_text("bbbb"));
-    assert_int_equal(mempool_peek(mempool, found, 4, 16, skip_listed, &skipped), 2);
+    assert_int_equal(mempool_peek(mempool, found, NULL, 4, 16, skip_listed, &skipped), 2);
     assert_memory_equal(found[1].data, "cccc", 4);
     /* What can never fit must not starve the rest. */
     assert_int_equal(add_text(mempool, "e", false), INGOT_OK);
-    assert_int_equal(mempool_peek(mempool, found, 4, 5, NULL, NULL), 1);
+    assert_int_equal(mempool_peek(mempool, found, NULL, 4, 5, NULL, NULL), 1);
     assert_memory_equal(found[0].data, "e", 1);
     mempool_free(mempool);
 }
@@ -337,7 +337,7 @@ static uint32_t value_of(struct ingot_slice transaction)
 static void expect_same(const struct mempool *mempool, const struct model *model)
 {
     static struct ingot_slice found[MODEL_MAX];
-    const uint32_t count = mempool_peek(mempool, found, MODEL_MAX, SIZE_MAX / 2, NULL, NULL);
+    const uint32_t count = mempool_peek(mempool, found, NULL, MODEL_MAX, SIZE_MAX / 2, NULL, NULL);
     assert_int_equal(count, model->count);
     size_t bytes = 0;
     for (uint32_t i = 0; i < count; i++) {
