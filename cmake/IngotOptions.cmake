@@ -20,10 +20,11 @@ if(INGOT_WERROR)
     list(APPEND INGOT_WARNINGS -Werror)
 endif()
 
-# What all our code is built with, generated code included.
+# What all our code is built with, generated code included. Nobody replaces a function of the public
+# API at run time, so calls to them from within need no detour.
 add_library(ingot_build_flags INTERFACE)
 target_compile_options(ingot_build_flags INTERFACE -fvisibility=hidden -fno-common
-    -fno-strict-aliasing -ffile-prefix-map=${CMAKE_SOURCE_DIR}/=)
+    -fno-semantic-interposition -fno-strict-aliasing -ffile-prefix-map=${CMAKE_SOURCE_DIR}/=)
 target_compile_definitions(ingot_build_flags INTERFACE
     INGOT_VERSION="${PROJECT_VERSION}"
     $<$<BOOL:${INGOT_DEBUG_CHECKS}>:INGOT_DEBUG_CHECKS=1>)

@@ -72,18 +72,19 @@ void ingot_buffer_append_u8(struct ingot_buffer *buffer, uint8_t value)
 
 void ingot_buffer_append_u32(struct ingot_buffer *buffer, uint32_t value)
 {
-    uint8_t bytes[4];
-    for (size_t i = 0; i < sizeof bytes; i++)
-        bytes[i] = (uint8_t)(value >> (8 * i));
-    ingot_buffer_append(buffer, bytes, sizeof bytes);
+    ingot_buffer_reserve(buffer, sizeof value);
+    uint8_t *to = buffer->data + buffer->size;
+    to[0] = (uint8_t)value;
+    to[1] = (uint8_t)(value >> 8);
+    to[2] = (uint8_t)(value >> 16);
+    to[3] = (uint8_t)(value >> 24);
+    buffer->size += sizeof value;
 }
 
 void ingot_buffer_append_u64(struct ingot_buffer *buffer, uint64_t value)
 {
-    uint8_t bytes[8];
-    for (size_t i = 0; i < sizeof bytes; i++)
-        bytes[i] = (uint8_t)(value >> (8 * i));
-    ingot_buffer_append(buffer, bytes, sizeof bytes);
+    ingot_buffer_append_u32(buffer, (uint32_t)value);
+    ingot_buffer_append_u32(buffer, (uint32_t)(value >> 32));
 }
 
 void ingot_buffer_format(struct ingot_buffer *buffer, const char *format, ...)
@@ -143,14 +144,19 @@ bool ingot_slice_take_u8(struct ingot_slice *from, uint8_t *value)
     return true;
 }
 
+/* In this form compilers see one load. */
+static uint32_t load_u32(const uint8_t *from)
+{
+    return (uint32_t)from[0] | (uint32_t)from[1] << 8 | (uint32_t)from[2] << 16 |
+           (uint32_t)from[3] << 24;
+}
+
 bool ingot_slice_take_u32(struct ingot_slice *from, uint32_t *value)
 {
     struct ingot_slice bytes;
     if (!ingot_slice_take(from, 4, &bytes))
         return false;
-    *value = 0;
-    for (size_t i = 0; i < 4; i++)
-        *value |= (uint32_t)bytes.data[i] << (8 * i);
+    *value = load_u32(bytes.data);
     return true;
 }
 
@@ -159,8 +165,6 @@ bool ingot_slice_take_u64(struct ingot_slice *from, uint64_t *value)
     struct ingot_slice bytes;
     if (!ingot_slice_take(from, 8, &bytes))
         return false;
-    *value = 0;
-    for (size_t i = 0; i < 8; i++)
-        *value |= (uint64_t)bytes.data[i] << (8 * i);
+    *value = load_u32(bytes.data) | (uint64_t)load_u32(bytes.data + 4) << 32;
     return true;
 }

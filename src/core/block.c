@@ -58,12 +58,6 @@ size_t block_size_bytes(const struct block *block)
            block->payload.size + digests * sizeof *block->digests;
 }
 
-bool payload_next(struct ingot_slice *rest, struct ingot_slice *transaction)
-{
-    uint32_t size = 0;
-    return ingot_slice_take_u32(rest, &size) && ingot_slice_take(rest, size, transaction);
-}
-
 struct position vote_position(const struct vote *vote)
 {
     return (struct position){vote->epoch, vote->view};
