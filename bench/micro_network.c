@@ -21,6 +21,7 @@
 
 #define VALIDATORS 4
 #define ALL_TXS (VALIDATORS * MICRO_BLOCK_TXS)
+#define SUBMITTED_AT_ONCE 8
 /* Views in which nothing is proposed end far later than anything here takes. */
 #define NEVER_MS 3600000
 #define MEMPOOL_BYTES ((size_t)4 * 1024 * 1024)
@@ -47,7 +48,7 @@ static struct block *genesis;
 static struct member members[VALIDATORS];
 static struct frame *oldest;
 static struct frame **newest = &oldest;
-static uint8_t *bytes; /* of the transactions */
+static struct ingot_buffer packed; /* the transactions */
 static size_t transaction_bytes;
 static uint64_t counter;
 
@@ -194,7 +195,6 @@ static bool begin(const char *argument)
     genesis = wire_genesis_block(&samples.chain, samples.set, UINT64_C(1700000000000));
     for (uint32_t i = 0; i < VALIDATORS; i++)
         open_member(i, app);
-    bytes = alloc_zeroed(ALL_TXS, transaction_bytes);
     counter = 0;
     while (oldest != NULL)
         turn();
@@ -203,13 +203,17 @@ static bool begin(const char *argument)
 
 static void prepare(void)
 {
-    memset(bytes, '.', ALL_TXS * transaction_bytes);
+    ingot_buffer_clear(&packed);
     for (uint32_t i = 0; i < ALL_TXS; i++, counter++) {
-        char text[32];
+        char text[512];
+        memset(text, '.', sizeof text);
         const int size = snprintf(text, sizeof text, "%06llu=%llu",
                                   (unsigned long long)(counter * UINT64_C(2654435761) % 1000000),
                                   (unsigned long long)counter);
-        memcpy(bytes + i * transaction_bytes, text, (size_t)size);
+        text[size] = '.';
+        INGOT_ASSERT(transaction_bytes <= sizeof text);
+        ingot_buffer_append_u32(&packed, (uint32_t)transaction_bytes);
+        ingot_buffer_append(&packed, text, transaction_bytes);
     }
     for (uint32_t i = 0; i < VALIDATORS; i++)
         members[i].committed = 0;
@@ -234,18 +238,29 @@ static uint32_t find_leader(void)
     return 0;
 }
 
+/* As the listener for clients does it. */
+static void submit_all(void)
+{
+    struct ingot_slice rest = ingot_buffer_slice(&packed);
+    struct ingot_slice some[SUBMITTED_AT_ONCE];
+    struct ingot_hash digests[SUBMITTED_AT_ONCE];
+    uint32_t count;
+    for (uint32_t to = 0;
+         (count = wire_packed_digests(&rest, SUBMITTED_AT_ONCE, some, digests)) > 0; to++) {
+        for (uint32_t i = 0; i < count; i++) {
+            struct ingot_check_response response = {0};
+            const enum ingot_error error = replica_submit_digested(members[to % VALIDATORS].replica,
+                                                                   some[i], &digests[i], &response);
+            INGOT_ASSERT(error == INGOT_OK && response.code == 0);
+        }
+    }
+}
+
 /* The leader turns last, so that it has heard of everything when it builds its block. */
 static void step(void)
 {
     const uint32_t leader = find_leader();
-    for (uint32_t i = 0; i < ALL_TXS; i++) {
-        struct ingot_check_response response = {0};
-        const struct ingot_slice transaction =
-            ingot_slice_of(bytes + i * transaction_bytes, transaction_bytes);
-        const enum ingot_error error =
-            replica_submit(members[i % VALIDATORS].replica, transaction, &response);
-        INGOT_ASSERT(error == INGOT_OK && response.code == 0);
-    }
+    submit_all();
     for (uint32_t i = 0; i < VALIDATORS; i++)
         if (i != leader)
             flush(&members[i]);
@@ -266,7 +281,7 @@ static void end(void)
     }
     block_unref(genesis);
     samples_deinit(&samples);
-    free(bytes);
+    ingot_buffer_deinit(&packed);
 }
 
 /* A transaction is done by each of four. */

@@ -95,6 +95,7 @@
     X(UNKNOWN_FIELDS, "unknown fields are taken")                                                  \
     X(BITMAP_LOOSE, "a bitmap may have bits beyond the set")                                       \
     X(ROOT_UNCHECKED, "the transactions root need not cover the payload")                          \
+    X(LANES_CROSSED, "hashes that are taken at once come out as those of each other")              \
     X(DIGESTS_UNCHECKED, "the transactions root need not cover the digests that a proposal names") \
     X(LINK_UNCHECKED, "blocks of an answer need not be linked")                                    \
     X(JUSTIFY_UNVERIFIED, "the certificates inside of an answer are not verified")                 \

@@ -77,15 +77,17 @@ enum reject pool_receive(struct replica *replica, const struct transactions *tra
         return REJECT_PAST;
     }
     struct ingot_slice rest = ingot_buffer_slice(&transactions->packed);
-    struct ingot_slice transaction;
+    struct ingot_slice some[WIRE_DIGESTS_AT_ONCE];
+    struct ingot_hash digests[WIRE_DIGESTS_AT_ONCE];
+    uint32_t count;
     struct ingot_check_response response = {0};
-    while (payload_next(&rest, &transaction)) {
-        response.code = 0;
-        ingot_buffer_clear(&response.log);
-        struct ingot_hash digest;
-        wire_transaction_digest(transaction, &digest);
-        const enum ingot_error error = admit(replica, transaction, &digest, false, &response);
-        count_admission(replica, error, &response);
+    while ((count = wire_packed_digests(&rest, WIRE_DIGESTS_AT_ONCE, some, digests)) > 0) {
+        for (uint32_t i = 0; i < count; i++) {
+            response.code = 0;
+            ingot_buffer_clear(&response.log);
+            const enum ingot_error error = admit(replica, some[i], &digests[i], false, &response);
+            count_admission(replica, error, &response);
+        }
     }
     ingot_buffer_deinit(&response.log);
     pool_notice(replica);

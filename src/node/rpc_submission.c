@@ -20,6 +20,10 @@
 #include "wire/preimage.h"
 
 #define TEXT_TYPE "text/plain; charset=utf-8"
+/* More at once would cost more where there is no room for the first of them. */
+#define HASHED_AT_ONCE 8
+static_assert(HASHED_AT_ONCE <= WIRE_DIGESTS_AT_ONCE, "they can be hashed at once");
+static_assert(INGOT_RPC_BODY_BYTES_MAX < 1 << 24, "a transaction of a body can be hashed there");
 
 /* A transaction of a submission; the status counts once it does not wait any more. */
 struct awaited {
@@ -211,18 +215,17 @@ static enum rpc_transaction_status refusal_of(enum ingot_error error)
     return error == INGOT_ERROR_TOO_LARGE ? RPC_TRANSACTION_TOO_LARGE : RPC_TRANSACTION_REFUSED;
 }
 
-static void admit(struct rpc_submission *submission, struct ingot_slice transaction)
+static void admit(struct rpc_submission *submission, struct ingot_slice transaction,
+                  const struct ingot_hash *digest)
 {
     struct rpc *rpc = submission->rpc;
     struct awaited *awaited = &submission->awaited[submission->taken++];
     struct ingot_check_response check = {0};
-    struct ingot_hash digest;
     *awaited = (struct awaited){.submission = submission, .is_waiting = true};
-    wire_transaction_digest(transaction, &digest);
-    rpc_index_add(&rpc->awaited, &awaited->keyed, digest.bytes);
+    rpc_index_add(&rpc->awaited, &awaited->keyed, digest->bytes);
     submission->waiting++;
     const enum ingot_error error =
-        rpc->backend.submit(rpc->backend.context, transaction, &digest, &check);
+        rpc->backend.submit(rpc->backend.context, transaction, digest, &check);
     if (error != INGOT_OK || check.code != 0) {
         settle(awaited, refusal_of(error), 0);
     }
@@ -238,13 +241,19 @@ static void admit(struct rpc_submission *submission, struct ingot_slice transact
 static struct rpc_submission *go_on(struct rpc_submission *submission)
 {
     struct rpc *rpc = submission->rpc;
-    struct ingot_slice transaction;
     const uint32_t room = rpc_turn_room(rpc);
     uint32_t work = 0;
+    uint32_t count = 1;
     submission->is_admitting = true;
-    while (!submission->is_full && work < room && payload_next(&submission->rest, &transaction)) {
-        admit(submission, transaction);
-        work++;
+    while (!submission->is_full && work < room && count > 0) {
+        struct ingot_slice some[HASHED_AT_ONCE];
+        struct ingot_hash digests[HASHED_AT_ONCE];
+        count = room - work < HASHED_AT_ONCE ? room - work : HASHED_AT_ONCE;
+        count = wire_packed_digests(&submission->rest, count, some, digests);
+        for (uint32_t i = 0; i < count && !submission->is_full; i++) {
+            admit(submission, some[i], &digests[i]);
+        }
+        work += count;
     }
     submission->is_admitting = false;
     rpc_turn_work(rpc, work);

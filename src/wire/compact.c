@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/assert.h"
 #include "base/bits.h"
 #include "base/mutant.h"
 #include "wire/preimage.h"
@@ -46,14 +47,22 @@ static void collect_digests(const Ingot__Wire__CompactPropose *from, uint32_t co
 {
     const uint8_t *next = from->digests.data;
     struct ingot_slice rest = ingot_slice_of(from->packed.data, from->packed.len);
-    struct ingot_slice transaction;
+    struct ingot_slice transactions[WIRE_DIGESTS_AT_ONCE];
+    struct ingot_hash own[WIRE_DIGESTS_AT_ONCE]; /* of bytes that came along */
+    uint32_t own_count = 0;
+    uint32_t own_used = 0;
     for (uint32_t i = 0; i < count; i++) {
         if (bits_has(from->named.data, i)) {
             memcpy(digests[i].bytes, next, INGOT_HASH_BYTES);
             next += INGOT_HASH_BYTES;
-        } else if (payload_next(&rest, &transaction)) {
-            wire_transaction_digest(transaction, &digests[i]);
+            continue;
         }
+        if (own_used == own_count) {
+            own_count = wire_packed_digests(&rest, WIRE_DIGESTS_AT_ONCE, transactions, own);
+            own_used = 0;
+            INGOT_ASSERT(own_count > 0); /* they have been counted */
+        }
+        digests[i] = own[own_used++];
     }
 }
 

@@ -12,6 +12,8 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "base/mutant.h"
+#include "wire/blake2b_lanes.h"
 
 /* Looked up once, as every lookup costs as much as a small hash. */
 static EVP_MD *sha256_method;
@@ -29,6 +31,44 @@ void crypto_blake2b(struct ingot_slice bytes, struct ingot_hash *hash)
     const int failed = crypto_generichash_blake2b(hash->bytes, sizeof hash->bytes, bytes.data,
                                                   bytes.size, NULL, 0);
     INGOT_ASSERT(failed == 0);
+}
+
+static size_t block_count_of(struct ingot_slice message)
+{
+    return message.size == 0 ? 1 : (message.size - 1) / BLAKE2B_BLOCK_BYTES + 1;
+}
+
+/* How many messages from the first on have as many blocks as it, up to a lane for each. */
+static size_t count_alike(const struct ingot_slice *messages, size_t count)
+{
+    size_t alike = 1;
+    while (alike < count && alike < BLAKE2B_LANES &&
+           block_count_of(messages[alike]) == block_count_of(messages[0]))
+        alike++;
+    return alike;
+}
+
+void crypto_blake2b_each(const struct ingot_slice *messages, size_t count,
+                         struct ingot_hash *hashes)
+{
+    const bool has_lanes = blake2b_lanes_are_there();
+    for (size_t done = 0; done < count;) {
+        const size_t alike = has_lanes ? count_alike(&messages[done], count - done) : 1;
+        if (alike == 1) {
+            crypto_blake2b(messages[done], &hashes[done]);
+            done++;
+            continue;
+        }
+        /* Lanes that are left over repeat the first. */
+        struct ingot_slice lanes[BLAKE2B_LANES];
+        struct ingot_hash found[BLAKE2B_LANES];
+        for (size_t lane = 0; lane < BLAKE2B_LANES; lane++)
+            lanes[lane] = messages[lane < alike ? done + lane : done];
+        blake2b_lanes(lanes, block_count_of(messages[done]), found);
+        for (size_t lane = 0; lane < alike; lane++)
+            hashes[done + (MUTANT(LANES_CROSSED) ? alike - 1 - lane : lane)] = found[lane];
+        done += alike;
+    }
 }
 
 void crypto_hasher_begin(struct crypto_hasher *hasher)

@@ -21,6 +21,10 @@ INGOT_MUST_USE bool crypto_init(void);
 /* BLAKE2b-256 of `bytes`. */
 void crypto_blake2b(struct ingot_slice bytes, struct ingot_hash *hash);
 
+/* The same of each of several messages; where the processor can, of four at once. */
+void crypto_blake2b_each(const struct ingot_slice *messages, size_t count,
+                         struct ingot_hash *hashes);
+
 /* The same in pieces: begin, any number of adds, end. */
 struct crypto_hasher {
     crypto_generichash_blake2b_state state;

@@ -50,6 +50,15 @@ void wire_validators_hash(const struct validator_set *set, struct ingot_hash *ha
 void wire_transaction_digest(struct ingot_slice transaction, struct ingot_hash *digest);
 
 /*
+ * The next transactions of a packed payload, with the digest of each; several are hashed at once.
+ * Returns how many there are, up to `count_max`; 0 at the end. A transaction is shorter than 2^24
+ * bytes.
+ */
+#define WIRE_DIGESTS_AT_ONCE 32
+uint32_t wire_packed_digests(struct ingot_slice *packed, uint32_t count_max,
+                             struct ingot_slice *transactions, struct ingot_hash *digests);
+
+/*
  * The Merkle root (the shape of RFC 6962) of a well-formed packed payload, without copying it.
  *
  * @digests  NULL, or room for the digest of each transaction.

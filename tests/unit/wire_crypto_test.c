@@ -41,6 +41,30 @@ static void hashes_match_published_vectors(void **state)
     assert_hex(digest, 32, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
 }
 
+/* All lengths up to some blocks, alike and mixed, in numbers that fill lanes and that do not. */
+static void hashes_that_are_taken_at_once_are_those_of_each_message(void **state)
+{
+    (void)state;
+    enum { MESSAGES = 7, LENGTHS = 600 };
+    uint8_t bytes[LENGTHS + 2 * MESSAGES];
+    for (size_t i = 0; i < sizeof bytes; i++)
+        bytes[i] = (uint8_t)(i * 7 + i / 255);
+    for (size_t length = 0; length < LENGTHS; length++) {
+        struct ingot_slice messages[MESSAGES];
+        struct ingot_hash hashes[MESSAGES];
+        for (size_t i = 0; i < MESSAGES; i++)
+            messages[i] = ingot_slice_of(bytes + i, length + (length % 2 == 0 ? i % 3 : 0));
+        for (size_t count = 0; count <= MESSAGES; count++) {
+            crypto_blake2b_each(messages, count, hashes);
+            for (size_t i = 0; i < count; i++) {
+                struct ingot_hash expected;
+                crypto_blake2b(messages[i], &expected);
+                assert_memory_equal(&hashes[i], &expected, sizeof expected);
+            }
+        }
+    }
+}
+
 static void hashing_in_pieces_gives_the_same_hash(void **state)
 {
     (void)state;
@@ -308,6 +332,7 @@ int main(void)
     }
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(hashes_match_published_vectors),
+        cmocka_unit_test(hashes_that_are_taken_at_once_are_those_of_each_message),
         cmocka_unit_test(hashing_in_pieces_gives_the_same_hash),
         cmocka_unit_test(an_address_is_the_first_20_bytes_of_sha_256_of_the_key),
         cmocka_unit_test(the_vectors_of_rfc_8032_are_signed_and_accepted),

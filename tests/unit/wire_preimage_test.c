@@ -283,6 +283,53 @@ static void merkle_roots_match_the_recursive_definition(void **state)
     }
 }
 
+/* RFC 6962, section 2.1, word for word. */
+static void root_of(const struct ingot_hash *leaves, uint32_t count, struct ingot_hash *root)
+{
+    if (count == 1) {
+        *root = leaves[0];
+        return;
+    }
+    uint32_t split = 1;
+    while (split * 2 < count)
+        split *= 2;
+    uint8_t bytes[1 + 2 * INGOT_HASH_BYTES] = {1};
+    struct ingot_hash halves[2];
+    root_of(leaves, split, &halves[0]);
+    root_of(leaves + split, count - split, &halves[1]);
+    memcpy(bytes + 1, halves, sizeof halves);
+    crypto_blake2b(ingot_slice_of(bytes, sizeof bytes), root);
+}
+
+/* Hashes are taken by the group, and groups are of messages with as many blocks. */
+static void roots_and_digests_are_right_for_any_number_of_transactions_of_any_size(void **state)
+{
+    (void)state;
+    enum { COUNT = 300 };
+    static struct ingot_hash expected[COUNT];
+    static struct ingot_hash digests[COUNT];
+    struct ingot_buffer payload = {0};
+    uint8_t bytes[400];
+    memset(bytes, 0x5b, sizeof bytes);
+    for (uint32_t count = 1; count <= COUNT; count++) {
+        const uint32_t size = count % 50 < 25 ? 32 : 1 + count * 37 % 400;
+        const struct ingot_slice transaction = ingot_slice_of(bytes, size);
+        struct ingot_hash root;
+        struct ingot_hash expected_root;
+        bytes[0] = (uint8_t)count;
+        ingot_buffer_append_u32(&payload, size);
+        ingot_buffer_append_slice(&payload, transaction);
+        wire_transaction_digest(transaction, &expected[count - 1]);
+        root_of(expected, count, &expected_root);
+        wire_payload_root(ingot_buffer_slice(&payload), &root, digests);
+        assert_memory_equal(&root, &expected_root, sizeof root);
+        assert_memory_equal(digests, expected, count * sizeof expected[0]);
+        wire_digests_root(expected, count, &root);
+        assert_memory_equal(&root, &expected_root, sizeof root);
+    }
+    ingot_buffer_deinit(&payload);
+}
+
 static void a_transaction_digest_is_its_leaf(void **state)
 {
     (void)state;
@@ -400,6 +447,7 @@ int main(void)
         cmocka_unit_test(a_block_hash_covers_every_field),
         cmocka_unit_test(the_genesis_block_is_named_by_the_chain),
         cmocka_unit_test(merkle_roots_match_the_recursive_definition),
+        cmocka_unit_test(roots_and_digests_are_right_for_any_number_of_transactions_of_any_size),
         cmocka_unit_test(a_transaction_digest_is_its_leaf),
         cmocka_unit_test(the_largest_transaction_has_its_digest_as_leaf_too),
         cmocka_unit_test(only_well_formed_payloads_are_sound),
