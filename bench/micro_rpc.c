@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/alloc.h"
 #include "base/assert.h"
 #include "bench/micro.h"
 #include "node/rpc.h"
@@ -29,7 +30,6 @@ static struct ingot_buffer request;
 static struct ingot_buffer body;
 static struct block *block; /* of what was submitted */
 static struct execution *execution;
-static struct ingot_hash digests[REQUEST_TXS];
 static uint64_t counter;
 
 static enum ingot_error submit(void *context, struct ingot_slice transaction,
@@ -39,17 +39,10 @@ static enum ingot_error submit(void *context, struct ingot_slice transaction,
     (void)context;
     (void)response;
     INGOT_ASSERT(digest != NULL && block->transaction_count < REQUEST_TXS);
-    digests[block->transaction_count++] = *digest;
+    block->digests[block->transaction_count++] = *digest;
     ingot_buffer_append_u32(&block->payload, (uint32_t)transaction.size);
     ingot_buffer_append_slice(&block->payload, transaction);
     return INGOT_OK;
-}
-
-static const struct ingot_hash *transaction_digests(void *context, const struct ingot_hash *hash)
-{
-    (void)context;
-    (void)hash;
-    return digests;
 }
 
 static bool connect_client(void)
@@ -73,8 +66,7 @@ static bool begin(const char *argument)
                                           .app_version = "1",
                                           .program_version = "1",
                                           .genesis = &genesis};
-    const struct rpc_backend backend = {.submit = submit,
-                                        .transaction_digests = transaction_digests};
+    const struct rpc_backend backend = {.submit = submit};
     const struct rpc_options options = {.host = "127.0.0.1"};
     base = event_base_new();
     INGOT_ASSERT(base != NULL);
@@ -86,6 +78,7 @@ static bool begin(const char *argument)
     static const struct ingot_result results[REQUEST_TXS];
     execution = execution_new(results, REQUEST_TXS, NULL, 0, NULL, 0);
     block = block_new();
+    block->digests = alloc_zeroed(REQUEST_TXS, sizeof *block->digests);
     counter = 0;
     return true;
 }

@@ -369,7 +369,8 @@ static uint32_t collect(const struct attestor *attestor, const struct block *blo
     uint32_t count = 0;
     for (uint32_t i = 0; payload_next(&rest, &transaction); i++) {
         struct ingot_attest_subject subject = {.has_payload = false};
-        if (execution->results[i].code != 0 || !app->attest(app->context, transaction, &subject)) {
+        if (execution_result(execution, i)->code != 0 ||
+            !app->attest(app->context, transaction, &subject)) {
             continue;
         }
         struct ingot_hash id;

@@ -52,13 +52,32 @@ static bool take_bytes(struct ingot_slice *rest, size_t size_max, struct ingot_s
            ingot_slice_take(rest, size, bytes);
 }
 
+/* The results were plain so far. */
+static void make_results(struct execution *execution)
+{
+    execution->results = alloc_zeroed(execution->result_count, sizeof *execution->results);
+}
+
+/* Are these bytes all zero? */
+static bool are_zero(struct ingot_slice bytes)
+{
+    return bytes.size == 0 ||
+           (bytes.data[0] == 0 && memcmp(bytes.data, bytes.data + 1, bytes.size - 1) == 0);
+}
+
 static bool take_results(struct ingot_slice *rest, struct execution *execution)
 {
     uint32_t count = 0;
     if (!take_count(rest, RESULT_BYTES_MIN, &count) || count > INGOT_BLOCK_TRANSACTIONS_MAX)
         return false;
-    execution->results = alloc_zeroed(count, sizeof *execution->results);
     execution->result_count = count;
+    struct ingot_slice behind = *rest;
+    struct ingot_slice plain;
+    if (ingot_slice_take(&behind, (size_t)count * RESULT_BYTES_MIN, &plain) && are_zero(plain)) {
+        *rest = behind; /* codes and sizes, all 0 */
+        return true;
+    }
+    make_results(execution);
     for (uint32_t i = 0; i < count; i++) {
         struct ingot_result *result = &execution->results[i];
         if (!ingot_slice_take_u32(rest, &result->code) ||
@@ -123,6 +142,8 @@ static bool take_logs(struct ingot_slice *rest, struct execution *execution)
             index >= execution->result_count ||
             !take_bytes(rest, INGOT_RESULT_LOG_BYTES_MAX, &log) || log.size == 0)
             return false;
+        if (execution->results == NULL)
+            make_results(execution);
         execution->results[index].log = log;
         index_min = index + 1;
     }
@@ -177,10 +198,37 @@ static void append_bytes(struct ingot_buffer *buffer, struct ingot_slice bytes)
     ingot_buffer_append_slice(buffer, bytes);
 }
 
+static bool are_plain(const struct ingot_result *results, uint32_t result_count)
+{
+    for (uint32_t i = 0; results != NULL && i < result_count; i++) {
+        if (results[i].code != 0 || results[i].data.size > 0 || results[i].log.size > 0)
+            return false;
+    }
+    return true;
+}
+
+static void append_results(struct ingot_buffer *buffer, const struct ingot_result *results,
+                           uint32_t result_count)
+{
+    ingot_buffer_append_u32(buffer, result_count);
+    if (results == NULL) {
+        const size_t size = (size_t)result_count * RESULT_BYTES_MIN;
+        ingot_buffer_reserve(buffer, size);
+        memset(buffer->data + buffer->size, 0, size);
+        buffer->size += size;
+        return;
+    }
+    for (uint32_t i = 0; i < result_count; i++) {
+        ingot_buffer_append_u32(buffer, results[i].code);
+        append_bytes(buffer, results[i].data);
+    }
+}
+
 static void append_logs(struct ingot_buffer *buffer, const struct ingot_result *results,
                         uint32_t result_count)
 {
     uint32_t count = 0;
+    result_count = results == NULL ? 0 : result_count;
     for (uint32_t i = 0; i < result_count; i++)
         count += results[i].log.size > 0;
     ingot_buffer_append_u32(buffer, count);
@@ -196,9 +244,9 @@ static size_t encoded_size(const struct ingot_result *results, uint32_t result_c
                            const struct state_update *updates, uint32_t update_count,
                            uint32_t validator_update_count)
 {
-    size_t size = 5 * sizeof(uint32_t);
-    for (uint32_t i = 0; i < result_count; i++) {
-        size += RESULT_BYTES_MIN + results[i].data.size;
+    size_t size = 5 * sizeof(uint32_t) + (size_t)result_count * RESULT_BYTES_MIN;
+    for (uint32_t i = 0; results != NULL && i < result_count; i++) {
+        size += results[i].data.size;
         if (results[i].log.size > 0)
             size += 4 + 4 + results[i].log.size;
     }
@@ -215,16 +263,13 @@ struct execution *execution_new(const struct ingot_result *results, uint32_t res
 {
     /* The exact size, because executions are kept and many are small. */
     struct ingot_buffer bytes = {0};
+    results = are_plain(results, result_count) ? NULL : results;
     bytes.capacity =
         encoded_size(results, result_count, updates, update_count, validator_update_count);
     bytes.data = alloc_resize(NULL, bytes.capacity, 1);
 
     ingot_buffer_append_u32(&bytes, ENCODING_VERSION);
-    ingot_buffer_append_u32(&bytes, result_count);
-    for (uint32_t i = 0; i < result_count; i++) {
-        ingot_buffer_append_u32(&bytes, results[i].code);
-        append_bytes(&bytes, results[i].data);
-    }
+    append_results(&bytes, results, result_count);
     ingot_buffer_append_u32(&bytes, update_count);
     for (uint32_t i = 0; i < update_count; i++) {
         ingot_buffer_append_u8(&bytes, updates[i].is_delete ? UPDATE_DELETE : UPDATE_SET);
@@ -269,10 +314,17 @@ void execution_unref(struct execution *execution)
     }
 }
 
+const struct ingot_result *execution_result(const struct execution *execution, uint32_t index)
+{
+    static const struct ingot_result plain;
+    INGOT_ASSERT(index < execution->result_count);
+    return execution->results != NULL ? &execution->results[index] : &plain;
+}
+
 size_t execution_size_bytes(const struct execution *execution)
 {
     return sizeof *execution + execution->bytes.capacity +
-           execution->result_count * sizeof *execution->results +
+           (execution->results != NULL ? execution->result_count : 0) * sizeof *execution->results +
            execution->update_count * sizeof *execution->updates +
            execution->validator_update_count * sizeof *execution->validator_updates;
 }

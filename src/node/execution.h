@@ -23,6 +23,8 @@ struct execution {
     uint32_t references;
     struct ingot_hash updates_hash;
     uint32_t result_count; /* one for each transaction of the block, in order */
+    /* For execution_result. NULL: all are plain, of code 0 without data or log. So most blocks of
+     * most Apps are, and 40 bytes for each transaction would be kept for nothing. */
     struct ingot_result *results;
     uint32_t update_count; /* ordered by key, each key once: the last word counts */
     struct state_update *updates;
@@ -32,8 +34,8 @@ struct execution {
 };
 
 /*
- * Makes an execution of its parts; bytes are copied. Updates are ordered by key, each key once, and
- * so are validator updates; a deletion has no value.
+ * Makes an execution of its parts; bytes are copied. `results` may be NULL: all are plain. Updates
+ * are ordered by key, each key once, and so are validator updates; a deletion has no value.
  */
 struct execution *execution_new(const struct ingot_result *results, uint32_t result_count,
                                 const struct state_update *updates, uint32_t update_count,
@@ -41,6 +43,8 @@ struct execution *execution_new(const struct ingot_result *results, uint32_t res
                                 uint32_t validator_update_count);
 struct execution *execution_ref(struct execution *execution);
 void execution_unref(struct execution *execution);
+/* What the transaction of this index came to. Borrowed. */
+const struct ingot_result *execution_result(const struct execution *execution, uint32_t index);
 size_t execution_size_bytes(const struct execution *execution);
 
 /* The canonical encoding, as stored beside the block. Borrowed. */

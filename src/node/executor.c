@@ -317,13 +317,6 @@ struct validator_set *executor_next_set(struct executor *executor, const struct 
     return executed == NULL ? NULL : executed->next_set;
 }
 
-const struct ingot_hash *executor_digests(const struct executor *executor,
-                                          const struct ingot_hash *block)
-{
-    const struct executed *executed = executor_find_block(executor, block);
-    return executed == NULL ? NULL : executed->digests;
-}
-
 /* --- What clients ask. --- */
 
 struct ingot_snapshot executor_snapshot(struct executor *executor, uint64_t mark, uint64_t height)

@@ -75,13 +75,6 @@ struct execution *executor_find(struct executor *executor, const struct ingot_ha
  */
 struct validator_set *executor_next_set(struct executor *executor, const struct ingot_hash *block);
 
-/*
- * The digests of a block's transactions, in order, or NULL when they are not kept any more (the
- * block has left the replay window). Borrowed.
- */
-const struct ingot_hash *executor_digests(const struct executor *executor,
-                                          const struct ingot_hash *block);
-
 /* The next block is committed: its transactions enter the replay window. */
 void executor_committed(struct executor *executor, const struct block *block);
 /* The block will never be committed. */

@@ -20,6 +20,14 @@
 struct version;
 
 /*
+ * What the replay window keeps of a digest. Whoever wants two transactions that it takes for one
+ * has to find a collision of 128 bits, of transactions of its own, and all validators see it alike.
+ */
+struct replay_tag {
+    uint8_t bytes[16];
+};
+
+/*
  * An executed block. It lives as long as its updates are not in the ledger's state or its
  * transactions are in the replay window.
  */
@@ -40,10 +48,10 @@ struct executed {
 
     uint64_t first; /* how many transactions its branch holds before it; only differences count */
     uint32_t transaction_count;
-    uint32_t digest_count;
-    uint32_t digest_capacity;
-    struct ingot_hash *digests; /* of its transactions in order, while they are in the window */
-    uint32_t replay_id;         /* names it in the replay index; 0: it is not there */
+    uint32_t tag_count;
+    uint32_t tag_capacity;
+    struct replay_tag *tags; /* of its transactions in order, while they are in the window */
+    uint32_t replay_id;      /* names it in the replay index; 0: it is not there */
 
     struct executed *next_in_bucket;
     struct executed *next_committed; /* the next higher one */
@@ -106,8 +114,8 @@ struct replay_index {
 
 void replay_init(struct replay_index *index);
 void replay_deinit(struct replay_index *index);
-/* Makes room for the digests of a block, and gives it a name. */
-void replay_begin(struct replay_index *index, struct executed *block, uint32_t digest_capacity);
+/* Makes room for the tags of a block, and gives it a name. */
+void replay_begin(struct replay_index *index, struct executed *block, uint32_t tag_capacity);
 /*
  * Adds the block's next transaction. False, and no change, when it repeats one of the ancestry,
  * which includes the block itself if that is marked. NULL: no check.
@@ -118,7 +126,7 @@ bool replay_add(struct replay_index *index, const struct ancestry *ancestry, str
 void replay_trim(struct executed *block);
 bool replay_has(const struct replay_index *index, const struct ancestry *ancestry,
                 const struct ingot_hash *digest);
-/* Takes out all of a block's transactions and frees their digests. */
+/* Takes out all of a block's transactions and frees their tags. */
 void replay_remove(struct replay_index *index, struct executed *block);
 
 /* --- executor_members.c: a validator set in the making. --- */

@@ -5,7 +5,7 @@
  * one branch judge a block alike. See docs/kv.md for what it means to clients.
  *
  * A slot is one word: 28 bits of the digest's hash, 20 bits that name the block, 16 bits for the
- * transaction's place in it. The digests themselves are kept once, in their block's record.
+ * transaction's place in it. A half of each digest, its tag, is kept in its block's record.
  */
 #include <sodium/randombytes.h>
 #include <stdlib.h>
@@ -42,10 +42,17 @@ void replay_deinit(struct replay_index *index)
     free(index->free_ids);
 }
 
-static uint32_t print_of(const struct replay_index *index, const struct ingot_hash *digest)
+static struct replay_tag tag_of(const struct ingot_hash *digest)
+{
+    struct replay_tag tag;
+    memcpy(tag.bytes, digest->bytes, sizeof tag.bytes);
+    return tag;
+}
+
+static uint32_t print_of(const struct replay_index *index, const struct replay_tag *tag)
 {
     uint64_t word;
-    memcpy(&word, digest->bytes, sizeof word);
+    memcpy(&word, tag->bytes, sizeof word);
     return (uint32_t)((word * index->secret) >> (64 - PRINT_BITS));
 }
 
@@ -112,35 +119,35 @@ static uint32_t take_id(struct replay_index *index)
     return index->free_ids[--index->free_count];
 }
 
-void replay_begin(struct replay_index *index, struct executed *block, uint32_t digest_capacity)
+void replay_begin(struct replay_index *index, struct executed *block, uint32_t tag_capacity)
 {
     INGOT_ASSERT(block->replay_id == 0);
-    INGOT_ASSERT(digest_capacity <= INGOT_BLOCK_TRANSACTIONS_MAX);
+    INGOT_ASSERT(tag_capacity <= INGOT_BLOCK_TRANSACTIONS_MAX);
     block->replay_id = take_id(index);
     index->blocks[block->replay_id] = block;
-    block->digest_capacity = digest_capacity;
-    block->digests = alloc_resize(NULL, digest_capacity, sizeof *block->digests);
-    reserve_slots(index, digest_capacity);
+    block->tag_capacity = tag_capacity;
+    block->tags = alloc_resize(NULL, tag_capacity, sizeof *block->tags);
+    reserve_slots(index, tag_capacity);
 }
 
 static bool is_repeat(const struct replay_index *index, const struct ancestry *ancestry,
-                      const struct ingot_hash *digest, uint64_t slot)
+                      const struct replay_tag *tag, uint64_t slot)
 {
     const struct executed *block = index->blocks[(slot >> INDEX_BITS) & ((1u << ID_BITS) - 1)];
     const uint32_t place_in_block = slot & ((1u << INDEX_BITS) - 1);
     return !MUTANT(REPEATS_TAKEN) && block->height >= ancestry->height_min &&
            block->first >= ancestry->first_min && executed_counts(block, ancestry->mark) &&
-           memcmp(block->digests[place_in_block].bytes, digest->bytes, INGOT_HASH_BYTES) == 0;
+           memcmp(block->tags[place_in_block].bytes, tag->bytes, sizeof tag->bytes) == 0;
 }
 
-/* Looks along a digest's slots up to the first empty one. */
+/* Looks along a tag's slots up to the first empty one. */
 static bool probe(const struct replay_index *index, const struct ancestry *ancestry,
-                  const struct ingot_hash *digest, uint32_t print, uint32_t *empty)
+                  const struct replay_tag *tag, uint32_t print, uint32_t *empty)
 {
     uint32_t at = home_of(index, print);
     for (; index->slots[at] != 0; at = (at + 1) & mask_of(index)) {
         if (ancestry != NULL && slot_print(index->slots[at]) == print &&
-            is_repeat(index, ancestry, digest, index->slots[at]))
+            is_repeat(index, ancestry, tag, index->slots[at]))
             return true;
     }
     *empty = at;
@@ -150,28 +157,30 @@ static bool probe(const struct replay_index *index, const struct ancestry *ances
 bool replay_add(struct replay_index *index, const struct ancestry *ancestry, struct executed *block,
                 const struct ingot_hash *digest)
 {
-    const uint32_t print = print_of(index, digest);
+    const struct replay_tag tag = tag_of(digest);
+    const uint32_t print = print_of(index, &tag);
     uint32_t empty = 0;
-    if (probe(index, ancestry, digest, print, &empty))
+    if (probe(index, ancestry, &tag, print, &empty))
         return false;
-    INGOT_ASSERT(block->digest_count < block->digest_capacity);
-    index->slots[empty] = slot_of(print, block->replay_id, block->digest_count);
+    INGOT_ASSERT(block->tag_count < block->tag_capacity);
+    index->slots[empty] = slot_of(print, block->replay_id, block->tag_count);
     index->used++;
-    block->digests[block->digest_count++] = *digest;
+    block->tags[block->tag_count++] = tag;
     return true;
 }
 
 void replay_trim(struct executed *block)
 {
-    block->digests = alloc_resize(block->digests, block->digest_count, sizeof *block->digests);
-    block->digest_capacity = block->digest_count;
+    block->tags = alloc_resize(block->tags, block->tag_count, sizeof *block->tags);
+    block->tag_capacity = block->tag_count;
 }
 
 bool replay_has(const struct replay_index *index, const struct ancestry *ancestry,
                 const struct ingot_hash *digest)
 {
+    const struct replay_tag tag = tag_of(digest);
     uint32_t empty = 0;
-    return probe(index, ancestry, digest, print_of(index, digest), &empty);
+    return probe(index, ancestry, &tag, print_of(index, &tag), &empty);
 }
 
 /* Empties a slot and moves back those behind it that were pushed past it. */
@@ -198,8 +207,8 @@ void replay_remove(struct replay_index *index, struct executed *block)
 {
     if (block->replay_id == 0)
         return;
-    for (uint32_t i = 0; i < block->digest_count; i++) {
-        const uint32_t print = print_of(index, &block->digests[i]);
+    for (uint32_t i = 0; i < block->tag_count; i++) {
+        const uint32_t print = print_of(index, &block->tags[i]);
         const uint64_t slot = slot_of(print, block->replay_id, i);
         uint32_t at = home_of(index, print);
         while (index->slots[at] != slot) {
@@ -211,8 +220,8 @@ void replay_remove(struct replay_index *index, struct executed *block)
     index->blocks[block->replay_id] = NULL;
     index->free_ids[index->free_count++] = block->replay_id;
     block->replay_id = 0;
-    free(block->digests);
-    block->digests = NULL;
-    block->digest_count = 0;
-    block->digest_capacity = 0;
+    free(block->tags);
+    block->tags = NULL;
+    block->tag_count = 0;
+    block->tag_capacity = 0;
 }

@@ -29,12 +29,12 @@ static void index_transactions(struct executor *executor, struct executed *execu
 {
     replay_begin(&executor->replay, executed, block->transaction_count);
     struct ingot_slice rest = ingot_buffer_slice(&block->payload);
-    struct ingot_slice transaction;
-    while (payload_next(&rest, &transaction)) {
-        struct ingot_hash digest;
-        wire_transaction_digest(transaction, &digest);
-        (void)replay_add(&executor->replay, NULL, executed, &digest);
-    }
+    struct ingot_slice some[WIRE_DIGESTS_AT_ONCE];
+    struct ingot_hash digests[WIRE_DIGESTS_AT_ONCE];
+    uint32_t count;
+    while ((count = wire_packed_digests(&rest, WIRE_DIGESTS_AT_ONCE, some, digests)) > 0)
+        for (uint32_t i = 0; i < count; i++)
+            (void)replay_add(&executor->replay, NULL, executed, &digests[i]);
 }
 
 /* Puts a committed block before the lowest one that is there. */

@@ -101,12 +101,13 @@ static enum ingot_error choose(void *context, uint32_t index)
     const struct ingot_slice transaction = build->candidates[index];
     if (transaction.size == 0 || transaction.size > executor->options.transaction_bytes_max)
         return INGOT_ERROR_INVALID;
-    if (build->executed->digest_count == build->executed->digest_capacity ||
+    if (build->executed->tag_count == build->executed->tag_capacity ||
         payload->size + 4 + transaction.size > executor->options.block_payload_bytes_max)
         return INGOT_ERROR_FULL;
     if (!replay_add(&build->executor->replay, build->branch, build->executed,
                     &build->digests[index]))
         return INGOT_ERROR_INVALID;
+    build->block->digests[build->block->transaction_count++] = build->digests[index];
     ingot_buffer_append_u32(payload, (uint32_t)transaction.size);
     ingot_buffer_append_slice(payload, transaction);
     return INGOT_OK;
@@ -143,6 +144,18 @@ static const struct ingot_hash *next_validators_hash(const struct block *block,
     return executed->next_set != NULL ? &executed->next_set->hash : &block->validators_hash;
 }
 
+/* Gives back the room that was not needed. */
+static void keep_digests(struct block *block)
+{
+    if (block->transaction_count > 0) {
+        block->digests =
+            alloc_resize(block->digests, block->transaction_count, sizeof *block->digests);
+    } else {
+        free(block->digests);
+        block->digests = NULL;
+    }
+}
+
 static void finish_build(struct build *build)
 {
     struct executor *executor = build->executor;
@@ -151,13 +164,11 @@ static void finish_build(struct build *build)
     uint64_t *hashes = NULL;
     struct execution *execution =
         builder_finish(&executor->builder, block->view, &hashes, &executed->next_set);
-    block->transaction_count = executed->digest_count;
+    INGOT_ASSERT(block->transaction_count == executed->tag_count);
     block->updates_hash = execution->updates_hash;
     block->next_validators_hash = *next_validators_hash(block, executed);
-    wire_digests_root(executed->digests, executed->digest_count, &block->transactions_root);
-    if (executed->digest_count > 0)
-        block->digests =
-            alloc_copy(executed->digests, executed->digest_count * sizeof *executed->digests);
+    wire_digests_root(block->digests, block->transaction_count, &block->transactions_root);
+    keep_digests(block);
     wire_seal_block_header(block);
 
     executed->hash = block->hash;
@@ -190,8 +201,10 @@ enum ingot_error executor_build(struct executor *executor, struct block *block,
     ingot_buffer_clear(&block->payload);
     ingot_buffer_reserve(&block->payload, payload_bytes_max(executor, candidates, candidate_count));
     block->transaction_count = 0;
-    free(block->digests);
-    block->digests = NULL;
+    const uint32_t count_max = candidate_count < INGOT_BLOCK_TRANSACTIONS_MAX
+                                   ? candidate_count
+                                   : INGOT_BLOCK_TRANSACTIONS_MAX;
+    block->digests = alloc_resize(block->digests, count_max, sizeof *block->digests);
     struct build build = {
         .executor = executor,
         .block = block,
@@ -202,10 +215,7 @@ enum ingot_error executor_build(struct executor *executor, struct block *block,
         .candidate_count = candidate_count,
     };
     build.executed->mark = branch.mark;
-    replay_begin(&executor->replay, build.executed,
-                 build.candidate_count < INGOT_BLOCK_TRANSACTIONS_MAX
-                     ? build.candidate_count
-                     : INGOT_BLOCK_TRANSACTIONS_MAX);
+    replay_begin(&executor->replay, build.executed, count_max);
     const enum ingot_error error = propose(&build, parent);
     if (error == INGOT_OK)
         finish_build(&build);
@@ -234,7 +244,7 @@ static const char *check_header(const struct executor *executor, const struct bl
     return NULL;
 }
 
-/* Also collects the transactions and their digests. */
+/* Also collects the transactions; and their digests, where the block does not have them. */
 static const char *check_payload(struct executor *executor, const struct block *block)
 {
     const struct ingot_slice payload = ingot_buffer_slice(&block->payload);
@@ -250,10 +260,8 @@ static const char *check_payload(struct executor *executor, const struct block *
         count++;
     }
     INGOT_ASSERT(count == block->transaction_count);
-    if (block->digests != NULL) {
-        memcpy(executor->digests, block->digests, count * sizeof *block->digests);
+    if (block->digests != NULL)
         return NULL; /* they were compared with the root when the block was put together */
-    }
     struct ingot_hash root;
     wire_payload_root(payload, &root, executor->digests);
     if (!crypto_hash_equal(&root, &block->transactions_root) && !MUTANT(ROOT_UNCHECKED))
@@ -261,12 +269,13 @@ static const char *check_payload(struct executor *executor, const struct block *
     return NULL;
 }
 
-static const char *check_repeats(struct executor *executor, const struct ancestry *branch,
-                                 struct executed *executed)
+static const char *check_repeats(struct executor *executor, const struct block *block,
+                                 const struct ancestry *branch, struct executed *executed)
 {
+    const struct ingot_hash *digests = block->digests != NULL ? block->digests : executor->digests;
     replay_begin(&executor->replay, executed, executed->transaction_count);
     for (uint32_t i = 0; i < executed->transaction_count; i++) {
-        if (!replay_add(&executor->replay, branch, executed, &executor->digests[i]))
+        if (!replay_add(&executor->replay, branch, executed, &digests[i]))
             return "a transaction repeats one of the block, its ancestors or the replay window";
     }
     return NULL;
@@ -312,7 +321,7 @@ static enum ingot_error execute(struct executor *executor, const struct block *b
                                 const struct executed *parent, const struct ancestry *branch,
                                 struct executed *executed, const char **why)
 {
-    *why = check_repeats(executor, branch, executed);
+    *why = check_repeats(executor, block, branch, executed);
     if (*why != NULL)
         return INGOT_ERROR_REJECTED;
     const enum ingot_error error = run_validation(executor, block, parent, branch, why);

@@ -57,11 +57,23 @@ void ledger_unapplied_drop(struct ledger_unapplied_list *list, uint64_t height)
     memmove(list->items, list->items + dropped, list->count * sizeof *list->items);
 }
 
-/* Is it time, counting what the open batch commits? */
+static bool has_updates(const struct ledger_unapplied_list *list)
+{
+    for (uint32_t i = 0; i < list->count; i++) {
+        if (list->items[i].execution->update_count > 0)
+            return true;
+    }
+    return false;
+}
+
+/* Is it time, counting what the open batch commits? At once where nothing has to go in: blocks that
+ * change no state are not kept for others that will. */
 static bool should_begin(const struct ledger *ledger)
 {
     const struct ledger_unapplied_list *durable = &ledger->unapplied;
     const struct ledger_unapplied_list *coming = &ledger->batch_unapplied;
+    if (!has_updates(durable) && !has_updates(coming))
+        return true;
     return durable->count + coming->count >= ledger->apply_blocks_max ||
            durable->bytes + coming->bytes >= ledger->apply_bytes_max;
 }

@@ -45,7 +45,7 @@ static void add_coming(struct ledger_index *index, const uint8_t sha256[32], uin
         index->coming = alloc_resize(index->coming, index->coming_capacity, sizeof *index->coming);
     }
     struct ledger_indexed *entry = &index->coming[index->coming_count++];
-    *entry = (struct ledger_indexed){.height = height, .index = number};
+    *entry = ledger_indexed_at(height, number);
     memcpy(entry->sha256, sha256, sizeof entry->sha256);
 }
 
@@ -199,7 +199,8 @@ static void flush_read(struct ledger_index *index, uint64_t height)
 static bool take_record(struct ledger_index *index, uint64_t height, struct ingot_slice hashes)
 {
     const bool is_draining = height <= index->draining_height;
-    if (hashes.size == 0 || hashes.size % 32 != 0 || hashes.size / 32 > UINT32_MAX)
+    if (hashes.size == 0 || hashes.size % 32 != 0 ||
+        hashes.size / 32 > INGOT_BLOCK_TRANSACTIONS_MAX || height > LEDGER_INDEXED_HEIGHT_MAX)
         return false;
     struct ingot_slice sha256;
     for (uint32_t i = 0; ingot_slice_take(&hashes, 32, &sha256); i++)

@@ -70,7 +70,7 @@ static void add_transactions(struct ledger_prune *prune, const struct block *blo
     struct ingot_slice transaction;
     while (payload_next(&rest, &transaction)) {
         struct ledger_indexed *indexed = &prune->indexed[prune->indexed_count++];
-        *indexed = (struct ledger_indexed){.height = block->height};
+        *indexed = ledger_indexed_at(block->height, 0);
         crypto_sha256(transaction, indexed->sha256);
     }
     INGOT_ASSERT(prune->indexed_count == count);

@@ -7,16 +7,34 @@
 #ifndef INGOT_NODE_LEDGER_RUNS_H
 #define INGOT_NODE_LEDGER_RUNS_H
 
+#include <ingot/limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/assert.h"
+
 /* A transaction of a committed block, by the hash that clients know. */
 struct ledger_indexed {
     uint8_t sha256[32];
-    uint64_t height; /* 0 in a run: its block has left, or is about to */
-    uint32_t index;
+    uint64_t height : 48; /* 0 in a run: its block has left, or is about to */
+    uint64_t index : 16;
 };
+
+/* A million of them may wait in memory. */
+static_assert(sizeof(struct ledger_indexed) == 40, "an entry is a hash and one word");
+static_assert(INGOT_BLOCK_TRANSACTIONS_MAX <= 1 << 16, "a place in a block fits an entry");
+/* One block each microsecond would take nine years to it. */
+#define LEDGER_INDEXED_HEIGHT_MAX ((UINT64_C(1) << 48) - 1)
+
+/* The place alone; the caller fills in the hash. */
+static inline struct ledger_indexed ledger_indexed_at(uint64_t height, uint32_t index)
+{
+    INGOT_ASSERT(height <= LEDGER_INDEXED_HEIGHT_MAX);
+    INGOT_ASSERT(index < 1 << 16);
+    return (struct ledger_indexed){.height = height & LEDGER_INDEXED_HEIGHT_MAX,
+                                   .index = index & 0xffff};
+}
 
 struct ledger_run {
     struct ledger_indexed *entries; /* owned; ordered by sha256, each once */

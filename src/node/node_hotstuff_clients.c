@@ -57,12 +57,6 @@ static enum ingot_error submit(void *context, struct ingot_slice transaction,
     return error;
 }
 
-static const struct ingot_hash *transaction_digests(void *context, const struct ingot_hash *block)
-{
-    struct ingot_node *node = context;
-    return replica_transaction_digests(node_hotstuff_of(node->driver)->replica, block);
-}
-
 static enum ingot_error read_block(void *context, uint64_t height, struct ledger_entry *entry)
 {
     struct ingot_node *node = context;
@@ -127,7 +121,6 @@ void node_hotstuff_describe(struct node_driver *driver, struct rpc_identity *ide
     identity->index_transactions = hotstuff->node->home.settings.rpc_index_tx;
     backend->status = get_status;
     backend->submit = submit;
-    backend->transaction_digests = transaction_digests;
     backend->read_block = read_block;
     backend->find_transaction = find_transaction;
     backend->query = query;

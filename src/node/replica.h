@@ -128,10 +128,6 @@ INGOT_MUST_USE enum ingot_error replica_submit_digested(struct replica *replica,
                                                         struct ingot_slice transaction,
                                                         const struct ingot_hash *digest,
                                                         struct ingot_check_response *response);
-/* The digests of a block's transactions, in order, or NULL when they are not kept. Borrowed until
- * the next event. */
-const struct ingot_hash *replica_transaction_digests(const struct replica *replica,
-                                                     const struct ingot_hash *block);
 
 void replica_get_status(const struct replica *replica, struct core_status *status);
 /* Others are known to have blocks that are not here yet. */

@@ -59,12 +59,6 @@ enum ingot_error replica_submit(struct replica *replica, struct ingot_slice tran
     return replica_submit_digested(replica, transaction, NULL, response);
 }
 
-const struct ingot_hash *replica_transaction_digests(const struct replica *replica,
-                                                     const struct ingot_hash *block)
-{
-    return executor_digests(replica->executor, block);
-}
-
 /*
  * Who is below the replay window may hold what was committed above it, and we could not tell: such
  * a transaction would be executed twice although its client submitted it once. The sender shows it
@@ -114,19 +108,27 @@ static bool is_still_welcome(void *context, struct ingot_slice transaction)
     return response.code == 0;
 }
 
+static void remove_all(struct replica *replica, const struct ingot_hash *digests, uint32_t count)
+{
+    for (uint32_t i = 0; i < count && !MUTANT(COMMITTED_STAYS_IN_POOL); i++) {
+        mempool_remove(replica->mempool, &digests[i]);
+    }
+}
+
 void pool_committed(struct replica *replica, struct block *block)
 {
     struct ingot_slice rest = ingot_buffer_slice(&block->payload);
-    struct ingot_slice transaction;
-    const struct ingot_hash *known = executor_digests(replica->executor, &block->hash);
-    while (payload_next(&rest, &transaction)) {
-        struct ingot_hash digest;
-        if (known == NULL)
-            wire_transaction_digest(transaction, &digest);
-        if (!MUTANT(COMMITTED_STAYS_IN_POOL))
-            mempool_remove(replica->mempool, known != NULL ? known : &digest);
-        if (known != NULL)
-            known++;
+    struct ingot_slice some[WIRE_DIGESTS_AT_ONCE];
+    struct ingot_hash digests[WIRE_DIGESTS_AT_ONCE];
+    uint32_t count;
+    if (block->digests != NULL) {
+        remove_all(replica, block->digests, block->transaction_count);
+    } else {
+        /* Who catches up has nothing waiting, and need not hash what comes. */
+        while (mempool_count(replica->mempool) > 0 &&
+               (count = wire_packed_digests(&rest, WIRE_DIGESTS_AT_ONCE, some, digests)) > 0) {
+            remove_all(replica, digests, count);
+        }
     }
     if (block->transaction_count > 0 && !MUTANT(NOT_CHECKED_AGAIN)) {
         mempool_recheck(replica->mempool, is_still_welcome, replica);
@@ -138,11 +140,10 @@ void pool_abandoned(struct replica *replica, struct block *block)
     struct ingot_slice rest = ingot_buffer_slice(&block->payload);
     struct ingot_slice transaction;
     struct ingot_check_response response = {0};
-    const struct ingot_hash *known = executor_digests(replica->executor, &block->hash);
     for (uint32_t i = 0; payload_next(&rest, &transaction) && !MUTANT(ABANDONED_LOST); i++) {
         struct ingot_hash digest;
-        if (known != NULL) {
-            digest = known[i];
+        if (block->digests != NULL) {
+            digest = block->digests[i];
         } else {
             wire_transaction_digest(transaction, &digest);
         }

@@ -129,12 +129,6 @@ struct rpc_backend {
                                const struct ingot_hash *digest,
                                struct ingot_check_response *response);
 
-    /*
-     * The digests of a committed block's transactions, in order; NULL where they are not kept.
-     * Borrowed until control returns to the loop.
-     */
-    const struct ingot_hash *(*transaction_digests)(void *context, const struct ingot_hash *block);
-
     /* A committed block. References for the caller. INGOT_OK, _NOT_FOUND, _IO, _CORRUPT. */
     enum ingot_error (*read_block)(void *context, uint64_t height, struct ledger_entry *entry);
 
@@ -197,7 +191,7 @@ struct rpc_options {
     uint32_t waiters_max;        /* broadcast_tx_commit and _attest that wait; 16384 */
     uint32_t submitted_max;      /* transactions of POST /transactions that wait; 65536 */
     uint32_t batch_calls_max;    /* calls in one batch; 256 */
-    size_t output_bytes_max;     /* answers that all clients together have not read yet; 32 MiB */
+    size_t output_bytes_max;     /* answers that all clients together have not read yet; 16 MiB */
 };
 
 /*

@@ -177,7 +177,7 @@ void rpc_committed(struct rpc *rpc, const struct block *block, const struct exec
         struct rpc_waiter *waiter;
         crypto_sha256(transaction, sha256);
         while ((waiter = rpc_waiters_find(&rpc->waiters, sha256)) != NULL) {
-            const struct ingot_result *outcome = &execution->results[index];
+            const struct ingot_result *outcome = execution_result(execution, index);
             if (waiter->wants_attestation && outcome->code == 0) {
                 attest_committed(rpc, waiter, transaction, outcome, block->height);
                 continue;

@@ -38,7 +38,7 @@
 #define RPC_ANSWER_BYTES_MAX (16 * 1024 * 1024)
 /* Bodies up to this size may always be held; bigger ones share RPC_BODIES_BYTES_MAX. */
 #define RPC_BODY_BYTES_FREE (16 * 1024)
-#define RPC_BODIES_BYTES_MAX (32 * 1024 * 1024)
+#define RPC_BODIES_BYTES_MAX (16 * 1024 * 1024)
 /* What a request costs beside its calls, in calls. */
 #define RPC_REQUEST_WORK 8
 

@@ -221,7 +221,7 @@ static void call_transaction(struct rpc_call *call, const struct ledger_entry *e
         rpc_call_store_error(call, INGOT_ERROR_CORRUPT);
         return;
     }
-    const struct ingot_result *outcome = &entry->execution->results[index];
+    const struct ingot_result *outcome = execution_result(entry->execution, index);
     json_t *result = rpc_json(json_object());
     rpc_json_set(result, "hash", rpc_json_hex(ingot_slice_of(sha256, 32)));
     rpc_json_set(result, "height", rpc_json_u64(entry->block->height));

@@ -23,7 +23,7 @@
 #define WAITERS_MAX 16384
 #define SUBMITTED_MAX 65536
 #define BATCH_CALLS_MAX 256
-#define OUTPUT_BYTES_MAX ((size_t)32 * 1024 * 1024)
+#define OUTPUT_BYTES_MAX ((size_t)16 * 1024 * 1024)
 
 #define ACCEPT_PAUSE_MS 200
 #define ACCEPTS_PER_TURN 32

@@ -5,8 +5,9 @@
  *   start -> admitting, a part in each turn of the loop -> waiting for commits -> answered
  *
  * A transaction waits under its digest, which admission to the mempool takes anyway and which a
- * committed block has with it: nothing is hashed for the answer. It waits from before it is
- * submitted, so it may be committed while later ones of its request are still being admitted.
+ * committed block has with it, unless it was fetched: nothing is hashed for the answer. It waits
+ * from before it is submitted, so it may be committed while later ones of its request are still
+ * being admitted.
  *
  * What a submission holds is one allocation for all of its transactions, and so bounded by how many
  * may be under way (`submitted_max`); its body goes as soon as the last of it was admitted.
@@ -321,21 +322,19 @@ void rpc_submissions_committed(struct rpc *rpc, const struct block *block,
     if (rpc->awaited.count == 0) {
         return;
     }
-    const struct ingot_hash *known =
-        rpc->backend.transaction_digests(rpc->backend.context, &block->hash);
     for (uint32_t i = 0; i < block->transaction_count && rpc->awaited.count > 0; i++) {
         struct ingot_hash digest;
         struct rpc_keyed *found;
-        if (known == NULL && payload_next(&rest, &transaction)) {
+        if (block->digests == NULL && payload_next(&rest, &transaction)) {
             wire_transaction_digest(transaction, &digest);
         }
-        const uint8_t *key = known != NULL ? known[i].bytes : digest.bytes;
+        const uint8_t *key = block->digests != NULL ? block->digests[i].bytes : digest.bytes;
         while ((found = rpc_index_find(&rpc->awaited, key)) != NULL) {
             struct awaited *awaited = (struct awaited *)found; /* its first member */
             struct rpc_submission *submission = awaited->submission;
             settle(awaited,
-                   execution->results[i].code == 0 ? RPC_TRANSACTION_COMMITTED
-                                                   : RPC_TRANSACTION_FAILED,
+                   execution_result(execution, i)->code == 0 ? RPC_TRANSACTION_COMMITTED
+                                                             : RPC_TRANSACTION_FAILED,
                    block->height);
             const bool is_all_taken = submission->is_full || submission->taken == submission->count;
             if (submission->waiting == 0 && is_all_taken && !submission->is_admitting) {

@@ -4,11 +4,13 @@
  * status that is due to it, once.
  *
  * The first byte says how it goes on: 1 the time is up before anything is committed, 2 the client
- * goes away, 4 the node keeps no digests, 8 a block is committed before the next turn of the loop.
+ * goes away, 4 blocks come without digests, 8 a block is committed before the next turn of the
+ * loop.
  */
 #include <event2/event.h>
 #include <string.h>
 
+#include "base/alloc.h"
 #include "fuzz/fuzz.h"
 #include "node/rpc_internal.h"
 #include "wire/preimage.h"
@@ -31,7 +33,6 @@ static uint32_t pending_count;
 static bool may_be_pending[UINT16_MAX + 1]; /* by two bytes of the digest: spares most searches */
 static uint32_t submissions;
 static bool keeps_digests;
-static struct ingot_hash digests[COUNT_MAX];
 
 void rpc_connection_answer(struct rpc_connection *connection, int status, const char *content_type,
                            struct ingot_buffer *body)
@@ -107,13 +108,6 @@ static enum ingot_error submit(void *context, struct ingot_slice transaction,
     return INGOT_OK;
 }
 
-static const struct ingot_hash *transaction_digests(void *context, const struct ingot_hash *block)
-{
-    (void)context;
-    (void)block;
-    return keeps_digests ? digests : NULL;
-}
-
 /* All that is pending, with a code of 9 for what begins with `b`. */
 static void commit(void)
 {
@@ -126,9 +120,14 @@ static void commit(void)
     pending = (struct ingot_buffer){0};
     pending_count = 0;
     struct ingot_slice rest = ingot_buffer_slice(&block->payload);
+    if (keeps_digests) {
+        block->digests = alloc_zeroed(COUNT_MAX, sizeof block->digests[0]);
+    }
     for (uint32_t i = 0; payload_next(&rest, &transaction); i++) {
         results[i] = (struct ingot_result){.code = transaction.data[0] == 'b' ? 9 : 0};
-        wire_transaction_digest(transaction, &digests[i]);
+        if (keeps_digests) {
+            wire_transaction_digest(transaction, &block->digests[i]);
+        }
     }
     struct execution *execution =
         execution_new(results, block->transaction_count, NULL, 0, NULL, 0);
@@ -147,7 +146,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
     rpc = (struct rpc){.base = base,
                        .options = {.submitted_max = COUNT_MAX},
                        .identity = {.protocol = SETTINGS_PROTOCOL_HOTSTUFF},
-                       .backend = {.submit = submit, .transaction_digests = transaction_digests},
+                       .backend = {.submit = submit},
                        .submission_timer = event_new(base, -1, 0, NULL, NULL)};
     rpc_index_init(&rpc.awaited, COUNT_MAX);
     return 0;

@@ -337,7 +337,7 @@ void checks_tc(struct checks *checks, uint32_t node, struct tc *tc)
 /* What a transaction of a reported block came to; NULL where nobody lived to report the block. */
 static const struct ingot_result *result_at(const struct execution *execution, uint32_t index)
 {
-    return execution == NULL ? NULL : &execution->results[index];
+    return execution == NULL ? NULL : execution_result(execution, index);
 }
 
 static void execute(struct checks *checks, const struct block *block,

@@ -51,11 +51,11 @@ static void check_block(struct checks *checks, uint32_t node, const struct ledge
                         " that was acknowledged at height %" PRIu64,
                         node, height, operation == NULL ? 0 : operation->commit_height);
         } else if (operation->commit_height == height &&
-                   entry->execution->results[i].code != operation->code) {
+                   execution_result(entry->execution, i)->code != operation->code) {
             checks_fail(checks, CHECK_ACKNOWLEDGED,
                         "replica %u shows code %u for a transaction at height %" PRIu64
                         " where a replay gives %u",
-                        node, entry->execution->results[i].code, height, operation->code);
+                        node, execution_result(entry->execution, i)->code, height, operation->code);
         }
     }
 }

@@ -270,7 +270,7 @@ const char *result_data(struct test_node *node, const struct block *block, uint3
     const struct execution *execution = executor_find(node->executor, &block->hash);
     assert_non_null(execution);
     assert_true(index < execution->result_count);
-    const struct ingot_slice data = execution->results[index].data;
+    const struct ingot_slice data = execution_result(execution, index)->data;
     memcpy(text, data.size > 0 ? data.data : (const uint8_t *)"", data.size);
     text[data.size] = '\0';
     return text;

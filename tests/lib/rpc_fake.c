@@ -137,25 +137,6 @@ static enum ingot_error submit(void *context, struct ingot_slice transaction,
     return INGOT_OK;
 }
 
-/* The latest block is the only one that is asked for. */
-static const struct ingot_hash *transaction_digests(void *context, const struct ingot_hash *hash)
-{
-    struct rpc_fake *fake = context;
-    const struct block *block = fake->blocks[fake->status.height].block;
-    struct ingot_slice rest = ingot_buffer_slice(&block->payload);
-    struct ingot_slice transaction;
-    assert_memory_equal(hash->bytes, block->hash.bytes, sizeof hash->bytes);
-    if (!fake->has_digests) {
-        return NULL;
-    }
-    fake->digests =
-        alloc_resize(fake->digests, block->transaction_count + 1, sizeof fake->digests[0]);
-    for (uint32_t i = 0; payload_next(&rest, &transaction); i++) {
-        wire_transaction_digest(transaction, &fake->digests[i]);
-    }
-    return fake->digests;
-}
-
 static bool search_key(void *context, struct ingot_slice transaction, uint64_t height,
                        uint32_t index)
 {
@@ -298,6 +279,17 @@ static struct execution *execute(const struct block *block)
 }
 
 /* `next_set` may be NULL: the block does not change the set. */
+/* As a block has them that came as a proposal. */
+static void take_digests(struct block *block)
+{
+    struct ingot_slice rest = ingot_buffer_slice(&block->payload);
+    struct ingot_slice transaction;
+    block->digests = alloc_zeroed(block->transaction_count, sizeof block->digests[0]);
+    for (uint32_t i = 0; payload_next(&rest, &transaction); i++) {
+        wire_transaction_digest(transaction, &block->digests[i]);
+    }
+}
+
 static void commit(struct rpc_fake *fake, const struct validator_set *next_set)
 {
     uint64_t height = fake->status.height + 1;
@@ -322,6 +314,9 @@ static void commit(struct rpc_fake *fake, const struct validator_set *next_set)
     block->payload = fake->pending;
     fake->pending = (struct ingot_buffer){0};
     fake->pending_count = 0;
+    if (fake->has_digests) {
+        take_digests(block);
+    }
     fake->blocks[height] = (struct ledger_entry){block, execute(block)};
     fake->status.height = height;
     fake->status.height_lowest = fake->status.height_lowest == 0 ? 1 : fake->status.height_lowest;
@@ -463,7 +458,6 @@ void rpc_fake_listen(struct rpc_fake *fake)
     const struct rpc_backend backend = {.context = fake,
                                         .status = get_status,
                                         .submit = submit,
-                                        .transaction_digests = transaction_digests,
                                         .read_block = read_block,
                                         .find_transaction = find_transaction,
                                         .query = query,
@@ -504,6 +498,5 @@ void rpc_fake_deinit(struct rpc_fake *fake)
     }
     genesis_deinit(&fake->genesis);
     ingot_buffer_deinit(&fake->pending);
-    free(fake->digests);
     event_base_free(fake->base);
 }

@@ -31,13 +31,12 @@ struct rpc_fake {
     struct ledger_entry blocks[RPC_FAKE_BLOCKS_MAX]; /* by height; [0] is unused */
     struct ingot_buffer pending;                     /* the next block's payload */
     uint32_t pending_count;
-    struct ingot_hash *digests; /* of the latest block, when asked for */
 
     /* What a test may set. */
     enum ingot_error submit_error; /* of the next submissions */
     bool commits_at_once;          /* a block for each transaction, within `submit` */
     uint32_t pending_max;          /* the mempool has room for so many; 0: for any */
-    bool has_digests;              /* the node keeps the digests of the latest block */
+    bool has_digests;              /* blocks come with their transactions' digests */
     uint32_t submissions;          /* how often `submit` was called */
     enum ingot_error read_error;
     uint32_t peer_count;

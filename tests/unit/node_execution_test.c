@@ -56,9 +56,9 @@ static void an_execution_reads_back_as_it_was_written(void **state)
     assert_true(crypto_hash_equal(&made->updates_hash, &read->updates_hash));
     assert_int_equal(read->result_count, 3);
     for (uint32_t i = 0; i < 3; i++) {
-        assert_int_equal(read->results[i].code, parts.results[i].code);
-        assert_true(ingot_slice_equal(read->results[i].data, parts.results[i].data));
-        assert_true(ingot_slice_equal(read->results[i].log, parts.results[i].log));
+        assert_int_equal(execution_result(read, i)->code, parts.results[i].code);
+        assert_true(ingot_slice_equal(execution_result(read, i)->data, parts.results[i].data));
+        assert_true(ingot_slice_equal(execution_result(read, i)->log, parts.results[i].log));
         assert_true(ingot_slice_equal(read->updates[i].key, parts.updates[i].key));
         assert_true(ingot_slice_equal(read->updates[i].value, parts.updates[i].value));
         assert_int_equal(read->updates[i].is_delete, parts.updates[i].is_delete);
@@ -72,6 +72,77 @@ static void an_execution_reads_back_as_it_was_written(void **state)
     execution_unref(read);
     execution_unref(read);
     execution_unref(NULL);
+}
+
+/* --- Plain results: code 0, no data, no log. --- */
+
+static const struct ingot_result nothing;
+
+/* Of four results the one at `index` is not plain; above 3: none. */
+static void expect_results(uint32_t index, struct ingot_result other)
+{
+    struct ingot_result results[4] = {{0}};
+    struct ingot_buffer expected = {0};
+    if (index < 4)
+        results[index] = other;
+    ingot_buffer_append_u32(&expected, 1);
+    ingot_buffer_append_u32(&expected, 4);
+    for (uint32_t i = 0; i < 4; i++) {
+        ingot_buffer_append_u32(&expected, results[i].code);
+        ingot_buffer_append_u32(&expected, (uint32_t)results[i].data.size);
+        ingot_buffer_append_slice(&expected, results[i].data);
+    }
+    ingot_buffer_append_u32(&expected, 0);
+    ingot_buffer_append_u32(&expected, 0);
+    const bool has_log = index < 4 && other.log.size > 0;
+    ingot_buffer_append_u32(&expected, has_log);
+    if (has_log) {
+        ingot_buffer_append_u32(&expected, index);
+        ingot_buffer_append_u32(&expected, (uint32_t)other.log.size);
+        ingot_buffer_append_slice(&expected, other.log);
+    }
+    struct execution *made = execution_new(results, 4, NULL, 0, NULL, 0);
+    struct execution *read = execution_decode(ingot_buffer_slice(&expected));
+    assert_non_null(read);
+    assert_true(ingot_slice_equal(execution_encoded(made), ingot_buffer_slice(&expected)));
+    assert_true(crypto_hash_equal(&made->updates_hash, &read->updates_hash));
+    for (uint32_t i = 0; i < 4; i++) {
+        const struct ingot_result *result = execution_result(read, i);
+        assert_int_equal(result->code, results[i].code);
+        assert_true(ingot_slice_equal(result->data, results[i].data));
+        assert_true(ingot_slice_equal(result->log, results[i].log));
+        assert_memory_equal(&execution_result(made, i)->code, &result->code, sizeof result->code);
+    }
+    execution_unref(made);
+    execution_unref(read);
+    ingot_buffer_deinit(&expected);
+}
+
+static void results_read_back_whichever_of_them_is_not_plain(void **state)
+{
+    (void)state;
+    const struct ingot_result others[] = {
+        {.code = 1}, {.data = text("d")}, {.log = text("why")}, {7, text("data"), text("log")}};
+    expect_results(4, nothing);
+    for (uint32_t index = 0; index < 4; index++)
+        for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
+            expect_results(index, others[i]);
+}
+
+/* Most blocks have nothing else, and thousands of them. */
+static void plain_results_take_no_more_memory_than_their_encoding(void **state)
+{
+    (void)state;
+    enum { COUNT = 1000 };
+    static struct ingot_result results[COUNT];
+    struct execution *plain = execution_new(results, COUNT, NULL, 0, NULL, 0);
+    struct execution *same = execution_new(NULL, COUNT, NULL, 0, NULL, 0);
+    struct execution *empty = execution_new(NULL, 0, NULL, 0, NULL, 0);
+    assert_int_equal(execution_size_bytes(plain) - execution_size_bytes(empty), 8 * COUNT);
+    assert_true(ingot_slice_equal(execution_encoded(plain), execution_encoded(same)));
+    execution_unref(plain);
+    execution_unref(same);
+    execution_unref(empty);
 }
 
 /* A change here is a change of every chain. */
@@ -262,6 +333,8 @@ int main(void)
         return 1;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_execution_reads_back_as_it_was_written),
+        cmocka_unit_test(results_read_back_whichever_of_them_is_not_plain),
+        cmocka_unit_test(plain_results_take_no_more_memory_than_their_encoding),
         cmocka_unit_test(the_hash_of_an_execution_is_pinned),
         cmocka_unit_test(the_hash_covers_everything_but_the_logs),
         cmocka_unit_test(truncated_or_extended_bytes_are_refused),

@@ -183,11 +183,11 @@ static void expect_results(struct test_node *node, const struct model_block *mod
     assert_non_null(execution);
     assert_int_equal(execution->result_count, model->count);
     for (uint32_t i = 0; i < model->count; i++) {
-        assert_int_equal(execution->results[i].code, model->codes[i]);
+        assert_int_equal(execution_result(execution, i)->code, model->codes[i]);
         char text[8] = "";
         const struct ingot_slice expected =
             model->data[i] == ABSENT ? ingot_slice_of(NULL, 0) : word('v', model->data[i], text);
-        assert_true(ingot_slice_equal(execution->results[i].data, expected));
+        assert_true(ingot_slice_equal(execution_result(execution, i)->data, expected));
     }
 }
 

@@ -252,7 +252,7 @@ static void what_leaves_the_set_as_it_was_does_not_change_it(void **state)
     struct pair pair;
     pair_init(&pair, &plain);
     struct block *block = grow(&pair, pair.chain.genesis, 1,
-                               "member 1 2;member 9 1;member 1 1;member 2 1;member 9 0");
+                               "member 1 2;member 9 1;member 1 1;member 2 1;member 9 0;set a 1");
     assert_false(block_changes_set(block));
     assert_int_equal(executor_find(pair.node[0].executor, &block->hash)->validator_update_count, 0);
     assert_null(executor_next_set(pair.node[0].executor, &block->hash));

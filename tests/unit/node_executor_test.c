@@ -253,7 +253,7 @@ static void a_long_log_is_cut_and_decides_nothing(void **state)
     struct block *block = build(&pair.node[0], pair.chain.genesis, 1, "set a 1");
     assert_int_equal(block->transaction_count, 1);
     const struct execution *execution = executor_find(pair.node[0].executor, &block->hash);
-    assert_int_equal(execution->results[0].log.size, INGOT_RESULT_LOG_BYTES_MAX);
+    assert_int_equal(execution_result(execution, 0)->log.size, INGOT_RESULT_LOG_BYTES_MAX);
     expect_valid(&pair.node[1], block);
     pair.script[1].log_bytes = SCRIPT_LOG_BYTES_MAX;
     struct block *other = build(&pair.node[0], pair.chain.genesis, 2, "set b 2");

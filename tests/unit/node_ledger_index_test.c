@@ -66,7 +66,7 @@ static void note(struct history *history, const struct ledger_entry *entry)
     for (uint32_t i = 0; payload_next(&rest, &transaction); i++) {
         assert_true(history->count < BLOCKS_MAX * TRANSACTIONS);
         struct ledger_indexed *indexed = &history->all[history->count++];
-        *indexed = (struct ledger_indexed){.height = entry->block->height, .index = i};
+        *indexed = ledger_indexed_at(entry->block->height, i);
         crypto_sha256(transaction, indexed->sha256);
     }
     block_unref(history->tip);

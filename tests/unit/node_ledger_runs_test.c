@@ -19,7 +19,7 @@
 
 static struct ledger_indexed entry_of(uint32_t hash, uint64_t height, uint32_t index)
 {
-    struct ledger_indexed entry = {.height = height, .index = index};
+    struct ledger_indexed entry = ledger_indexed_at(height, index);
     for (uint32_t i = 0; i < 4; i++)
         entry.sha256[i] = (uint8_t)(hash * 2654435761U >> (24 - 8 * i));
     return entry;

@@ -272,9 +272,10 @@ static void assert_found(struct world *world, const struct block *block, uint32_
 static void a_committed_transaction_is_found_before_and_after_it_is_applied(void **state)
 {
     struct world *world = *state;
+    const char *const change = "a=1";
     world->options.apply_blocks_max = 2;
     world_open(world);
-    struct ledger_entry first = world_entry(world, world->genesis, 1, 3, NULL, 0);
+    struct ledger_entry first = world_entry(world, world->genesis, 1, 3, &change, 1);
     /* samples_block fills transactions by height and index; a block without any is fine too. */
     struct ledger_entry second = world_entry(world, first.block, 2, 0, NULL, 0);
     world_put(world, &first);
@@ -302,6 +303,30 @@ static void a_committed_transaction_is_found_before_and_after_it_is_applied(void
                      INGOT_ERROR_NOT_FOUND);
     ledger_entry_deinit(&first);
     ledger_entry_deinit(&second);
+}
+
+/* An App that keeps nothing, empty blocks: there is no state to wait for. */
+static void blocks_that_change_no_state_are_applied_at_once(void **state)
+{
+    struct world *world = *state;
+    const char *const change = "a=1";
+    world_open(world);
+    struct ledger_entry first = world_entry(world, world->genesis, 1, 3, NULL, 0);
+    struct ledger_entry second = world_entry(world, first.block, 2, 3, &change, 1);
+    struct ledger_entry third = world_entry(world, second.block, 3, 3, NULL, 0);
+    struct ledger_entry *entries[] = {&first, &second, &third};
+    for (uint32_t i = 0; i < 3; i++) {
+        world_put(world, entries[i]);
+        world_commit(world, entries[i]);
+        world_sync(world);
+        /* What comes behind a change waits with it. */
+        assert_int_equal(ledger_applied_height(world->ledger), 1);
+        assert_int_equal(ledger_committed_height(world->ledger), i + 1);
+    }
+    world_restart(world);
+    assert_int_equal(ledger_applied_height(world->ledger), 1);
+    for (uint32_t i = 0; i < 3; i++)
+        ledger_entry_deinit(entries[i]);
 }
 
 static void without_an_index_no_transaction_is_found(void **state)
@@ -381,6 +406,7 @@ int main(void)
         WORLD_DISK(the_state_is_walked_in_order_of_keys),
         WORLD_MEMORY(a_committed_transaction_is_found_before_and_after_it_is_applied),
         WORLD_DISK(a_committed_transaction_is_found_before_and_after_it_is_applied),
+        WORLD_MEMORY(blocks_that_change_no_state_are_applied_at_once),
         WORLD_MEMORY(without_an_index_no_transaction_is_found),
         WORLD_MEMORY(a_start_reads_as_much_of_a_long_chain_as_of_a_short_one),
     };
