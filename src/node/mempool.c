@@ -36,8 +36,9 @@ struct slot {
     struct transaction *transaction;
 };
 
-/* What a transaction weighs beside its bytes: its header, the allocator's, and two slots. */
-#define TRANSACTION_OVERHEAD_BYTES (sizeof(struct transaction) + 16 + 2 * sizeof(struct slot))
+/* What a transaction weighs beside its bytes and the index: its header, the allocator's, and what
+ * the allocator rounds up. */
+#define TRANSACTION_OVERHEAD_BYTES (sizeof(struct transaction) + 8 + 15)
 
 struct mempool {
     struct transaction *oldest;
@@ -207,15 +208,23 @@ void mempool_free(struct mempool *mempool)
     free(mempool);
 }
 
+/* Does the index have to grow for one more? */
+static bool is_index_full(const struct mempool *mempool)
+{
+    return mempool->count >= mempool->slot_count / 2;
+}
+
 /* Weighs what the transactions really take, or a flood of tiny ones would take far more. */
 static bool has_room(const struct mempool *mempool, size_t size, bool is_local)
 {
     const size_t bytes_max = mempool->bytes_max - (is_local ? mempool->bytes_max / 4 : 0);
-    const size_t overhead =
-        MUTANT(POOL_UNWEIGHED) ? 0 : mempool->count * TRANSACTION_OVERHEAD_BYTES;
+    const size_t slot_count = (size_t)mempool->slot_count * (is_index_full(mempool) ? 2 : 1);
+    const size_t overhead = MUTANT(POOL_UNWEIGHED)
+                                ? 0
+                                : (mempool->count + (size_t)1) * TRANSACTION_OVERHEAD_BYTES +
+                                      slot_count * sizeof(struct slot);
     const size_t used = mempool->bytes + overhead;
-    return used <= bytes_max && size <= bytes_max - used &&
-           TRANSACTION_OVERHEAD_BYTES <= bytes_max - used - size;
+    return used <= bytes_max && size <= bytes_max - used;
 }
 
 enum ingot_error mempool_add(struct mempool *mempool, struct ingot_slice transaction,
@@ -228,7 +237,7 @@ enum ingot_error mempool_add(struct mempool *mempool, struct ingot_slice transac
         return INGOT_ERROR_TOO_LARGE;
     if (!has_room(mempool, transaction.size, is_local))
         return INGOT_ERROR_FULL;
-    if (mempool->count >= mempool->slot_count / 2)
+    if (is_index_full(mempool))
         resize_index(mempool, mempool->slot_count * 2);
 
     struct transaction *added = alloc_resize(NULL, sizeof *added + transaction.size, 1);

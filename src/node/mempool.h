@@ -43,7 +43,7 @@ void mempool_remove(struct mempool *mempool, const struct ingot_hash *digest);
 uint32_t mempool_count(const struct mempool *mempool);
 /* Without those that are withheld: a proposal is bringing them, and nobody waits for another. */
 uint32_t mempool_waiting_count(const struct mempool *mempool);
-/* Of the transactions alone; the limit also counts what it takes to keep them. */
+/* Of the transactions alone; the limit also counts what it takes to keep and find them. */
 size_t mempool_bytes(const struct mempool *mempool);
 
 /*

@@ -13,16 +13,7 @@
 #include <cmocka.h>
 
 #include "base/alloc.h"
-
-#ifndef __has_feature
-#define __has_feature(feature) 0
-#endif
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) ||                         \
-    defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define HAS_OTHER_ALLOCATOR 1
-#else
-#define HAS_OTHER_ALLOCATOR 0
-#endif
+#include "lib/allocator.h"
 
 static void what_is_large_goes_back_to_the_system_whatever_was_freed_before(void **state)
 {
