@@ -203,6 +203,11 @@ bool executor_is_replay(const struct executor *executor, const struct ingot_hash
     return replay_has(&executor->replay, &committed, digest);
 }
 
+void executor_expect(const struct executor *executor, const struct ingot_hash *digest)
+{
+    replay_expect(&executor->replay, digest);
+}
+
 uint64_t executor_window_height(const struct executor *executor)
 {
     return executor->window->height;

@@ -84,6 +84,8 @@ void executor_applied(struct executor *executor, uint64_t height);
 
 /* Was this transaction committed within the replay window? The digest is wire's. */
 bool executor_is_replay(const struct executor *executor, const struct ingot_hash *digest);
+/* This and executor_is_repeat will be asked about a digest soon (base/ahead.h). */
+void executor_expect(const struct executor *executor, const struct ingot_hash *digest);
 /* The lowest height of that window. */
 uint64_t executor_window_height(const struct executor *executor);
 /*

@@ -124,6 +124,8 @@ bool replay_add(struct replay_index *index, const struct ancestry *ancestry, str
                 const struct ingot_hash *digest);
 /* Gives back the room that was not needed. */
 void replay_trim(struct executed *block);
+/* A digest will be looked for, or added, soon. */
+void replay_expect(const struct replay_index *index, const struct ingot_hash *digest);
 bool replay_has(const struct replay_index *index, const struct ancestry *ancestry,
                 const struct ingot_hash *digest);
 /* Takes out all of a block's transactions and frees their tags. */

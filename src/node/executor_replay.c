@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/ahead.h"
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/mutant.h"
@@ -169,6 +170,17 @@ bool replay_add(struct replay_index *index, const struct ancestry *ancestry, str
     return true;
 }
 
+static void expect_tag(const struct replay_index *index, const struct replay_tag *tag)
+{
+    ahead_fetch(&index->slots[home_of(index, print_of(index, tag))]);
+}
+
+void replay_expect(const struct replay_index *index, const struct ingot_hash *digest)
+{
+    const struct replay_tag tag = tag_of(digest);
+    expect_tag(index, &tag);
+}
+
 void replay_trim(struct executed *block)
 {
     block->tags = alloc_resize(block->tags, block->tag_count, sizeof *block->tags);
@@ -208,6 +220,8 @@ void replay_remove(struct replay_index *index, struct executed *block)
     if (block->replay_id == 0)
         return;
     for (uint32_t i = 0; i < block->tag_count; i++) {
+        if (i + AHEAD < block->tag_count)
+            expect_tag(index, &block->tags[i + AHEAD]);
         const uint32_t print = print_of(index, &block->tags[i]);
         const uint64_t slot = slot_of(print, block->replay_id, i);
         uint32_t at = home_of(index, print);

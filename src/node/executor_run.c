@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/ahead.h"
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/mutant.h"
@@ -275,6 +276,8 @@ static const char *check_repeats(struct executor *executor, const struct block *
     const struct ingot_hash *digests = block->digests != NULL ? block->digests : executor->digests;
     replay_begin(&executor->replay, executed, executed->transaction_count);
     for (uint32_t i = 0; i < executed->transaction_count; i++) {
+        if (i + AHEAD < executed->transaction_count)
+            replay_expect(&executor->replay, &digests[i + AHEAD]);
         if (!replay_add(&executor->replay, branch, executed, &digests[i]))
             return "a transaction repeats one of the block, its ancestors or the replay window";
     }

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/ahead.h"
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/mutant.h"
@@ -260,6 +261,17 @@ bool mempool_has(const struct mempool *mempool, const struct ingot_hash *digest)
     return find(mempool, digest) != NULL;
 }
 
+void mempool_expect(const struct mempool *mempool, const struct ingot_hash *digest)
+{
+    ahead_fetch(&mempool->slots[(uint32_t)hash_of(mempool, digest) & (mempool->slot_count - 1)]);
+}
+
+void mempool_expect_found(const struct mempool *mempool, const struct ingot_hash *digest)
+{
+    const uint32_t home = (uint32_t)hash_of(mempool, digest) & (mempool->slot_count - 1);
+    ahead_fetch(mempool->slots[home].transaction); /* mostly this one; nothing is there, or it */
+}
+
 static struct ingot_slice bytes_of(const struct transaction *transaction)
 {
     return ingot_slice_of(transaction->bytes, transaction->size);
@@ -328,11 +340,16 @@ uint32_t mempool_peek(const struct mempool *mempool, struct ingot_slice *transac
 {
     uint32_t count = 0;
     size_t room = bytes_max;
+    const struct transaction *ahead = mempool->oldest;
+    for (uint32_t i = 0; i < AHEAD && ahead != NULL; i++)
+        ahead = ahead->next;
     for (const struct transaction *each = mempool->oldest; each != NULL && count < count_max;
          each = each->next) {
         const size_t packed = 4 + (size_t)each->size;
+        const struct ingot_hash *soon = ahead != NULL ? &ahead->digest : NULL;
+        ahead = ahead != NULL ? ahead->next : NULL;
         /* What could never fit must not hold up what comes after it. */
-        if (packed > bytes_max || (skip != NULL && skip(context, &each->digest)))
+        if (packed > bytes_max || (skip != NULL && skip(context, &each->digest, soon)))
             continue;
         if (packed > room)
             break;

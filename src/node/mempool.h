@@ -24,6 +24,12 @@ INGOT_MUST_USE enum ingot_error mempool_add(struct mempool *mempool, struct ingo
                                             const struct ingot_hash *digest, bool is_local,
                                             bool is_stateless);
 bool mempool_has(const struct mempool *mempool, const struct ingot_hash *digest);
+/*
+ * A digest will be asked about soon: fetches where it belongs (base/ahead.h). And once that may be
+ * there: fetches the transaction too.
+ */
+void mempool_expect(const struct mempool *mempool, const struct ingot_hash *digest);
+void mempool_expect_found(const struct mempool *mempool, const struct ingot_hash *digest);
 /* The bytes of a transaction, borrowed until the mempool changes. False: it is not there. */
 bool mempool_get(const struct mempool *mempool, const struct ingot_hash *digest,
                  struct ingot_slice *transaction);
@@ -51,7 +57,8 @@ size_t mempool_bytes(const struct mempool *mempool);
  * which `skip` says true (NULL: none). Slices are borrowed until the mempool changes; `digests` has
  * room for as many, or is NULL. Returns how many.
  */
-typedef bool mempool_skip(void *context, const struct ingot_hash *digest);
+typedef bool mempool_skip(void *context, const struct ingot_hash *digest,
+                          const struct ingot_hash *soon); /* one that is asked about later; NULL */
 uint32_t mempool_peek(const struct mempool *mempool, struct ingot_slice *transactions,
                       struct ingot_hash *digests, uint32_t count_max, size_t bytes_max,
                       mempool_skip *skip, void *context);

@@ -57,6 +57,12 @@ static enum ingot_error submit(void *context, struct ingot_slice transaction,
     return error;
 }
 
+static void expect(void *context, const struct ingot_hash *digests, uint32_t count)
+{
+    struct ingot_node *node = context;
+    replica_expect(node_hotstuff_of(node->driver)->replica, digests, count);
+}
+
 static enum ingot_error read_block(void *context, uint64_t height, struct ledger_entry *entry)
 {
     struct ingot_node *node = context;
@@ -121,6 +127,7 @@ void node_hotstuff_describe(struct node_driver *driver, struct rpc_identity *ide
     identity->index_transactions = hotstuff->node->home.settings.rpc_index_tx;
     backend->status = get_status;
     backend->submit = submit;
+    backend->expect = expect;
     backend->read_block = read_block;
     backend->find_transaction = find_transaction;
     backend->query = query;

@@ -129,6 +129,10 @@ INGOT_MUST_USE enum ingot_error replica_submit_digested(struct replica *replica,
                                                         const struct ingot_hash *digest,
                                                         struct ingot_check_response *response);
 
+/* Transactions of these digests are submitted next. It changes nothing but time. */
+void replica_expect(const struct replica *replica, const struct ingot_hash *digests,
+                    uint32_t count);
+
 void replica_get_status(const struct replica *replica, struct core_status *status);
 /* Others are known to have blocks that are not here yet. */
 bool replica_is_catching_up(const struct replica *replica);

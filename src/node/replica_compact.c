@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/ahead.h"
 #include "base/alloc.h"
 #include "base/bits.h"
 #include "base/log.h"
@@ -66,6 +67,9 @@ struct message *compact_make(struct replica *replica, const struct propose *prop
     struct ingot_slice rest = ingot_buffer_slice(&block->payload);
     struct ingot_slice transaction;
     for (uint32_t i = 0; payload_next(&rest, &transaction); i++) {
+        if (i + AHEAD < block->transaction_count) {
+            mempool_expect(replica->mempool, &block->digests[i + AHEAD]);
+        }
         if (is_named(replica, transaction, &block->digests[i])) {
             bits_set(compact->named.data, i);
             has_named = true;
@@ -100,6 +104,12 @@ static uint32_t gather(const struct replica *replica, const struct compact_propo
     uint32_t missing_count = 0;
     for (uint32_t i = 0; i < block->transaction_count; i++) {
         bool is_there = false;
+        if (i + 2 * AHEAD < block->transaction_count) {
+            mempool_expect(replica->mempool, &block->digests[i + 2 * AHEAD]);
+        }
+        if (i + AHEAD < block->transaction_count) {
+            mempool_expect_found(replica->mempool, &block->digests[i + AHEAD]);
+        }
         if (!bits_has(compact->named.data, i)) {
             is_there = payload_next(&packed, &found[i]);
         } else if (answer != NULL && i / 8 < answer->wanted.size &&

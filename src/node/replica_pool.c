@@ -4,6 +4,7 @@
  */
 #include <stdlib.h>
 
+#include "base/ahead.h"
 #include "base/alloc.h"
 #include "base/bits.h"
 #include "base/log.h"
@@ -59,6 +60,14 @@ enum ingot_error replica_submit(struct replica *replica, struct ingot_slice tran
     return replica_submit_digested(replica, transaction, NULL, response);
 }
 
+void replica_expect(const struct replica *replica, const struct ingot_hash *digests, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        mempool_expect(replica->mempool, &digests[i]);
+        executor_expect(replica->executor, &digests[i]);
+    }
+}
+
 /*
  * Who is below the replay window may hold what was committed above it, and we could not tell: such
  * a transaction would be executed twice although its client submitted it once. The sender shows it
@@ -76,6 +85,7 @@ enum reject pool_receive(struct replica *replica, const struct transactions *tra
     uint32_t count;
     struct ingot_check_response response = {0};
     while ((count = wire_packed_digests(&rest, WIRE_DIGESTS_AT_ONCE, some, digests)) > 0) {
+        replica_expect(replica, digests, count);
         for (uint32_t i = 0; i < count; i++) {
             response.code = 0;
             ingot_buffer_clear(&response.log);
@@ -111,6 +121,12 @@ static bool is_still_welcome(void *context, struct ingot_slice transaction)
 static void remove_all(struct replica *replica, const struct ingot_hash *digests, uint32_t count)
 {
     for (uint32_t i = 0; i < count && !MUTANT(COMMITTED_STAYS_IN_POOL); i++) {
+        if (i + 2 * AHEAD < count) {
+            mempool_expect(replica->mempool, &digests[i + 2 * AHEAD]);
+        }
+        if (i + AHEAD < count) {
+            mempool_expect_found(replica->mempool, &digests[i + AHEAD]);
+        }
         mempool_remove(replica->mempool, &digests[i]);
     }
 }
@@ -295,9 +311,12 @@ struct taken {
     const struct block *parent;
 };
 
-static bool is_taken(void *context, const struct ingot_hash *digest)
+static bool is_taken(void *context, const struct ingot_hash *digest, const struct ingot_hash *soon)
 {
     const struct taken *taken = context;
+    if (soon != NULL) {
+        executor_expect(taken->replica->executor, soon);
+    }
     return executor_is_repeat(taken->replica->executor, &taken->parent->hash, digest);
 }
 

@@ -129,6 +129,10 @@ struct rpc_backend {
                                const struct ingot_hash *digest,
                                struct ingot_check_response *response);
 
+    /* Transactions of these digests are submitted next; may be NULL. It changes nothing but time.
+     */
+    void (*expect)(void *context, const struct ingot_hash *digests, uint32_t count);
+
     /* A committed block. References for the caller. INGOT_OK, _NOT_FOUND, _IO, _CORRUPT. */
     enum ingot_error (*read_block)(void *context, uint64_t height, struct ledger_entry *entry);
 

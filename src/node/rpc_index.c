@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/ahead.h"
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "node/rpc_internal.h"
@@ -41,6 +42,11 @@ static struct rpc_keyed **bucket_of(const struct rpc_index *index, const uint8_t
     uint64_t word;
     memcpy(&word, key, sizeof word);
     return &index->buckets[(word * index->secret) >> (64 - index->bucket_bits)];
+}
+
+void rpc_index_expect(const struct rpc_index *index, const uint8_t key[32])
+{
+    ahead_fetch(bucket_of(index, key));
 }
 
 void rpc_index_add(struct rpc_index *index, struct rpc_keyed *keyed, const uint8_t key[32])

@@ -296,6 +296,8 @@ void rpc_index_deinit(struct rpc_index *index);
 void rpc_index_add(struct rpc_index *index, struct rpc_keyed *keyed, const uint8_t key[32]);
 /* It must be there. */
 void rpc_index_remove(struct rpc_index *index, struct rpc_keyed *keyed);
+/* A key will be looked for, or added, soon (base/ahead.h). */
+void rpc_index_expect(const struct rpc_index *index, const uint8_t key[32]);
 /* Any of this key, or NULL. */
 struct rpc_keyed *rpc_index_find(const struct rpc_index *index, const uint8_t key[32]);
 

@@ -14,6 +14,7 @@
  */
 #include <stdlib.h>
 
+#include "base/ahead.h"
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/clock.h"
@@ -234,6 +235,16 @@ static void admit(struct rpc_submission *submission, struct ingot_slice transact
     ingot_buffer_deinit(&check.log);
 }
 
+static void expect(const struct rpc *rpc, const struct ingot_hash *digests, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        rpc_index_expect(&rpc->awaited, digests[i].bytes);
+    }
+    if (rpc->backend.expect != NULL) {
+        rpc->backend.expect(rpc->backend.context, digests, count);
+    }
+}
+
 /*
  * Looks at as many transactions as this turn of the loop has room for. Once there is no room in the
  * mempool, those behind are not looked at: turning away a flood has to be cheap, and a client's
@@ -251,6 +262,7 @@ static struct rpc_submission *go_on(struct rpc_submission *submission)
         struct ingot_hash digests[HASHED_AT_ONCE];
         count = room - work < HASHED_AT_ONCE ? room - work : HASHED_AT_ONCE;
         count = wire_packed_digests(&submission->rest, count, some, digests);
+        expect(rpc, digests, count);
         for (uint32_t i = 0; i < count && !submission->is_full; i++) {
             admit(submission, some[i], &digests[i]);
         }
@@ -325,6 +337,9 @@ void rpc_submissions_committed(struct rpc *rpc, const struct block *block,
     for (uint32_t i = 0; i < block->transaction_count && rpc->awaited.count > 0; i++) {
         struct ingot_hash digest;
         struct rpc_keyed *found;
+        if (block->digests != NULL && i + AHEAD < block->transaction_count) {
+            rpc_index_expect(&rpc->awaited, block->digests[i + AHEAD].bytes);
+        }
         if (block->digests == NULL && payload_next(&rest, &transaction)) {
             wire_transaction_digest(transaction, &digest);
         }

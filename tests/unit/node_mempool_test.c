@@ -225,8 +225,10 @@ static void a_transaction_above_the_limit_is_too_large(void **state)
     mempool_free(mempool);
 }
 
-static bool skip_listed(void *context, const struct ingot_hash *digest)
+static bool skip_listed(void *context, const struct ingot_hash *digest,
+                        const struct ingot_hash *soon)
 {
+    (void)soon;
     return memcmp(digest, context, sizeof *digest) == 0;
 }
 
