@@ -9,10 +9,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#ifdef __GLIBC__
-#include <malloc.h>
-#endif
-
 /* A consensus node that cannot allocate cannot keep its promises, so it stops where it stands. */
 static _Noreturn void out_of_memory(void)
 {
@@ -57,21 +53,4 @@ void *alloc_copy(const void *data, size_t size)
 char *alloc_text(const char *text)
 {
     return alloc_copy(text, strlen(text) + 1);
-}
-
-void alloc_keep_little(void)
-{
-#ifdef __GLIBC__
-    /*
-     * A block's payload, its digests and its frames are larger than this, and each has a mapping of
-     * its own then; to map and touch it anew is a small part of what the block costs in all. To
-     * set one threshold keeps glibc from moving it, and the other, to twice what was freed, up to
-     * 64 MiB.
-     */
-    (void)mallopt(M_MMAP_THRESHOLD, 256 * 1024);
-    /* A mempool that fills and drains with each block should not move the end of the heap. */
-    (void)mallopt(M_TRIM_THRESHOLD, 4 * 1024 * 1024);
-    /* The loop's thread, and one for all others. */
-    (void)mallopt(M_ARENA_MAX, 2);
-#endif
 }

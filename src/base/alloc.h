@@ -12,11 +12,4 @@ void *alloc_resize(void *memory, size_t count, size_t size);
 void *alloc_copy(const void *data, size_t size);
 char *alloc_text(const char *text);
 
-/*
- * For a process that runs for months, before it begins: what is large and was freed goes back to
- * the system at once, and of the rest little stays. Without this glibc holds on to more the larger
- * the things are that were ever freed. Settings of glibc; nothing elsewhere.
- */
-void alloc_keep_little(void);
-
 #endif

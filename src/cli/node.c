@@ -5,7 +5,6 @@
 #include <ingot/node.h>
 #include <stdio.h>
 
-#include "base/alloc.h"
 #include "cli/command.h"
 
 enum { OPTION_HOME = COMMAND_OPTION_OWN, OPTION_LOG_FORMAT, OPTION_LOG_LEVEL };
@@ -70,7 +69,6 @@ static enum ingot_exit run(const struct command *command, int argc, char **argv)
         return command_usage(command,
                              "--log-level: expected debug, info, warn, error or none, found '%s'",
                              options.level);
-    alloc_keep_little();
     return run_node(options.home);
 }
 

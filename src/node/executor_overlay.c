@@ -69,7 +69,7 @@ static uint32_t probe(const struct overlay *overlay, uint64_t hash, struct ingot
 static void grow(struct overlay *overlay, uint32_t keys_extra)
 {
     uint32_t slot_count = overlay->slot_count;
-    while (overlay->key_count + keys_extra > slot_count / 2)
+    while (overlay->key_count + keys_extra > slot_count / 4 * 3)
         slot_count *= 2;
     if (slot_count == overlay->slot_count)
         return;

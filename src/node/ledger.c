@@ -24,7 +24,7 @@
 #define APPLY_BYTES_DEFAULT ((size_t)16 * 1024 * 1024)
 #define APPLY_PUTS_DEFAULT 1024
 
-#define INDEX_ENTRIES_DEFAULT 262144
+#define INDEX_ENTRIES_DEFAULT 524288
 #define INDEX_PUTS_DEFAULT 64
 
 #define PRUNE_BLOCKS_DEFAULT 64
@@ -88,11 +88,10 @@ void ledger_store_entry(struct ledger *ledger, const struct block *block,
 {
     uint8_t key[LEDGER_BLOCK_KEY_BYTES];
     ledger_block_key(block->height, &block->hash, key);
-    struct ingot_buffer value = {0};
-    ledger_encode_entry(block, execution, &value);
+    ingot_buffer_clear(&ledger->entry);
+    ledger_encode_entry(block, execution, &ledger->entry);
     ingot_store_batch_put(ledger_open_batch(ledger), LEDGER_BLOCKS, ingot_slice_of(key, sizeof key),
-                          ingot_buffer_slice(&value));
-    ingot_buffer_deinit(&value);
+                          ingot_buffer_slice(&ledger->entry));
 }
 
 void ledger_store_chain(struct ledger *ledger, const struct block *block)
@@ -424,5 +423,6 @@ void ledger_free(struct ledger *ledger)
     free(ledger->unapplied.items);
     free(ledger->batch_unapplied.items);
     ingot_buffer_deinit(&ledger->batch_safety);
+    ingot_buffer_deinit(&ledger->entry);
     free(ledger);
 }

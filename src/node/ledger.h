@@ -36,7 +36,7 @@ struct ledger_options {
     uint32_t apply_blocks_max;  /* apply the state at the latest after so many blocks; 0: 1,024 */
     size_t apply_bytes_max;     /* or so many bytes of updates; 0: 16 MiB */
     uint32_t apply_puts_min;    /* in one transaction at least so many keys; 0: 1024 */
-    uint32_t index_entries_max; /* they wait for the index until they are so many; 0: 262,144 */
+    uint32_t index_entries_max; /* they wait for the index until they are so many; 0: 524,288 */
     uint32_t index_puts_min;    /* then at least so many go in with each commit; 0: 64 */
     bool read_only;             /* nothing is put; all that is read is of one moment */
     /*

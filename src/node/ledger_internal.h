@@ -140,6 +140,7 @@ struct ledger {
     size_t batch_block_bytes;        /* of the blocks that it commits */
     struct ledger_unapplied_list batch_unapplied;
     struct ingot_buffer batch_safety; /* the last record given, sealed; empty: none */
+    struct ingot_buffer entry;        /* scratch: a block on its way into the batch */
 
     struct ingot_store_snapshot *snapshot; /* of what is durable; NULL: begun when needed */
     uint32_t cursors_open;
