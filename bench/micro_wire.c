@@ -123,7 +123,7 @@ static void verify_sync(void)
 {
     uint32_t certified_count;
     const enum reject reject =
-        verify_sync_prefix(&verifier, &message->sync_response, 0, &certified_count);
+        verify_sync_prefix(&verifier, &message->sync_response, 0, NULL, &certified_count);
     INGOT_ASSERT(reject == REJECT_NONE && certified_count == SYNC_BLOCKS);
     /* All of them, each time: far more than are remembered. */
     INGOT_ASSERT(verifier.certificates_remembered == 0);

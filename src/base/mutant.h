@@ -99,6 +99,8 @@
     X(DIGESTS_UNCHECKED, "the transactions root need not cover the digests that a proposal names") \
     X(LINK_UNCHECKED, "blocks of an answer need not be linked")                                    \
     X(JUSTIFY_UNVERIFIED, "the certificates inside of an answer are not verified")                 \
+    X(BEGUN_IS_PROVEN, "what was handed to a worker is taken for verified")                        \
+    X(BAD_IS_PROVEN, "a worker calls every certificate good")                                      \
     X(UPDATES_UNCHECKED, "a block whose updates hash is wrong is valid")                           \
     X(NEXT_SET_UNCHECKED, "a block may name any set as the next")                                  \
     X(REPEATS_TAKEN, "a transaction may be in a block again")                                      \

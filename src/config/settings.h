@@ -51,6 +51,7 @@ struct settings {
     enum settings_app app;
     enum settings_protocol protocol;
     bool observer; /* no validator key: follow only */
+    uint64_t verify_threads_max;
 
     /* [consensus] */
     uint64_t base_timeout_ms;

@@ -33,6 +33,9 @@ const struct setting settings_table[] = {
                 "payloads without a chain. The same on all nodes of a network."},
     {"node", "observer", FLAG(observer), .fallback = "no",
      .meaning = "Follow the chain without a validator key."},
+    {"node", "verify_threads_max", NUMBER(verify_threads_max, 0, 64), .fallback = "4",
+     .meaning = "Threads that verify signatures of blocks that are fetched, besides the node's own "
+                "thread. Never more than there are processors for them. 0: none."},
 
     {"consensus", "base_timeout_ms", NUMBER(base_timeout_ms, 10, INGOT_BASE_TIMEOUT_MS_MAX),
      .fallback = "500",

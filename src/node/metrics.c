@@ -166,6 +166,9 @@ static void render_chain(const struct metrics *metrics, struct ingot_buffer *tex
           metrics->evidence_kept);
     counter(text, "ingot_signatures_total", "Signatures made.", metrics->signatures);
     counter(text, "ingot_verifications_total", "Signatures verified.", metrics->verifications);
+    counter(text, "ingot_verifications_ahead_total",
+            "Of these, on other threads, of fetched blocks that waited for their turn.",
+            metrics->verifications_ahead);
     render_histogram(text, "ingot_commit_latency_seconds",
                      "Time from a block's proposal to its commit.", &metrics->commit_latency);
     counter(text, "ingot_sync_commits_total", "Durable commits of the store.", metrics->sync.count);

@@ -74,8 +74,9 @@ struct metrics {
     uint64_t transactions_requested; /* of their proposers */
     uint64_t transactions_answered;  /* to those who asked us */
     uint64_t signatures;
-    uint64_t verifications;
-    uint64_t evidence; /* two different votes of one validator */
+    uint64_t verifications;       /* by all threads */
+    uint64_t verifications_ahead; /* of these, by workers (verify_ahead.h) */
+    uint64_t evidence;            /* two different votes of one validator */
     uint64_t rejects[REJECT_COUNT];
 
     struct ingot_network_stats network; /* as ingot_network_stats fills it */

@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "node/executor.h"
 #include "node/node_attest.h"
+#include "node/verify_ahead.h"
 #include "wire/broadcast.h"
 #include "wire/crypto.h"
 
@@ -191,7 +192,8 @@ static struct replica_options replica_options_of(struct hotstuff *hotstuff)
         .mempool_bytes_max = settings->mempool_bytes_max,
         .compact_payload_bytes_min = INGOT_COMPACT_PAYLOAD_BYTES_MIN,
         .index_transactions = settings->rpc_index_tx,
-        .retain_blocks = settings->storage_retain_blocks};
+        .retain_blocks = settings->storage_retain_blocks,
+        .verify_threads = verify_ahead_threads((uint32_t)settings->verify_threads_max)};
     if (options.has_key) {
         crypto_ed25519.key_from_seed(node->home.validator_key.seed, &options.secret, &options.key);
     }

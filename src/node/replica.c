@@ -475,7 +475,8 @@ struct metrics *replica_metrics(struct replica *replica)
     metrics->timeouts = status.timeouts;
     metrics->views_entered = status.views_entered;
     metrics->signatures = replica->signer.counters.signatures;
-    metrics->verifications = replica->verifier.counters.verifications;
+    metrics->verifications =
+        replica->verifier.counters.verifications + metrics->verifications_ahead;
     return metrics;
 }
 

@@ -76,6 +76,9 @@ struct replica_options {
     uint32_t compact_payload_bytes_min;
     bool index_transactions;
     uint64_t retain_blocks; /* 0: all; else more than the replay window */
+    /* Threads beside the caller's that verify what is fetched (verify_ahead.h). They change how
+     * long it takes and nothing else. */
+    uint32_t verify_threads;
 };
 
 /*

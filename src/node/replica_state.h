@@ -74,6 +74,7 @@ struct replica {
     uint64_t held_epoch; /* in which held messages were last looked at */
 
     struct sync_client *sync_client;
+    struct verify_ahead *ahead; /* of what the sync client holds; NULL: on this thread alone */
     struct sync_server *sync_server;
     uint64_t core_deadline_ms;
     uint64_t armed_ms; /* what the timer was last set to */

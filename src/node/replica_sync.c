@@ -3,9 +3,13 @@
  * ledger, and when they get their turn. Both run after the effects of a flush, when all that was
  * committed is durable.
  */
+#include <stdlib.h>
+
+#include "base/alloc.h"
 #include "node/replica_state.h"
 #include "node/sync_client.h"
 #include "node/sync_server.h"
+#include "node/verify_ahead.h"
 #include "wire/sync_frame.h"
 
 static struct block *find_block(void *context, const struct ingot_hash *hash)
@@ -28,14 +32,37 @@ static void send_request(void *context, uint32_t peer, const struct sync_request
     message_unref(message);
 }
 
-static enum reject verify(void *context, const struct block *parent,
-                          const struct sync_response *response, uint32_t *count)
+static void held(void *context, struct message *answer)
+{
+    struct replica *replica = context;
+    if (replica->ahead != NULL) {
+        verify_ahead_show(replica->ahead, &replica->verifier, answer);
+    }
+}
+
+static void released(void *context, const struct message *answer)
+{
+    const struct replica *replica = context;
+    if (replica->ahead != NULL) {
+        verify_ahead_drop(replica->ahead, answer);
+    }
+}
+
+static enum reject verify(void *context, const struct block *parent, const struct message *answer,
+                          uint32_t first, const struct sync_response *run, uint32_t *count)
 {
     struct replica *replica = context;
     *count = 0;
-    const enum reject reject = verify_link(parent, response->blocks[0]);
-    return reject == REJECT_NONE ? verify_sync_prefix(&replica->verifier, response, 0, count)
-                                 : reject;
+    enum reject reject = verify_link(parent, run->blocks[0]);
+    if (reject == REJECT_NONE && replica->ahead == NULL) {
+        reject = verify_sync_prefix(&replica->verifier, run, 0, NULL, count);
+    } else if (reject == REJECT_NONE) {
+        bool *proven = alloc_zeroed((size_t)run->block_count + 1, sizeof *proven);
+        verify_ahead_settle(replica->ahead, &replica->verifier, answer, first, run, proven);
+        reject = verify_sync_prefix(&replica->verifier, run, 0, proven, count);
+        free(proven);
+    }
+    return reject;
 }
 
 static enum reject take(void *context, uint32_t peer, struct message *message)
@@ -100,12 +127,16 @@ void sync_open(struct replica *replica)
                                                .context = replica,
                                                .request = send_request,
                                                .find_block = find_block,
+                                               .held = held,
+                                               .released = released,
                                                .verify = verify,
                                                .take = take};
     const struct sync_server_options server = {.ledger = replica->ledger,
                                                .context = replica,
                                                .find_block = find_block,
                                                .send = send_answer};
+    replica->ahead = verify_ahead_new(replica->options.verify_threads,
+                                      &replica->options.genesis->hash, replica->options.scheme);
     replica->sync_client = sync_client_new(&client);
     replica->sync_server = sync_server_new(&server);
     replica->core_deadline_ms = UINT64_MAX;
@@ -115,6 +146,7 @@ void sync_open(struct replica *replica)
 void sync_close(struct replica *replica)
 {
     sync_client_free(replica->sync_client);
+    verify_ahead_free(replica->ahead);
     sync_server_free(replica->sync_server);
 }
 
@@ -198,6 +230,8 @@ void sync_metrics(const struct replica *replica, struct metrics *metrics)
     sync_client_get_status(replica->sync_client, &metrics->sync_client);
     sync_server_get_status(replica->sync_server, &metrics->sync_server);
     metrics->catching_up = metrics->sync_client.is_catching_up;
+    metrics->verifications_ahead =
+        replica->ahead == NULL ? 0 : verify_ahead_verifications(replica->ahead);
 }
 
 bool sync_is_catching_up(const struct replica *replica)

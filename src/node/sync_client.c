@@ -232,7 +232,8 @@ static bool hand_over_run(struct sync_client *client, const struct sync_chain *c
     uint32_t count = 0;
     const enum reject reject =
         length == 0 ? REJECT_BINDING
-                    : client->options.verify(client->options.context, parent, run, &count);
+                    : client->options.verify(client->options.context, parent, range->answer,
+                                             range->done, run, &count);
     INGOT_ASSERT(count <= length);
     bool is_taken = false;
     if (count > 0) {
@@ -303,6 +304,15 @@ static void lose_link(struct sync_client *client, const struct sync_chain *chain
     const uint32_t peer = range->peer;
     begin_anew(client);
     client->preferred = peer;
+}
+
+static void show_held(struct sync_client *client)
+{
+    for (uint32_t i = 0; i < client->range_count; i++) {
+        if (client->ranges[i].state == RANGE_HELD) {
+            client->options.held(client->options.context, client->ranges[i].answer);
+        }
+    }
 }
 
 static bool hand_over(struct sync_client *client, const struct sync_chain *chain)
@@ -552,6 +562,7 @@ bool sync_client_step(struct sync_client *client, const struct sync_chain *chain
     /* First of all the next requests: their answers come while this run is executed. */
     look_and_ask(client, chain);
     sync_report(client, chain->now_ms);
+    show_held(client);
     if (hand_over(client, chain)) {
         client->deadline_ms = chain->now_ms; /* what `chain` points to may be gone */
         return true;

@@ -44,13 +44,21 @@ struct sync_client_options {
     /* A block of the core's tree, or NULL. Borrowed. */
     struct block *(*find_block)(void *context, const struct ingot_hash *hash);
     /*
-     * Verifies blocks that follow `parent`, each with the certificate that names it (the next
-     * block's justify, the last one's is tail_qc): verify_link and verify_sync_prefix. `*count` is
-     * the number of blocks that stand, from the first one on; REJECT_NONE with fewer than all: the
-     * set that signed the next certificate is not known yet.
+     * An answer waits for its turn, which may be now: in each step, so that whoever looks ahead may
+     * see by then what it could not judge before. A MESSAGE_SYNC_RESPONSE that does not change.
      */
-    enum reject (*verify)(void *context, const struct block *parent,
-                          const struct sync_response *response, uint32_t *count);
+    void (*held)(void *context, struct message *answer);
+    /* Its turn is over, or does not come. */
+    void (*released)(void *context, const struct message *answer);
+    /*
+     * Verifies blocks that follow `parent`, each with the certificate that names it (the next
+     * block's justify, the last one's is tail_qc): verify_link and verify_sync_prefix. They are the
+     * blocks of a held answer from its block `first` on. `*count` is the number of blocks that
+     * stand, from the first one on; REJECT_NONE with fewer than all: the set that signed the next
+     * certificate is not known yet.
+     */
+    enum reject (*verify)(void *context, const struct block *parent, const struct message *answer,
+                          uint32_t first, const struct sync_response *run, uint32_t *count);
     /*
      * Gives the core a verified MESSAGE_SYNC_RESPONSE, or a MESSAGE_CERTIFICATE that the callee
      * verifies first. Borrowed. Effects may wait until after sync_client_step.

@@ -11,7 +11,10 @@
 void sync_range_clear(struct sync_client *client, struct sync_range *range)
 {
     client->held_bytes -= range->bytes;
-    message_unref(range->answer);
+    if (range->answer != NULL) {
+        client->options.released(client->options.context, range->answer);
+        message_unref(range->answer);
+    }
     *range = (struct sync_range){.first = range->first, .count = range->count};
 }
 

@@ -153,8 +153,8 @@ static bool claims_genesis(const struct verifier *verifier, const struct qc *qc)
            qc->signature_count == 0 || crypto_hash_equal(&qc->block, &verifier->chain);
 }
 
-static enum reject verify_qc_signatures(struct verifier *verifier, const struct validator_set *set,
-                                        const struct qc *qc)
+enum reject verify_qc_signatures(struct verifier *verifier, const struct validator_set *set,
+                                 const struct qc *qc)
 {
     uint8_t preimage[WIRE_VOTE_PREIMAGE_BYTES];
     wire_vote_preimage(&verifier->chain, &set->hash, qc->view, &qc->block, qc->phase, preimage);
@@ -171,8 +171,9 @@ static enum reject verify_qc_signatures(struct verifier *verifier, const struct 
     return REJECT_NONE;
 }
 
-enum reject verify_qc(struct verifier *verifier, struct qc *qc)
+enum reject verify_qc_fields(struct verifier *verifier, struct qc *qc, struct validator_set **set)
 {
+    *set = NULL;
     if (claims_genesis(verifier, qc)) {
         return crypto_hash_equal(wire_qc_digest(qc), &verifier->genesis_qc_digest) ||
                        MUTANT(GENESIS_QC_LOOSE)
@@ -182,22 +183,33 @@ enum reject verify_qc(struct verifier *verifier, struct qc *qc)
     if (!view_fits_phase(qc) || !opens_its_epoch(verifier, qc)) {
         return REJECT_BINDING;
     }
-    const struct validator_set *set = verifier->find_set(verifier->context, qc->epoch);
-    if (set == NULL) {
+    struct validator_set *found = verifier->find_set(verifier->context, qc->epoch);
+    if (found == NULL) {
         return REJECT_UNKNOWN_EPOCH;
     }
-    enum reject reject = check_signers(set, &qc->signers, qc->validator_count, qc->signature_count);
+    const enum reject reject =
+        check_signers(found, &qc->signers, qc->validator_count, qc->signature_count);
     if (reject != REJECT_NONE) {
         return reject;
     }
-    const struct ingot_hash *digest = wire_qc_digest(qc);
-    if (is_remembered(verifier, digest)) {
+    if (is_remembered(verifier, wire_qc_digest(qc))) {
         verifier->certificates_remembered++;
         return REJECT_NONE;
     }
+    *set = found;
+    return REJECT_NONE;
+}
+
+enum reject verify_qc(struct verifier *verifier, struct qc *qc)
+{
+    struct validator_set *set;
+    enum reject reject = verify_qc_fields(verifier, qc, &set);
+    if (reject != REJECT_NONE || set == NULL) {
+        return reject;
+    }
     reject = verify_qc_signatures(verifier, set, qc);
     if (reject == REJECT_NONE || MUTANT(REMEMBERED_WRONGLY)) {
-        remember(verifier, digest);
+        remember(verifier, wire_qc_digest(qc));
     }
     return reject;
 }

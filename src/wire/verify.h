@@ -47,6 +47,18 @@ void verifier_remember_tc(struct verifier *verifier, struct tc *tc);
  * is known. If not, its block_view is unproven until it is compared with the block.
  */
 enum reject verify_qc(struct verifier *verifier, struct qc *qc);
+/*
+ * The two halves of verify_qc, for whoever has signatures verified elsewhere. The first one is all
+ * but signatures: with NONE, `*set` is the set under which they are to be verified (borrowed), or
+ * NULL if there is nothing left to verify: the certificate is remembered as valid, or genesis'.
+ *
+ * The second one is the signatures alone, of a certificate that has passed the first. Of a verifier
+ * without a memo it changes but the counters, and it reads nothing that ever changes of the set
+ * and of the certificate: another thread may call it with a verifier of its own.
+ */
+enum reject verify_qc_fields(struct verifier *verifier, struct qc *qc, struct validator_set **set);
+enum reject verify_qc_signatures(struct verifier *verifier, const struct validator_set *set,
+                                 const struct qc *qc);
 /* With its high_qc. */
 enum reject verify_tc(struct verifier *verifier, struct tc *tc);
 enum reject verify_vote(struct verifier *verifier, const struct vote *vote);
@@ -84,9 +96,19 @@ enum reject verify_sync_response(struct verifier *verifier, const struct sync_re
  * with the sets that are known.
  *
  * The parent of block 0 is not known here: the caller compares it.
+ *
+ * @proven  for each certificate, by its number, whether verify_qc_signatures has passed it already,
+ *          under the set of its epoch: `block_count` + 1 of them. NULL: none.
  */
 enum reject verify_sync_prefix(struct verifier *verifier, const struct sync_response *response,
-                               uint32_t first, uint32_t *certified_count);
+                               uint32_t first, const bool *proven, uint32_t *certified_count);
+/*
+ * Certificate number `i` of an answer, that of block `i` - 1, with all that verify_sync_prefix asks
+ * of it and of the block that carries it, but for its signatures: as verify_qc_fields. Without a
+ * tail the last one is NULL.
+ */
+enum reject verify_sync_fields(struct verifier *verifier, const struct sync_response *response,
+                               uint32_t i, struct qc **qc, struct validator_set **set);
 
 /* Does a block follow `parent`, and its justify fit it? No signature is verified. */
 enum reject verify_link(const struct block *parent, const struct block *block);

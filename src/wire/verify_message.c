@@ -70,7 +70,7 @@ static enum reject check_certificate_at(const struct verifier *verifier,
 
 /* As verify_sync_prefix, but says UNKNOWN_EPOCH where it stops for that. */
 static enum reject verify_run(struct verifier *verifier, const struct sync_response *response,
-                              uint32_t first, uint32_t *certified_count)
+                              uint32_t first, const bool *proven, uint32_t *certified_count)
 {
     *certified_count = 0;
     for (uint32_t i = first; i <= response->block_count; i++) {
@@ -79,6 +79,9 @@ static enum reject verify_run(struct verifier *verifier, const struct sync_respo
         const bool is_tail = i == response->block_count;
         if (reject == REJECT_NONE && qc != NULL && (is_tail || !MUTANT(JUSTIFY_UNVERIFIED)) &&
             !(is_tail && MUTANT(TAIL_QC_UNVERIFIED))) {
+            if (proven != NULL && proven[i]) {
+                verifier_remember_qc(verifier, qc);
+            }
             reject = verify_qc(verifier, qc);
         }
         if (reject != REJECT_NONE) {
@@ -92,10 +95,19 @@ static enum reject verify_run(struct verifier *verifier, const struct sync_respo
 }
 
 enum reject verify_sync_prefix(struct verifier *verifier, const struct sync_response *response,
-                               uint32_t first, uint32_t *certified_count)
+                               uint32_t first, const bool *proven, uint32_t *certified_count)
 {
-    const enum reject reject = verify_run(verifier, response, first, certified_count);
+    const enum reject reject = verify_run(verifier, response, first, proven, certified_count);
     return reject == REJECT_UNKNOWN_EPOCH ? REJECT_NONE : reject;
+}
+
+enum reject verify_sync_fields(struct verifier *verifier, const struct sync_response *response,
+                               uint32_t i, struct qc **qc, struct validator_set **set)
+{
+    *qc = certificate_at(response, i);
+    *set = NULL;
+    const enum reject reject = check_certificate_at(verifier, response, i);
+    return reject == REJECT_NONE && *qc != NULL ? verify_qc_fields(verifier, *qc, set) : reject;
 }
 
 /* All or nothing, so the links go first: they cost nothing. */
@@ -108,7 +120,7 @@ enum reject verify_sync_response(struct verifier *verifier, const struct sync_re
         }
     }
     uint32_t certified_count;
-    return verify_run(verifier, response, 0, &certified_count);
+    return verify_run(verifier, response, 0, NULL, &certified_count);
 }
 
 enum reject verify_message(struct verifier *verifier, const struct message *message)

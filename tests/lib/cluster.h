@@ -37,6 +37,7 @@ struct cluster_options {
     uint32_t mempool_bytes_max;
     uint32_t compact_payload_bytes_min;
     uint32_t transaction_bytes_max;     /* 0: what the model makes fits */
+    uint32_t verify_threads;            /* of each node; what happens is the same with any number */
     const struct crypto_scheme *scheme; /* NULL: the fast stand-in */
     FILE *trace;                        /* or NULL: what happens, a line each */
 };

@@ -321,7 +321,8 @@ static struct replica_options options_of(struct cluster_node *node)
                                     .fetch_timeout_ms = options->fetch_timeout_ms,
                                     .mempool_bytes_max = options->mempool_bytes_max,
                                     .compact_payload_bytes_min = options->compact_payload_bytes_min,
-                                    .index_transactions = true};
+                                    .index_transactions = true,
+                                    .verify_threads = options->verify_threads};
 }
 
 /* A connection comes up when its second end does, and goes with its first. */

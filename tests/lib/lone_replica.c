@@ -152,7 +152,8 @@ enum ingot_error lone_open(struct lone *lone)
         .timeout_resend_ms = LONE_BASE_TIMEOUT_MS,
         .advertise_interval_ms = 600000,
         .fetch_timeout_ms = 1000,
-        .mempool_bytes_max = 1 << 20};
+        .mempool_bytes_max = 1 << 20,
+        .verify_threads = lone->verify_threads};
     const enum ingot_error error =
         replica_open(&options, &lone->replica, lone->why, sizeof lone->why);
     if (error != INGOT_OK) {

@@ -31,6 +31,7 @@ struct lone {
     struct ingot_store *store;
     struct replica *replica;
 
+    uint32_t verify_threads; /* as of the next lone_open */
     uint64_t now_us;
     uint64_t write_us;     /* what a durable write takes: the clock advances by it */
     uint64_t commits_seen; /* of the store's counter */

@@ -84,6 +84,7 @@ struct sync_world *sync_world_new(uint64_t chain_height, uint64_t set_change_eve
 void sync_world_free(struct sync_world *world)
 {
     sync_client_free(world->client);
+    assert_int_equal(world->shown_count, 0);
     message_unref(world->taken);
     for (uint32_t i = 0; i < world->event_count; i++) {
         message_unref(world->events[i].answer);
@@ -112,14 +113,49 @@ static bool is_genuine(const struct qc *qc)
     return qc->block.bytes[30] != MARK_FORGED;
 }
 
-static enum reject verify(void *context, const struct block *parent,
-                          const struct sync_response *response, uint32_t *count)
+/* The place of an answer among those that wait for their turn, or their number. */
+static uint32_t find_shown(const struct sync_world *world, const struct message *answer)
+{
+    uint32_t i = 0;
+    while (i < world->shown_count && world->shown[i] != answer) {
+        i++;
+    }
+    return i;
+}
+
+static void held(void *context, struct message *answer)
+{
+    struct sync_world *world = context;
+    const uint32_t place = find_shown(world, answer);
+    assert_in_range(place, 0, SYNC_WORLD_SHOWN_MAX - 1);
+    world->shown[place] = answer;
+    world->shown_count += place == world->shown_count;
+    if (world->shown_count > world->shown_most) {
+        world->shown_most = world->shown_count;
+    }
+}
+
+/* It may go before it was ever shown. */
+static void released(void *context, const struct message *answer)
+{
+    struct sync_world *world = context;
+    const uint32_t place = find_shown(world, answer);
+    if (place < world->shown_count) {
+        world->shown[place] = world->shown[--world->shown_count];
+    }
+}
+
+static enum reject verify(void *context, const struct block *parent, const struct message *answer,
+                          uint32_t first, const struct sync_response *response, uint32_t *count)
 {
     const struct sync_world *world = context;
+    assert_in_range(find_shown(world, answer) + 1, 1, world->shown_count);
+    assert_in_range(first + response->block_count, 1, answer->sync_response.block_count);
     *count = 0;
     for (uint32_t i = 0; i < response->block_count; i++) {
         const struct block *block = response->blocks[i];
         const struct block *before = i == 0 ? parent : response->blocks[i - 1];
+        assert_ptr_equal(block, answer->sync_response.blocks[first + i]);
         const struct qc *qc =
             i + 1 < response->block_count ? response->blocks[i + 1]->justify : response->tail_qc;
         if (memcmp(&block->parent, &before->hash, INGOT_HASH_BYTES) != 0 ||
@@ -323,6 +359,8 @@ static void begin(struct sync_world *world)
                                                 .context = world,
                                                 .request = on_request,
                                                 .find_block = find_block,
+                                                .held = held,
+                                                .released = released,
                                                 .verify = verify,
                                                 .take = take};
     world->client = sync_client_new(&options);

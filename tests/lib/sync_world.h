@@ -12,6 +12,7 @@
 #define SYNC_WORLD_PEERS_MAX 9
 #define SYNC_WORLD_EVENTS_MAX 64
 #define SYNC_WORLD_CHAIN_MAX 3200
+#define SYNC_WORLD_SHOWN_MAX 12 /* as many as it may hold */
 /* A frame of so many bytes for each block; the payload only stands for it. */
 #define SYNC_WORLD_BLOCK_BYTES 1000
 
@@ -74,6 +75,9 @@ struct sync_world {
     uint32_t run_longest;
     uint32_t certificates;
     size_t held_most;
+    const struct message *shown[SYNC_WORLD_SHOWN_MAX]; /* answers that wait for their turn */
+    uint32_t shown_count;
+    uint32_t shown_most;
 
     struct sync_world_peer peers[SYNC_WORLD_PEERS_MAX];
     uint32_t peer_count;

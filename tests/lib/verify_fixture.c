@@ -5,6 +5,8 @@
 
 #include <stdlib.h>
 
+#include "base/alloc.h"
+
 struct validator_set *verify_fixture_find_set(void *context, uint64_t epoch)
 {
     const struct verify_fixture *fixture = context;
@@ -51,4 +53,30 @@ struct tc *fixture_tc(const struct verify_fixture *fixture, uint32_t who, uint64
 {
     return samples_tc(&fixture->samples, who, 12, first_claim,
                       fixture_qc(&fixture->samples, QUORUM));
+}
+
+struct message *fixture_changing_chain(const struct verify_fixture *fixture)
+{
+    struct message *message = message_new(MESSAGE_SYNC_RESPONSE);
+    struct sync_response *response = &message->sync_response;
+    response->block_count = CHAIN_LENGTH;
+    response->blocks = alloc_zeroed(CHAIN_LENGTH, sizeof *response->blocks);
+    const struct samples *samples = &fixture->samples;
+    struct qc *justify = wire_genesis_qc(&samples->chain);
+    for (uint32_t i = 0; i < CHAIN_LENGTH; i++) {
+        const uint64_t view =
+            i == 0 ? 6 : qc_position(justify).view + 1; /* the third is of view 8 */
+        struct block *block = samples_block(samples, justify, i + 1, view, 1, 40);
+        response->blocks[i] = block;
+        if (i == CHANGES_AT) {
+            block->next_validators_hash = fixture->next.set->hash;
+            wire_seal_block(block);
+            justify = samples_qc(samples, QUORUM, view + 4, view, &block->hash, PHASE_COMMIT);
+            samples = &fixture->next;
+        } else {
+            justify = samples_qc(samples, QUORUM, view, view, &block->hash, PHASE_GENERIC);
+        }
+    }
+    response->tail_qc = justify;
+    return message;
 }

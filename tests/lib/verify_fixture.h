@@ -28,4 +28,13 @@ struct qc *fixture_qc(const struct samples *samples, uint32_t who);
 /* Of view 12; the first signer claims `first_claim`, the others 8, where the high QC stands. */
 struct tc *fixture_tc(const struct verify_fixture *fixture, uint32_t who, uint64_t first_claim);
 
+#define CHANGES_AT 2 /* the third block changes the set */
+#define CHAIN_LENGTH 6
+
+/*
+ * An answer to a sync request: three blocks of epoch 0, of which the last changes the set, and
+ * three of epoch 1.
+ */
+struct message *fixture_changing_chain(const struct verify_fixture *fixture);
+
 #endif

@@ -115,6 +115,34 @@ static void who_misses_thousands_of_blocks_returns_to_voting(void **state)
     cluster_free(cluster);
 }
 
+/* A part of the story above, with so many threads that verify ahead; what has happened in it. */
+static struct ingot_hash trace_with_threads(uint32_t threads)
+{
+    struct cluster_options options = cluster_default_options();
+    options.empty_block_interval_ms = 0;
+    options.verify_threads = threads;
+    struct cluster *cluster = cluster_new(&options);
+    cluster_start_all(cluster);
+    cut_off(cluster, true);
+    while (committed_by_others(cluster) < 700) {
+        run_ms(cluster, 1000);
+    }
+    cut_off(cluster, false);
+    assert_true(cluster_run_while_not(cluster, 10000, is_abreast, NULL));
+    struct ingot_hash trace;
+    cluster_trace_hash(cluster, &trace);
+    cluster_free(cluster);
+    return trace;
+}
+
+static void threads_that_verify_ahead_change_nothing_of_what_happens(void **state)
+{
+    (void)state;
+    const struct ingot_hash alone = trace_with_threads(0);
+    const struct ingot_hash helped = trace_with_threads(3);
+    assert_memory_equal(alone.bytes, helped.bytes, sizeof alone.bytes);
+}
+
 /* --- A branch that is certified and not committed. --- */
 
 /* No tenure gets beyond two certified views, so there are never three in a row. */
@@ -230,6 +258,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(who_misses_a_block_or_two_has_them_soon),
         cmocka_unit_test(who_misses_thousands_of_blocks_returns_to_voting),
+        cmocka_unit_test(threads_that_verify_ahead_change_nothing_of_what_happens),
         cmocka_unit_test(a_certified_branch_longer_than_one_answer_is_fetched_whole),
         cmocka_unit_test(one_peer_that_serves_is_enough_among_silent_ones),
         cmocka_unit_test(one_peer_that_serves_is_enough_among_those_that_give_one_block_at_a_time),

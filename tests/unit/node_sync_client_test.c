@@ -35,6 +35,20 @@ static void several_peers_are_asked_at_once_for_different_ranges(void **state)
     sync_world_free(world);
 }
 
+static void answers_that_wait_for_lower_ones_are_shown_to_whoever_looks_ahead(void **state)
+{
+    (void)state;
+    struct sync_world *world = sync_world_new(1000, 0);
+    for (uint32_t i = 0; i < 3; i++) {
+        sync_world_add_peer(world, HONEST, 1000, 0);
+    }
+    world->peers[0].delay_ms = 100; /* it is asked first, for what all others wait for */
+    assert_true(sync_world_completes(world, 1000));
+    assert_in_range(world->shown_most, 4, SYNC_WORLD_SHOWN_MAX);
+    assert_int_equal(world->shown_count, 0); /* each has gone when its turn was over */
+    sync_world_free(world);
+}
+
 static void a_block_that_follows_its_certificate_by_a_moment_is_not_asked_for(void **state)
 {
     (void)state;
@@ -435,6 +449,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(several_peers_are_asked_at_once_for_different_ranges),
+        cmocka_unit_test(answers_that_wait_for_lower_ones_are_shown_to_whoever_looks_ahead),
         cmocka_unit_test(a_block_that_follows_its_certificate_by_a_moment_is_not_asked_for),
         cmocka_unit_test(a_certificate_ahead_brings_blocks_that_nobody_has_advertised),
         cmocka_unit_test(

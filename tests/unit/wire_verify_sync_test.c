@@ -9,7 +9,6 @@
 
 #include <cmocka.h>
 
-#include "base/alloc.h"
 #include "lib/verify_fixture.h"
 
 static enum reject verify_and_drop_message(struct verify_fixture *fixture, struct message *message)
@@ -82,45 +81,16 @@ static void expect_prefix(struct verify_fixture *fixture, const struct message *
                           uint32_t first, enum reject reject, uint32_t certified)
 {
     uint32_t count = UINT32_MAX;
-    assert_int_equal(verify_sync_prefix(&fixture->verifier, &message->sync_response, first, &count),
-                     reject);
+    assert_int_equal(
+        verify_sync_prefix(&fixture->verifier, &message->sync_response, first, NULL, &count),
+        reject);
     assert_int_equal(count, certified);
-}
-
-#define CHANGES_AT 2 /* the third block changes the set */
-#define CHAIN_LENGTH 6
-
-/* Three blocks of epoch 0, of which the last changes the set, and three of epoch 1. */
-static struct message *changing_chain(const struct verify_fixture *fixture)
-{
-    struct message *message = message_new(MESSAGE_SYNC_RESPONSE);
-    struct sync_response *response = &message->sync_response;
-    response->block_count = CHAIN_LENGTH;
-    response->blocks = alloc_zeroed(CHAIN_LENGTH, sizeof *response->blocks);
-    const struct samples *samples = &fixture->samples;
-    struct qc *justify = wire_genesis_qc(&samples->chain);
-    for (uint32_t i = 0; i < CHAIN_LENGTH; i++) {
-        const uint64_t view =
-            i == 0 ? 6 : qc_position(justify).view + 1; /* the third is of view 8 */
-        struct block *block = samples_block(samples, justify, i + 1, view, 1, 40);
-        response->blocks[i] = block;
-        if (i == CHANGES_AT) {
-            block->next_validators_hash = fixture->next.set->hash;
-            wire_seal_block(block);
-            justify = samples_qc(samples, QUORUM, view + 4, view, &block->hash, PHASE_COMMIT);
-            samples = &fixture->next;
-        } else {
-            justify = samples_qc(samples, QUORUM, view, view, &block->hash, PHASE_GENERIC);
-        }
-    }
-    response->tail_qc = justify;
-    return message;
 }
 
 static void a_chain_that_changes_the_set_is_valid(void **state)
 {
     struct verify_fixture *fixture = *state;
-    struct message *message = changing_chain(fixture);
+    struct message *message = fixture_changing_chain(fixture);
     expect_prefix(fixture, message, 0, REJECT_NONE, CHAIN_LENGTH);
     assert_int_equal(fixture->verifier.counters.verifications, 3 * CHAIN_LENGTH);
     assert_int_equal(verify_and_drop_message(fixture, message), REJECT_NONE);
@@ -129,7 +99,7 @@ static void a_chain_that_changes_the_set_is_valid(void **state)
 static void a_prefix_ends_before_the_first_certificate_of_an_unknown_set(void **state)
 {
     struct verify_fixture *fixture = *state;
-    struct message *message = changing_chain(fixture);
+    struct message *message = fixture_changing_chain(fixture);
     fixture->epochs_known = 1;
     expect_prefix(fixture, message, 0, REJECT_NONE, CHANGES_AT + 1);
     assert_int_equal(fixture->verifier.counters.verifications, 3 * (CHANGES_AT + 1));
@@ -149,19 +119,19 @@ static void a_prefix_ends_before_the_first_certificate_of_an_unknown_set(void **
 static void what_comes_before_a_fault_is_good(void **state)
 {
     struct verify_fixture *fixture = *state;
-    struct message *message = changing_chain(fixture);
+    struct message *message = fixture_changing_chain(fixture);
     message->sync_response.blocks[4]->justify->signatures[1].bytes[0] ^= 1;
     wire_seal_qc(message->sync_response.blocks[4]->justify);
     expect_prefix(fixture, message, 0, REJECT_BAD_SIGNATURE, 3);
     message_unref(message);
 
-    message = changing_chain(fixture);
+    message = fixture_changing_chain(fixture);
     message->sync_response.blocks[4]->height++;
     expect_prefix(fixture, message, 0, REJECT_BINDING, 3);
     expect_prefix(fixture, message, 2, REJECT_BINDING, 1);
     message_unref(message);
 
-    message = changing_chain(fixture);
+    message = fixture_changing_chain(fixture);
     message->sync_response.tail_qc->signatures[1].bytes[0] ^= 1;
     expect_prefix(fixture, message, 0, REJECT_BAD_SIGNATURE, CHAIN_LENGTH - 1);
     message_unref(message);
@@ -171,7 +141,7 @@ static void every_certificate_of_a_prefix_is_verified(void **state)
 {
     struct verify_fixture *fixture = *state;
     for (uint32_t i = 1; i <= CHAIN_LENGTH; i++) {
-        struct message *message = changing_chain(fixture);
+        struct message *message = fixture_changing_chain(fixture);
         const struct sync_response *response = &message->sync_response;
         struct qc *qc = i < CHAIN_LENGTH ? response->blocks[i]->justify : response->tail_qc;
         qc->signatures[2].bytes[0] ^= 1;
@@ -207,7 +177,7 @@ static void without_a_tail_the_last_block_is_not_certified(void **state)
 /* Replaces the certificate of the block that changes the set. */
 static struct message *chain_changed_by(const struct verify_fixture *fixture, struct qc *commit)
 {
-    struct message *message = changing_chain(fixture);
+    struct message *message = fixture_changing_chain(fixture);
     struct block *child = message->sync_response.blocks[CHANGES_AT + 1];
     qc_unref(child->justify);
     child->justify = commit;
@@ -218,7 +188,7 @@ static struct message *chain_changed_by(const struct verify_fixture *fixture, st
 static void a_tail_certifies_though_it_lies_about_the_view_of_its_block(void **state)
 {
     struct verify_fixture *fixture = *state;
-    struct message *message = changing_chain(fixture);
+    struct message *message = fixture_changing_chain(fixture);
     struct sync_response *response = &message->sync_response;
     while (response->block_count > CHANGES_AT + 1) {
         block_unref(response->blocks[--response->block_count]);
@@ -234,7 +204,7 @@ static void a_tail_certifies_though_it_lies_about_the_view_of_its_block(void **s
 static void a_set_changes_by_the_commit_qc_alone(void **state)
 {
     struct verify_fixture *fixture = *state;
-    struct message *message = changing_chain(fixture);
+    struct message *message = fixture_changing_chain(fixture);
     const struct block *block = message->sync_response.blocks[CHANGES_AT];
     const struct ingot_hash hash = block->hash;
     const uint64_t view = block->view;
@@ -278,9 +248,48 @@ static void a_set_changes_by_the_commit_qc_alone(void **state)
     message_unref(message);
 
     /* A child of the old set. */
-    message = changing_chain(fixture);
+    message = fixture_changing_chain(fixture);
     message->sync_response.blocks[CHANGES_AT + 1]->validators_hash = fixture->samples.set->hash;
     expect_prefix(fixture, message, 0, REJECT_BINDING, CHANGES_AT);
+    message_unref(message);
+}
+
+static void what_is_proven_costs_nothing_and_passes_every_other_check(void **state)
+{
+    struct verify_fixture *fixture = *state;
+    struct message *message = fixture_changing_chain(fixture);
+    struct sync_response *response = &message->sync_response;
+    bool proven[CHAIN_LENGTH + 1] = {false};
+    uint32_t count;
+    /* Two certificates, one of each epoch. */
+    proven[1] = true;
+    proven[CHAIN_LENGTH] = true;
+    assert_int_equal(verify_sync_prefix(&fixture->verifier, response, 0, proven, &count),
+                     REJECT_NONE);
+    assert_int_equal(count, CHAIN_LENGTH);
+    assert_int_equal(fixture->verifier.counters.verifications, 3 * (CHAIN_LENGTH - 2));
+
+    /* All of them, of a chain with another mistake each time. */
+    memset(proven, true, sizeof proven);
+    response->blocks[4]->height++;
+    assert_int_equal(verify_sync_prefix(&fixture->verifier, response, 0, proven, &count),
+                     REJECT_BINDING);
+    assert_int_equal(count, 3);
+    response->blocks[4]->height--;
+    struct qc *justify = response->blocks[2]->justify;
+    signers_add(&justify->signers, 3); /* who has not signed */
+    wire_seal_qc(justify);
+    assert_int_equal(verify_sync_prefix(&fixture->verifier, response, 0, proven, &count),
+                     REJECT_BAD_CERTIFICATE);
+    assert_int_equal(count, 1);
+    message_unref(message);
+
+    message = fixture_changing_chain(fixture);
+    fixture->epochs_known = 1;
+    assert_int_equal(
+        verify_sync_prefix(&fixture->verifier, &message->sync_response, 0, proven, &count),
+        REJECT_NONE);
+    assert_int_equal(count, CHANGES_AT + 1);
     message_unref(message);
 }
 
@@ -299,6 +308,7 @@ int main(void)
         TEST(without_a_tail_the_last_block_is_not_certified),
         TEST(a_tail_certifies_though_it_lies_about_the_view_of_its_block),
         TEST(a_set_changes_by_the_commit_qc_alone),
+        TEST(what_is_proven_costs_nothing_and_passes_every_other_check),
 #undef TEST
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
