@@ -18,6 +18,7 @@
 #define SYNC_PAST_ASKS 8 /* of each peer: their answers are known when they come late, or twice */
 #define SYNC_REQUESTS_MAX 4 /* in flight, to as many peers */
 #define SYNC_RANGES_MAX 12
+/* Of frames; decoded, with digests of their transactions, answers take up to twice as much. */
 #define SYNC_HELD_BYTES_MAX ((size_t)8 * 1024 * 1024)
 
 /* One run: executed and synced as a whole, so that the loop gets its turn in between. */

@@ -195,12 +195,15 @@ static bool block_fields_from(const Ingot__Wire__Block *from, struct block *bloc
            take_hash(from->next_validators_hash, &block->next_validators_hash);
 }
 
+/* Whether a block keeps the digests; LIGHT: if they weigh no more than its transactions. */
+enum digests { DIGESTS_NONE, DIGESTS_LIGHT, DIGESTS_KEPT };
+
 /*
- * The payload against its limits, its count and the block's root; it is moved, not copied. Those of
- * a proposal keep the digests: it is about to be executed, and they are not computed twice.
+ * The payload against its limits, its count and the block's root; it is moved, not copied. What is
+ * about to be executed keeps the digests, so that they are not computed twice.
  */
 static enum reject payload_from(const Ingot__Wire__Block *from, struct arena *arena,
-                                bool is_proposed, struct block *block)
+                                enum digests digests, struct block *block)
 {
     const struct ingot_slice payload = ingot_slice_of(from->payload.data, from->payload.len);
     if (payload.size > INGOT_BLOCK_PAYLOAD_BYTES_MAX ||
@@ -209,7 +212,8 @@ static enum reject payload_from(const Ingot__Wire__Block *from, struct arena *ar
         return REJECT_BAD_PAYLOAD;
     }
     struct ingot_hash root;
-    if (is_proposed && block->transaction_count > 0) {
+    const bool is_light = from->transaction_count <= payload.size / sizeof *block->digests;
+    if (from->transaction_count > 0 && digests >= (is_light ? DIGESTS_LIGHT : DIGESTS_KEPT)) {
         block->digests = alloc_resize(NULL, block->transaction_count, sizeof *block->digests);
     }
     wire_payload_root(payload, &root, block->digests);
@@ -222,7 +226,7 @@ static enum reject payload_from(const Ingot__Wire__Block *from, struct arena *ar
 
 /* The payload is taken out of the arena; without one the block is a header, which has none. */
 static enum reject block_content_from(const Ingot__Wire__Block *from, struct arena *arena,
-                                      bool is_proposed, struct block *block)
+                                      enum digests digests, struct block *block)
 {
     if (!block_fields_from(from, block)) {
         return REJECT_MALFORMED;
@@ -241,7 +245,7 @@ static enum reject block_content_from(const Ingot__Wire__Block *from, struct are
     }
     enum reject reject = REJECT_NONE;
     if (arena != NULL) {
-        reject = payload_from(from, arena, is_proposed, block);
+        reject = payload_from(from, arena, digests, block);
     } else if (block->height == 0 || from->payload.len > 0 ||
                from->transaction_count > INGOT_BLOCK_TRANSACTIONS_MAX) {
         reject = REJECT_BAD_PAYLOAD;
@@ -252,15 +256,15 @@ static enum reject block_content_from(const Ingot__Wire__Block *from, struct are
     return reject;
 }
 
-static enum reject block_from(const Ingot__Wire__Block *from, struct arena *arena, bool is_proposed,
-                              struct block **block)
+static enum reject block_from(const Ingot__Wire__Block *from, struct arena *arena,
+                              enum digests digests, struct block **block)
 {
     *block = NULL;
     if (from == NULL) {
         return REJECT_MALFORMED;
     }
     struct block *made = block_new();
-    const enum reject reject = block_content_from(from, arena, is_proposed, made);
+    const enum reject reject = block_content_from(from, arena, digests, made);
     if (reject != REJECT_NONE) {
         block_unref(made);
         return reject;
@@ -270,11 +274,11 @@ static enum reject block_from(const Ingot__Wire__Block *from, struct arena *aren
 }
 
 static enum reject sent_block_from(const Ingot__Wire__Block *from, struct arena *arena,
-                                   bool is_proposed, struct block **block)
+                                   enum digests digests, struct block **block)
 {
     *block = NULL;
     return from != NULL && from->height == 0 ? REJECT_MALFORMED
-                                             : block_from(from, arena, is_proposed, block);
+                                             : block_from(from, arena, digests, block);
 }
 
 /* On failure the caller frees what has been filled in; so in all functions down to content_from. */
@@ -287,7 +291,7 @@ enum reject propose_from(const Ingot__Wire__Vote *vote, const Ingot__Wire__Tc *t
         reject = optional_tc_from(tc, &propose->tc);
     }
     if (reject == REJECT_NONE) {
-        reject = sent_block_from(block, arena, true, &propose->block);
+        reject = sent_block_from(block, arena, DIGESTS_KEPT, &propose->block);
     }
     return reject;
 }
@@ -373,7 +377,7 @@ static enum reject sync_response_from(const Ingot__Wire__SyncResponse *from, str
     }
     for (size_t i = 0; i < from->n_blocks; i++) {
         const enum reject reject =
-            sent_block_from(from->blocks[i], arena, false, &response->blocks[i]);
+            sent_block_from(from->blocks[i], arena, DIGESTS_LIGHT, &response->blocks[i]);
         if (reject != REJECT_NONE) {
             return reject;
         }
@@ -496,8 +500,8 @@ static enum reject decode_block(struct ingot_slice bytes, bool is_header, struct
     ProtobufCMessage *unpacked;
     enum reject reject = unpack(&ingot__wire__block__descriptor, bytes, &arena, &unpacked);
     if (reject == REJECT_NONE) {
-        reject = block_from((const Ingot__Wire__Block *)unpacked, is_header ? NULL : &arena, false,
-                            block);
+        reject = block_from((const Ingot__Wire__Block *)unpacked, is_header ? NULL : &arena,
+                            DIGESTS_NONE, block);
         arena_deinit(&arena);
     }
     return reject;

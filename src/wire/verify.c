@@ -37,15 +37,20 @@ static bool is_remembered(const struct verifier *verifier, const struct ingot_ha
     return false;
 }
 
-static void remember(struct verifier *verifier, const struct ingot_hash *digest)
+/* One that is not remembered yet. */
+static void remember_new(struct verifier *verifier, const struct ingot_hash *digest)
 {
-    if (is_remembered(verifier, digest)) {
-        return;
-    }
     verifier->valid[verifier->valid_next] = *digest;
     verifier->valid_next = (verifier->valid_next + 1) % VERIFIER_CERTIFICATES_MAX;
     if (verifier->valid_count < VERIFIER_CERTIFICATES_MAX) {
         verifier->valid_count++;
+    }
+}
+
+static void remember(struct verifier *verifier, const struct ingot_hash *digest)
+{
+    if (!is_remembered(verifier, digest)) {
+        remember_new(verifier, digest);
     }
 }
 
@@ -209,7 +214,7 @@ enum reject verify_qc(struct verifier *verifier, struct qc *qc)
     }
     reject = verify_qc_signatures(verifier, set, qc);
     if (reject == REJECT_NONE || MUTANT(REMEMBERED_WRONGLY)) {
-        remember(verifier, wire_qc_digest(qc));
+        remember_new(verifier, wire_qc_digest(qc));
     }
     return reject;
 }

@@ -4,7 +4,8 @@
  * Decoding is strict: it refuses unknown fields, wrong lengths, values out of range, anything that
  * would not encode to the same bytes again, and a payload that its block's root does not cover.
  * What it returns has every hash and digest computed from the bytes; proposals keep the digests of
- * their transactions. It checks no signature and no rule that needs the validator set: that is
+ * their transactions, and so do the blocks of answers to sync requests whose digests weigh no more
+ * than their transactions. It checks no signature and no rule that needs the validator set: that is
  * verify.h.
  *
  * Decoding needs memory in proportion to the bytes: at most WIRE_DECODE_BYTES_FACTOR times their

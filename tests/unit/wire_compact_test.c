@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "base/alloc.h"
 #include "base/bits.h"
 #include "lib/wire_samples.h"
 #include "wire/wire.h"
@@ -84,24 +85,63 @@ static void a_named_transaction_travels_by_its_digest_alone(void **state)
     message_unref(message);
 }
 
-static void a_proposal_keeps_the_digests_of_its_transactions(void **state)
+static struct message *decoded_again(const struct message *message)
 {
-    (void)state;
-    struct message *message = samples_message(&samples, MESSAGE_PROPOSE, 1);
     struct ingot_buffer bytes = {0};
     wire_encode(message, &bytes);
     struct message *back = NULL;
     assert_int_equal(wire_decode(ingot_buffer_slice(&bytes), &back), REJECT_NONE);
-    struct ingot_slice rest = ingot_buffer_slice(&back->propose.block->payload);
+    ingot_buffer_deinit(&bytes);
+    return back;
+}
+
+static void expect_digests(const struct block *block)
+{
+    assert_non_null(block->digests);
+    struct ingot_slice rest = ingot_buffer_slice(&block->payload);
     struct ingot_slice transaction;
     for (uint32_t i = 0; payload_next(&rest, &transaction); i++) {
         struct ingot_hash digest;
         wire_transaction_digest(transaction, &digest);
-        assert_memory_equal(&digest, &back->propose.block->digests[i], sizeof digest);
+        assert_memory_equal(&digest, &block->digests[i], sizeof digest);
     }
-    ingot_buffer_deinit(&bytes);
+}
+
+static void a_proposal_keeps_the_digests_of_its_transactions(void **state)
+{
+    (void)state;
+    struct message *message = samples_message(&samples, MESSAGE_PROPOSE, 1);
+    struct message *back = decoded_again(message);
+    expect_digests(back->propose.block);
     message_unref(back);
     message_unref(message);
+}
+
+static void an_answers_block_keeps_digests_that_weigh_no_more_than_its_transactions(void **state)
+{
+    (void)state;
+    static const struct {
+        uint32_t count;
+        uint32_t size; /* of a transaction; four more bytes say so */
+        bool is_kept;
+    } rows[] = {{7, 200, true}, {1, 28, true}, {30, 28, true}, {30, 27, false}, {9, 1, false}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct message *message = message_new(MESSAGE_SYNC_RESPONSE);
+        struct sync_response *response = &message->sync_response;
+        response->blocks = alloc_zeroed(1, sizeof(struct block *));
+        response->blocks[0] = samples_block(&samples, wire_genesis_qc(&samples.chain), 1, 1,
+                                            rows[i].count, rows[i].size);
+        response->block_count = 1;
+        struct message *back = decoded_again(message);
+        const struct block *block = back->sync_response.blocks[0];
+        if (rows[i].is_kept) {
+            expect_digests(block);
+        } else {
+            assert_null(block->digests);
+        }
+        message_unref(back);
+        message_unref(message);
+    }
 }
 
 static void whoever_names_other_transactions_is_found_out_by_the_root(void **state)
@@ -222,6 +262,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_named_transaction_travels_by_its_digest_alone),
         cmocka_unit_test(a_proposal_keeps_the_digests_of_its_transactions),
+        cmocka_unit_test(an_answers_block_keeps_digests_that_weigh_no_more_than_its_transactions),
         cmocka_unit_test(whoever_names_other_transactions_is_found_out_by_the_root),
         cmocka_unit_test(the_names_and_the_bytes_are_those_of_all_transactions),
         cmocka_unit_test(no_bit_is_set_beyond_the_last_transaction),
