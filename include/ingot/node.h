@@ -62,7 +62,8 @@ struct ingot_node_status {
 
 /**
  * Reads the home, opens the store, and listens for peers and clients. Nothing runs before
- * ingot_node_run.
+ * ingot_node_run; the threads of `[node] verify_threads_max` are there and wait. They take no
+ * signals and end in ingot_node_free.
  *
  * @node  on INGOT_EXIT_OK the node, to be freed by ingot_node_free; otherwise NULL.
  * @why   on failure what is wrong, where, and what was expected: lines of text without a final

@@ -185,6 +185,7 @@ struct verify_ahead *verify_ahead_new(uint32_t threads, const struct ingot_hash 
                 log_u64("threads", ahead->worker_count), log_u64("wanted", threads));
             break;
         }
+        (void)pthread_setname_np(worker->thread, "ingot-verify");
         ahead->worker_count++;
     }
     if (ahead->worker_count == 0) {
@@ -199,7 +200,7 @@ struct verify_ahead *verify_ahead_new(uint32_t threads, const struct ingot_hash 
 static struct batch *find(const struct verify_ahead *ahead, const struct message *answer)
 {
     struct batch *batch = ahead->batches;
-    while (batch != NULL && (batch->answer != answer || batch->is_dropped)) {
+    while (batch != NULL && batch->answer != answer) {
         batch = batch->next;
     }
     return batch;
@@ -228,30 +229,37 @@ static struct batch *add(struct verify_ahead *ahead, struct message *answer)
     return batch;
 }
 
-static void let_go(struct batch *batch)
+static void free_all(struct batch *batch)
 {
-    for (uint32_t i = 0; i < batch->count; i++) {
-        validator_set_unref(batch->entries[i].set);
+    while (batch != NULL) {
+        struct batch *next = batch->next;
+        for (uint32_t i = 0; i < batch->count; i++) {
+            validator_set_unref(batch->entries[i].set);
+        }
+        message_unref(batch->answer);
+        free(batch);
+        batch = next;
     }
-    message_unref(batch->answer);
-    free(batch);
 }
 
 /* Dropped ones that no worker is at any more. */
 static void sweep(struct verify_ahead *ahead)
 {
+    struct batch *gone = NULL;
     lock(ahead);
     struct batch **place = &ahead->batches;
     while (*place != NULL) {
         struct batch *batch = *place;
         if (batch->is_dropped && batch->under_way == 0) {
             *place = batch->next;
-            let_go(batch);
+            batch->next = gone;
+            gone = batch;
         } else {
             place = &batch->next;
         }
     }
     unlock(ahead);
+    free_all(gone);
 }
 
 /* Enters as many more as can be judged by now. */
@@ -368,11 +376,7 @@ void verify_ahead_free(struct verify_ahead *ahead)
         const int not_joined = pthread_join(ahead->workers[i].thread, NULL);
         INGOT_ASSERT(not_joined == 0);
     }
-    while (ahead->batches != NULL) {
-        struct batch *batch = ahead->batches;
-        ahead->batches = batch->next;
-        let_go(batch);
-    }
+    free_all(ahead->batches);
     (void)pthread_cond_destroy(&ahead->work);
     (void)pthread_mutex_destroy(&ahead->mutex);
     free(ahead);

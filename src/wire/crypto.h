@@ -55,6 +55,7 @@ struct crypto_secret_key {
     uint8_t bytes[CRYPTO_SECRET_KEY_BYTES];
 };
 
+/* On any number of threads at once. */
 struct crypto_scheme {
     /* Deterministic: the same seed gives the same keys. */
     void (*key_from_seed)(const uint8_t seed[CRYPTO_SEED_BYTES], struct crypto_secret_key *secret,
