@@ -25,11 +25,11 @@ static bool begin_memory(const char *argument)
     return true;
 }
 
+/* With an @argument: behind a journal. */
 static bool begin_lmdb(const char *argument)
 {
     static const char *const tables[] = {"rows"};
     char why[256];
-    (void)argument;
     number = 0;
     folder = temporary_folder("micro");
     if (folder == NULL) {
@@ -37,9 +37,12 @@ static bool begin_lmdb(const char *argument)
                       strerror(errno));
         return false;
     }
-    const struct ingot_store_lmdb_options options = {
-        .folder = folder, .tables = tables, .table_count = 1};
-    if (ingot_store_lmdb_open(&options, &store, why, sizeof why) == INGOT_OK)
+    const struct ingot_store_journal_options options = {
+        .lmdb = {.folder = folder, .tables = tables, .table_count = 1}};
+    const enum ingot_error error =
+        argument == NULL ? ingot_store_lmdb_open(&options.lmdb, &store, why, sizeof why)
+                         : ingot_store_journal_open(&options, &store, why, sizeof why);
+    if (error == INGOT_OK)
         return true;
     (void)fprintf(stderr, "bench_micro: %s\n", why);
     temporary_remove(folder);
@@ -71,9 +74,11 @@ static void end(void)
     folder = NULL;
 }
 
-const struct micro_row micro_store_rows[] = {{"store-memory", "memory: commit of one put of 1 KiB",
-                                              1, NULL, begin_memory, NULL, commit_one_put, end},
-                                             {"store-lmdb",
-                                              "LMDB: synced commit of one put of 1 KiB", 1, NULL,
-                                              begin_lmdb, NULL, commit_one_put, end},
-                                             {.id = NULL}};
+const struct micro_row micro_store_rows[] = {
+    {"store-memory", "memory: commit of one put of 1 KiB", 1, NULL, begin_memory, NULL,
+     commit_one_put, end},
+    {"store-lmdb", "LMDB: synced commit of one put of 1 KiB", 1, NULL, begin_lmdb, NULL,
+     commit_one_put, end},
+    {"store-journal", "journal: synced commit of one put of 1 KiB", 1, "journal", begin_lmdb, NULL,
+     commit_one_put, end},
+    {.id = NULL}};

@@ -36,7 +36,7 @@ void store_why_set(struct store_why why, const char *format, ...)
     va_end(arguments);
 }
 
-static enum ingot_error error_of_errno(int code)
+enum ingot_error store_error_of_errno(int code)
 {
     switch (code) {
     case EACCES:
@@ -45,6 +45,7 @@ static enum ingot_error error_of_errno(int code)
         return INGOT_ERROR_PERMISSION;
     case ENOSPC:
     case EDQUOT:
+    case EFBIG:
         return INGOT_ERROR_NO_SPACE;
     case ENOENT:
         return INGOT_ERROR_NOT_FOUND;
@@ -91,7 +92,7 @@ static enum ingot_error make_folder(const char *path, struct store_why why)
                   "%s: cannot make the data folder: %s (its parent folder must exist and be "
                   "writable)",
                   path, strerror(code));
-    return error_of_errno(code);
+    return store_error_of_errno(code);
 }
 
 /* Whoever holds the lock wrote its process id; all we do with it is to name it. */
@@ -118,7 +119,7 @@ static enum ingot_error take_lock(struct store_folder *folder, struct store_why 
     if (fd < 0) {
         int code = errno;
         store_why_set(why, "%s: cannot be opened for writing: %s", path, strerror(code));
-        error = error_of_errno(code);
+        error = store_error_of_errno(code);
         goto out;
     }
     if (!MUTANT(FOLDER_UNLOCKED) && flock(fd, LOCK_EX | LOCK_NB) != 0) {
@@ -150,7 +151,7 @@ static enum ingot_error enter_open_list(struct store_folder *folder, struct stor
     if (stat(folder->path, &status) != 0) {
         int code = errno;
         store_why_set(why, "%s: cannot read the data folder: %s", folder->path, strerror(code));
-        return error_of_errno(code);
+        return store_error_of_errno(code);
     }
     if (!S_ISDIR(status.st_mode)) {
         store_why_set(why, "%s: not a folder", folder->path);

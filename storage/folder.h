@@ -19,6 +19,9 @@ struct store_why {
 void store_why_set(struct store_why why, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
+/* Of the file system; IO where nothing more is known. */
+enum ingot_error store_error_of_errno(int code);
+
 struct store_folder {
     char *path;  /* owned; NULL: not open */
     int lock_fd; /* of LOCK, or -1 when read-only */

@@ -130,7 +130,7 @@ static int open_env(struct lmdb_store *store, uint64_t map_bytes)
     unsigned flags = MDB_NOTLS | MDB_NORDAHEAD | (store->read_only ? MDB_RDONLY : 0) |
                      (MUTANT(COMMITS_UNSYNCED) ? MDB_NOSYNC : 0);
     if ((rc = mdb_env_set_mapsize(env, map_bytes)) == 0 &&
-        (rc = mdb_env_set_maxdbs(env, INGOT_STORE_TABLES_MAX)) == 0 &&
+        (rc = mdb_env_set_maxdbs(env, INGOT_STORE_TABLES_MAX + 1)) == 0 &&
         (rc = mdb_env_set_maxreaders(env, READERS_MAX)) == 0)
         rc = mdb_env_open(env, store->folder.path, flags, 0600);
     if (rc != 0) {
@@ -185,14 +185,33 @@ static enum ingot_error check_length(const struct lmdb_store *store, struct stor
     return INGOT_ERROR_CORRUPT;
 }
 
+/* Is there a journal, which this opening knows nothing of? Of LMDB's codes. */
+static int find_journal(MDB_txn *txn, const struct ingot_store_lmdb_options *options,
+                        bool *has_journal)
+{
+    MDB_dbi table = 0;
+    MDB_stat stat = {0};
+    for (uint32_t i = 0; i < options->table_count; i++) {
+        if (strcmp(options->tables[i], STORE_LMDB_JOURNAL_TABLE) == 0)
+            return 0;
+    }
+    int rc = mdb_dbi_open(txn, STORE_LMDB_JOURNAL_TABLE, 0, &table);
+    if (rc == 0)
+        rc = mdb_stat(txn, table, &stat);
+    *has_journal = stat.ms_entries > 0;
+    return rc == MDB_NOTFOUND ? 0 : rc;
+}
+
 /* Of LMDB's codes; `*last` is the table that was looked at last. */
 static int open_tables_in(struct lmdb_store *store, const struct ingot_store_lmdb_options *options,
-                          unsigned txn_flags, unsigned dbi_flags, const char **last)
+                          unsigned txn_flags, unsigned dbi_flags, const char **last,
+                          bool *has_journal)
 {
     MDB_txn *txn = NULL;
     int rc = mdb_txn_begin(store->env, NULL, txn_flags, &txn);
     if (rc != 0)
         return rc;
+    rc = find_journal(txn, options, has_journal);
     for (uint32_t i = 0; i < options->table_count && rc == 0; i++) {
         *last = options->tables[i];
         rc = mdb_dbi_open(txn, *last, dbi_flags, &store->tables[i]);
@@ -225,9 +244,17 @@ static enum ingot_error open_tables(struct lmdb_store *store,
 {
     store->table_count = options->table_count;
     const char *last = "";
-    int rc = open_tables_in(store, options, MDB_RDONLY, 0, &last);
+    bool has_journal = false;
+    int rc = open_tables_in(store, options, MDB_RDONLY, 0, &last, &has_journal);
+    if (has_journal && !store->read_only) {
+        store_why_set(why,
+                      "%s/data.mdb: it has a journal beside it, which may hold what is not in it "
+                      "yet; expected to be opened together with that",
+                      store->folder.path);
+        return INGOT_ERROR_INVALID;
+    }
     if (rc == MDB_NOTFOUND && !store->read_only)
-        rc = open_tables_in(store, options, 0, MDB_CREATE, &last);
+        rc = open_tables_in(store, options, 0, MDB_CREATE, &last, &has_journal);
     if (rc == 0)
         return INGOT_OK;
     if (rc == MDB_NOTFOUND) {

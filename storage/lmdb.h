@@ -16,6 +16,12 @@ struct store_lmdb_stats {
     uint64_t stale_readers_cleared; /* slots of processes that died in the middle of a read */
 };
 
+/*
+ * The table in which a journaled store keeps what it knows of its journal. A file with something in
+ * it is not the whole store: only who knows the table may write there, and a copy does not have it.
+ */
+#define STORE_LMDB_JOURNAL_TABLE "journal"
+
 /* The store must be one of ingot_store_lmdb_open. */
 void store_lmdb_get_stats(struct ingot_store *store, struct store_lmdb_stats *stats);
 

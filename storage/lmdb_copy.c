@@ -3,18 +3,23 @@
  * into a new file. The writer goes on meanwhile; pages that it frees wait until the copy is done,
  * so a copy has the age of a long snapshot and ends with it.
  *
- * It makes data.mdb and nothing else: whoever opens the copy makes its locks.
+ * It makes data.mdb and nothing else: whoever opens the copy makes its locks. Where the original
+ * has a journal, the copy does not know of it.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "storage/lmdb_internal.h"
+
+/* For the few pages that are written anew. */
+#define COPY_GROWTH_BYTES (1 << 20)
 
 static enum ingot_error error_of_copy(int code)
 {
@@ -45,6 +50,35 @@ static enum ingot_error fail(const struct lmdb_store *store, const char *path, i
     return error;
 }
 
+/*
+ * The copy is of one moment of LMDB's, and records that the original's journal holds beyond it are
+ * not to be looked for beside it.
+ */
+static int forget_journal(const char *path, int fd)
+{
+    MDB_env *env = NULL;
+    MDB_txn *txn = NULL;
+    MDB_dbi table = 0;
+    struct stat status;
+    int rc = fstat(fd, &status) == 0 ? mdb_env_create(&env) : errno;
+    if (rc != 0)
+        return rc;
+    if ((rc = mdb_env_set_maxdbs(env, 1)) == 0 &&
+        (rc = mdb_env_set_mapsize(env, (size_t)status.st_size + COPY_GROWTH_BYTES)) == 0 &&
+        (rc = mdb_env_open(env, path, MDB_NOSUBDIR | MDB_NOLOCK, 0600)) == 0)
+        rc = mdb_txn_begin(env, NULL, 0, &txn);
+    if (rc == 0)
+        rc = mdb_dbi_open(txn, STORE_LMDB_JOURNAL_TABLE, 0, &table);
+    if (rc == 0)
+        rc = mdb_drop(txn, table, 1);
+    if (rc == 0)
+        rc = mdb_txn_commit(txn);
+    else
+        mdb_txn_abort(txn);
+    mdb_env_close(env);
+    return rc == MDB_NOTFOUND ? 0 : rc;
+}
+
 enum ingot_error ingot_store_lmdb_copy(struct ingot_store *base, const char *folder, char *why_text,
                                        size_t why_size)
 {
@@ -60,6 +94,8 @@ enum ingot_error ingot_store_lmdb_copy(struct ingot_store *base, const char *fol
     lmdb_guard_enter(store);
     int rc = fd < 0 ? errno : mdb_env_copyfd2(store->env, fd, MDB_CP_COMPACT);
     lmdb_guard_leave();
+    if (rc == 0)
+        rc = forget_journal(path, fd);
     if (rc == 0 && fsync(fd) != 0)
         rc = errno;
     if (fd >= 0 && close(fd) != 0 && rc == 0)

@@ -44,8 +44,8 @@ struct lmdb_store {
     uint64_t page_bytes;
     uint64_t map_bytes;
 
-    bool can_reserve; /* the file system gives room ahead of use */
-    uint64_t reserved_bytes;
+    bool can_reserve;        /* the file system gives room ahead of use */
+    uint64_t reserved_bytes; /* atomic access only: stats are read on other threads than commits */
 
     bool batch_open;
     bool outcome_unknown; /* atomic access only; set once, never cleared */

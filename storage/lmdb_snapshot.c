@@ -226,7 +226,7 @@ void store_lmdb_get_stats(struct ingot_store *base, struct store_lmdb_stats *sta
     struct lmdb_store *store = (struct lmdb_store *)base;
     *stats = (struct store_lmdb_stats){
         .used_bytes = store_space_used(store),
-        .reserved_bytes = store->reserved_bytes,
+        .reserved_bytes = __atomic_load_n(&store->reserved_bytes, __ATOMIC_RELAXED),
         .map_bytes = store->map_bytes,
         .stale_readers_cleared = __atomic_load_n(&store->stale_readers_cleared, __ATOMIC_RELAXED),
     };

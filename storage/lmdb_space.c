@@ -36,6 +36,16 @@ static uint64_t lower(uint64_t a, uint64_t b)
     return a < b ? a : b;
 }
 
+static uint64_t reserved(const struct lmdb_store *store)
+{
+    return __atomic_load_n(&store->reserved_bytes, __ATOMIC_RELAXED);
+}
+
+static void set_reserved(struct lmdb_store *store, uint64_t bytes)
+{
+    __atomic_store_n(&store->reserved_bytes, bytes, __ATOMIC_RELAXED);
+}
+
 static int give_room(const struct lmdb_store *store, uint64_t bytes)
 {
     int fd = -1;
@@ -58,7 +68,7 @@ static enum ingot_error extend(struct lmdb_store *store, uint64_t needed, uint64
 {
     needed = lower(needed, store->map_bytes);
     wanted = lower(wanted, store->map_bytes);
-    if (!store->can_reserve || needed <= store->reserved_bytes)
+    if (!store->can_reserve || needed <= reserved(store))
         return INGOT_OK;
     uint64_t got = wanted;
     int rc = give_room(store, wanted);
@@ -67,7 +77,7 @@ static enum ingot_error extend(struct lmdb_store *store, uint64_t needed, uint64
         rc = give_room(store, needed);
     }
     if (rc == 0) {
-        store->reserved_bytes = got;
+        set_reserved(store, got);
         return INGOT_OK;
     }
     if (rc == EOPNOTSUPP || rc == ENOSYS || rc == EINVAL) {
@@ -83,7 +93,7 @@ enum ingot_error store_space_open(struct lmdb_store *store, uint64_t initial_byt
     if (initial_bytes == 0)
         initial_bytes = RESERVE_INITIAL_BYTES;
     store->can_reserve = true;
-    store->reserved_bytes = 0;
+    set_reserved(store, 0);
     enum ingot_error error = extend(store, store_space_used(store), initial_bytes);
     if (error == INGOT_ERROR_NO_SPACE)
         store_why_set(why, "%s/data.mdb: the disk has no room for it", store->folder.path);
@@ -112,7 +122,7 @@ enum ingot_error store_space_reserve(struct lmdb_store *store,
 {
     uint64_t used = store_space_used(store);
     uint64_t needed = used + estimate(store, operations, used);
-    if (needed <= store->reserved_bytes)
+    if (needed <= reserved(store))
         return INGOT_OK;
     uint64_t step = lower(used / 4, RESERVE_STEP_BYTES_MAX);
     if (step < RESERVE_STEP_BYTES_MIN)

@@ -1,6 +1,7 @@
 /*
- * The tree of the memory store; see memory_tree.h. A node that nobody else refers to is changed in
- * place, any other is copied first.
+ * The tree of the memory store and of the journal; see memory_tree.h. A node that nobody else
+ * refers to is changed in place, any other is copied first. Whoever holds a version keeps its nodes
+ * from being changed, so only the counts of references are touched by several threads.
  */
 #include "storage/memory_tree.h"
 
@@ -44,23 +45,34 @@ static struct memory_item *item_new(struct ingot_slice key, struct ingot_slice v
     return item;
 }
 
+static void ref(uint32_t *references)
+{
+    (void)__atomic_add_fetch(references, 1, __ATOMIC_RELAXED);
+}
+
+/* Was it the last one? */
+static bool unref(uint32_t *references)
+{
+    return __atomic_sub_fetch(references, 1, __ATOMIC_ACQ_REL) == 0;
+}
+
 static void item_unref(struct memory_item *item)
 {
-    if (--item->references == 0)
+    if (unref(&item->references))
         free(item);
 }
 
 struct memory_node *memory_tree_ref(struct memory_node *root)
 {
     if (root != NULL)
-        root->references++;
+        ref(&root->references);
     return root;
 }
 
 /* As deep as the tree, which is about twice the logarithm of its size. */
 void memory_tree_unref(struct memory_node *root)
 {
-    if (root == NULL || --root->references > 0)
+    if (root == NULL || !unref(&root->references))
         return;
     memory_tree_unref(root->left);
     memory_tree_unref(root->right);
@@ -79,10 +91,10 @@ static struct memory_node *node_new(struct memory_item *item)
 /* Takes over a reference; returns the only reference to a node with the same content. */
 static struct memory_node *own(struct memory_node *node)
 {
-    if (node->references == 1)
+    if (__atomic_load_n(&node->references, __ATOMIC_ACQUIRE) == 1)
         return node;
     struct memory_node *copy = node_new(node->item);
-    copy->item->references++;
+    ref(&copy->item->references);
     copy->left = memory_tree_ref(node->left);
     copy->right = memory_tree_ref(node->right);
     memory_tree_unref(node);
@@ -138,6 +150,13 @@ struct memory_node *memory_tree_put(struct memory_node *root, struct ingot_slice
                                     struct ingot_slice value)
 {
     return put(root, item_new(key, value));
+}
+
+struct memory_node *memory_tree_put_deleted(struct memory_node *root, struct ingot_slice key)
+{
+    struct memory_item *item = item_new(key, ingot_slice_of(NULL, 0));
+    item->is_deleted = true;
+    return put(root, item);
 }
 
 /* All keys of `left` are before those of `right`. Takes over both. */

@@ -1,6 +1,6 @@
 /*
- * The list of a batch's operations; see operations.h. It is only ever read by the process that
- * wrote it, so what does not decode here is our own bug.
+ * The list of a batch's operations; see operations.h. Whoever has them from elsewhere than this
+ * process asks first whether they are whole; what does not decode then is our own bug.
  */
 #include "storage/operations.h"
 
@@ -34,20 +34,37 @@ void store_operations_delete(struct store_operations *operations, uint32_t table
     append(operations, true, table, key, ingot_slice_of(NULL, 0));
 }
 
+static bool take(struct ingot_slice *rest, struct store_operation *operation)
+{
+    uint8_t is_delete = 0;
+    uint32_t key_size = 0;
+    uint32_t value_size = 0;
+    const bool is_whole =
+        ingot_slice_take_u8(rest, &is_delete) && ingot_slice_take_u32(rest, &operation->table) &&
+        ingot_slice_take_u32(rest, &key_size) && ingot_slice_take_u32(rest, &value_size) &&
+        ingot_slice_take(rest, key_size, &operation->key) &&
+        ingot_slice_take(rest, value_size, &operation->value);
+    operation->is_delete = is_delete != 0;
+    return is_whole;
+}
+
 bool store_operations_next(struct ingot_slice *rest, struct store_operation *operation)
 {
     if (rest->size == 0)
         return false;
-    uint8_t is_delete = 0;
-    uint32_t key_size = 0;
-    uint32_t value_size = 0;
-    bool whole = ingot_slice_take_u8(rest, &is_delete) &&
-                 ingot_slice_take_u32(rest, &operation->table) &&
-                 ingot_slice_take_u32(rest, &key_size) && ingot_slice_take_u32(rest, &value_size) &&
-                 ingot_slice_take(rest, key_size, &operation->key) &&
-                 ingot_slice_take(rest, value_size, &operation->value);
-    INGOT_ASSERT(whole);
-    operation->is_delete = is_delete != 0;
+    const bool is_whole = take(rest, operation);
+    INGOT_ASSERT(is_whole);
+    return true;
+}
+
+bool store_operations_are_whole(struct ingot_slice bytes, uint32_t table_count)
+{
+    struct store_operation operation;
+    while (bytes.size > 0) {
+        if (!take(&bytes, &operation) || operation.table >= table_count ||
+            operation.key.size == 0 || operation.key.size > INGOT_STORE_KEY_BYTES_MAX)
+            return false;
+    }
     return true;
 }
 

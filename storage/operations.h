@@ -1,6 +1,7 @@
 /*
  * The puts and deletes of a batch, remembered in order in one run of bytes, so that a batch can be
- * run again. Shared by the implementations; knows nothing of how they store.
+ * run again. Shared by the implementations; knows nothing of how they store. The journal keeps
+ * these bytes on the disk, so their layout is in FORMAT.md.
  */
 #ifndef INGOT_STORAGE_OPERATIONS_H
 #define INGOT_STORAGE_OPERATIONS_H
@@ -30,6 +31,8 @@ void store_operations_delete(struct store_operations *operations, uint32_t table
  * The slices point into the bytes.
  */
 bool store_operations_next(struct ingot_slice *rest, struct store_operation *operation);
+/* Would stepping through these bytes, which somebody else wrote, name tables below table_count? */
+bool store_operations_are_whole(struct ingot_slice bytes, uint32_t table_count);
 void store_operations_deinit(struct store_operations *operations);
 
 #endif

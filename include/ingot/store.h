@@ -1,6 +1,7 @@
 /**
  * The store: an ordered map of byte strings in a few named tables, with atomic durable batches
- * and read snapshots. LMDB is the default; memory serves tests.
+ * and read snapshots. LMDB is the default, with a journal before it where batches are small and
+ * follow one another closely; memory serves tests.
  *
  * A store is used from one thread, except that read snapshots of a store that says so
  * (`snapshots_on_any_thread`) may be used from other threads, one thread each.
@@ -97,7 +98,8 @@ struct ingot_store_lmdb_options {
  *       NUL-terminated.
  *
  * Returns INGOT_OK; INGOT_ERROR_LOCKED when another process (or this one) has it open;
- * INGOT_ERROR_CORRUPT when the file is not an LMDB file or is damaged; INGOT_ERROR_PERMISSION,
+ * INGOT_ERROR_CORRUPT when the file is not an LMDB file or is damaged; INGOT_ERROR_INVALID when it
+ * has a journal, which may hold later batches, and is not read_only; INGOT_ERROR_PERMISSION,
  * INGOT_ERROR_IO, INGOT_ERROR_NO_SPACE of the file system.
  */
 INGOT_API INGOT_MUST_USE enum ingot_error
@@ -107,7 +109,8 @@ ingot_store_lmdb_open(const struct ingot_store_lmdb_options *options, struct ing
 /**
  * Writes what the last committed batch has left, as one snapshot, to a new file `data.mdb` in
  * `folder`, which exists. The store may be read-only, and other processes may go on changing it.
- * The copy holds no free pages. When this returns INGOT_OK, the file and its name are durable, and
+ * The copy holds hardly any free pages, and knows of no journal: of a store that has one it is what
+ * LMDB has. When this returns INGOT_OK, the file and its name are durable, and
  * ingot_store_lmdb_open takes the folder.
  *
  * @store  one of ingot_store_lmdb_open.
@@ -120,6 +123,37 @@ ingot_store_lmdb_open(const struct ingot_store_lmdb_options *options, struct ing
  */
 INGOT_API INGOT_MUST_USE enum ingot_error
 ingot_store_lmdb_copy(struct ingot_store *store, const char *folder, char *why, size_t why_size);
+
+/** Options of the LMDB store with a journal. All zero but `lmdb` is a good default. */
+struct ingot_store_journal_options {
+    struct ingot_store_lmdb_options lmdb; /* not read_only; one table less than the maximum */
+    uint64_t segment_bytes;  /* of each half of a new journal, in pages of 4096; 0: 8 MiB */
+    uint32_t apply_after_ms; /* how long a batch may be in the journal alone; 0: 250 */
+};
+
+/**
+ * Opens or makes an LMDB store with a journal (`journal`, beside `data.mdb`): a batch is durable
+ * with one write and one sync, and a thread brings LMDB up to date behind it. Whatever is read from
+ * this store is up to date; whoever opens the folder read-only with ingot_store_lmdb_open sees an
+ * earlier moment, up to apply_after_ms and one batch of LMDB's old. A store without a
+ * journal gets one with its first batch, and from then on ingot_store_lmdb_open refuses to open it
+ * for writing.
+ *
+ * Batches that do not fit into the journal are as slow as LMDB's. INGOT_ERROR_NO_SPACE of a commit
+ * means that the disk has no room for the journal, or LMDB none for what the journal holds; that
+ * stays there.
+ *
+ * @why  on failure a sentence that names the file and the expectation; why_size bytes at most,
+ *       NUL-terminated.
+ *
+ * Returns INGOT_OK, or what ingot_store_lmdb_open returns. INGOT_ERROR_CORRUPT also when the
+ * journal is missing, is not this store's, or has lost a record before its last one;
+ * INGOT_ERROR_NO_SPACE also when LMDB has no room for what it holds; INGOT_ERROR_UNKNOWN_OUTCOME
+ * when a durable write failed: nothing is lost, but this process must not open it again.
+ */
+INGOT_API INGOT_MUST_USE enum ingot_error
+ingot_store_journal_open(const struct ingot_store_journal_options *options,
+                         struct ingot_store **store, char *why, size_t why_size);
 
 /**
  * Makes an empty store in memory. Deterministic, for tests; see storage/memory.h for its faults.

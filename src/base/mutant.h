@@ -140,6 +140,11 @@
     X(CUT_FILE_OPENED, "a data file that was cut is opened")                                       \
     X(EMPTY_FILE_TAKEN, "an empty data file is taken for a new one")                               \
     X(HALF_A_BATCH, "the last operation of a batch is lost in the store")                          \
+    X(JOURNAL_UNSYNCED, "records of the journal are not synced")                                   \
+    X(JOURNAL_UNVERIFIED, "a start takes a torn record of the journal for a whole one")            \
+    X(SEGMENT_REUSED_EARLY, "the journal is written over before LMDB has what it holds")           \
+    X(RECORD_SKIPPED, "a start leaves out the first record of the journal")                        \
+    X(APPLYING_UNSEEN, "reads do not see what is on its way from the journal to LMDB")             \
     X(ANSWER_UNBOUNDED, "an answer may be longer than what was asked for")                         \
     X(LIARS_UNBLAMED, "a peer that serves badly is asked again at once")                           \
     X(LATE_ANSWERS_BLAMED, "an answer that comes late is held against its sender")                 \

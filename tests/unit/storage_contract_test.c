@@ -1,6 +1,7 @@
 /*
- * What every store must do, run over the store on disk and the one in memory: each test is a
- * function of a store that was just made, and of a way to open the same data again.
+ * What every store must do, run over the store on disk, the same behind a journal, and the one in
+ * memory: each test is a function of a store that was just made, and of a way to open the same data
+ * again. The journal is small, and its worker quick, so that it has much to do.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -18,32 +19,48 @@
 static const char *const table_names[] = {"a", "b", "c"};
 #define TABLE_COUNT 3
 
+enum kind { KIND_MEMORY, KIND_LMDB, KIND_JOURNAL };
+
 struct fixture {
-    bool on_disk;
+    enum kind kind;
     char folder[64];
     struct ingot_store *store;
 };
 
-static struct ingot_store *open_on_disk(const char *folder)
+static struct ingot_store *open_on_disk(const struct fixture *fixture)
 {
-    struct ingot_store_lmdb_options options = {
-        .folder = folder, .tables = table_names, .table_count = TABLE_COUNT};
+    const struct ingot_store_journal_options options = {
+        .lmdb = {.folder = fixture->folder, .tables = table_names, .table_count = TABLE_COUNT},
+        .segment_bytes = 16 << 10,
+        .apply_after_ms = 1};
     char why[256];
     struct ingot_store *store = NULL;
-    enum ingot_error error = ingot_store_lmdb_open(&options, &store, why, sizeof why);
+    enum ingot_error error = fixture->kind == KIND_JOURNAL
+                                 ? ingot_store_journal_open(&options, &store, why, sizeof why)
+                                 : ingot_store_lmdb_open(&options.lmdb, &store, why, sizeof why);
     if (error != INGOT_OK)
         fail_msg("%s", why);
     return store;
 }
 
-static int set_up_lmdb(void **state)
+static int set_up_on_disk(void **state, enum kind kind)
 {
     struct fixture *fixture = calloc(1, sizeof *fixture);
-    fixture->on_disk = true;
+    fixture->kind = kind;
     storage_test_folder(fixture->folder, sizeof fixture->folder);
-    fixture->store = open_on_disk(fixture->folder);
+    fixture->store = open_on_disk(fixture);
     *state = fixture;
     return 0;
+}
+
+static int set_up_lmdb(void **state)
+{
+    return set_up_on_disk(state, KIND_LMDB);
+}
+
+static int set_up_journal(void **state)
+{
+    return set_up_on_disk(state, KIND_JOURNAL);
 }
 
 static int set_up_memory(void **state)
@@ -58,7 +75,7 @@ static int tear_down(void **state)
 {
     struct fixture *fixture = *state;
     ingot_store_close(fixture->store);
-    if (fixture->on_disk)
+    if (fixture->kind != KIND_MEMORY)
         storage_test_remove(fixture->folder);
     free(fixture);
     return 0;
@@ -66,9 +83,9 @@ static int tear_down(void **state)
 
 static void open_again(struct fixture *fixture)
 {
-    if (fixture->on_disk) {
+    if (fixture->kind != KIND_MEMORY) {
         ingot_store_close(fixture->store);
-        fixture->store = open_on_disk(fixture->folder);
+        fixture->store = open_on_disk(fixture);
         return;
     }
     struct ingot_store *clone = ingot_store_memory_clone_durable(fixture->store);
@@ -300,7 +317,7 @@ static void many_batches_give_what_a_plain_array_gives(void **state)
     static struct model model;
     memset(&model, 0, sizeof model);
     uint64_t random = 42;
-    uint32_t batches = fixture->on_disk ? 60 : 600;
+    uint32_t batches = fixture->kind == KIND_MEMORY ? 600 : 60;
     for (uint32_t i = 0; i < batches; i++) {
         struct ingot_store_batch *batch = ingot_store_batch_begin(fixture->store);
         for (uint32_t j = 0; j < 20; j++) {
@@ -326,8 +343,9 @@ static void many_batches_give_what_a_plain_array_gives(void **state)
     check_against_model(fixture->store, &model);
 }
 
-#define BOTH(test)                                                                                 \
+#define EACH(test)                                                                                 \
     {#test " [lmdb]", test, set_up_lmdb, tear_down, NULL},                                         \
+        {#test " [journal]", test, set_up_journal, tear_down, NULL},                               \
     {                                                                                              \
 #test " [memory]", test, set_up_memory, tear_down, NULL                                    \
     }
@@ -335,17 +353,17 @@ static void many_batches_give_what_a_plain_array_gives(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        BOTH(what_is_committed_is_read_back_and_survives_reopening),
-        BOTH(an_aborted_batch_leaves_nothing),
-        BOTH(the_last_operation_on_a_key_counts),
-        BOTH(a_batch_copies_what_it_is_given),
-        BOTH(an_empty_batch_commits),
-        BOTH(values_may_be_empty_or_megabytes_long_and_keys_500_bytes),
-        BOTH(a_snapshot_does_not_see_later_batches_and_its_values_stay),
-        BOTH(a_cursor_walks_in_order_of_keys_both_ways),
-        BOTH(an_empty_table_has_no_first_and_no_last_item),
-        BOTH(a_key_that_is_too_long_to_be_stored_is_looked_up_and_sought_like_any),
-        BOTH(many_batches_give_what_a_plain_array_gives),
+        EACH(what_is_committed_is_read_back_and_survives_reopening),
+        EACH(an_aborted_batch_leaves_nothing),
+        EACH(the_last_operation_on_a_key_counts),
+        EACH(a_batch_copies_what_it_is_given),
+        EACH(an_empty_batch_commits),
+        EACH(values_may_be_empty_or_megabytes_long_and_keys_500_bytes),
+        EACH(a_snapshot_does_not_see_later_batches_and_its_values_stay),
+        EACH(a_cursor_walks_in_order_of_keys_both_ways),
+        EACH(an_empty_table_has_no_first_and_no_last_item),
+        EACH(a_key_that_is_too_long_to_be_stored_is_looked_up_and_sought_like_any),
+        EACH(many_batches_give_what_a_plain_array_gives),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
