@@ -31,6 +31,33 @@ void home_genesis_deinit(struct home_genesis *genesis)
     *genesis = (struct home_genesis){0};
 }
 
+/* Who reads beside a node sees what LMDB has; who writes has the journal too. */
+static struct ingot_store_journal_options store_options_of(const struct node_home *home,
+                                                           const char *folder, bool read_only)
+{
+    return (struct ingot_store_journal_options){
+        .lmdb = {.folder = folder,
+                 .tables = ledger_tables,
+                 .table_count = ledger_table_count,
+                 .map_size_initial = home->settings.storage_map_size_initial,
+                 .map_size_max = home->settings.storage_map_size_max,
+                 .read_only = read_only}};
+}
+
+enum ingot_error home_ledger_open_store(const struct node_home *home, const char *folder,
+                                        struct ingot_store **store, char *why, size_t why_size)
+{
+    const struct ingot_store_journal_options options = store_options_of(home, folder, false);
+    return ingot_store_journal_open(&options, store, why, why_size);
+}
+
+static enum ingot_error open_to_read(const struct node_home *home, const char *folder,
+                                     struct ingot_store **store, char *why, size_t why_size)
+{
+    const struct ingot_store_journal_options options = store_options_of(home, folder, true);
+    return ingot_store_lmdb_open(&options.lmdb, store, why, why_size);
+}
+
 enum ingot_error home_ledger_open(const struct node_home *home, const struct home_genesis *genesis,
                                   const char *folder, enum home_ledger_mode mode,
                                   struct home_ledger *opened, char *why, size_t why_size)
@@ -42,18 +69,14 @@ enum ingot_error home_ledger_open(const struct node_home *home, const struct hom
                        home->folder, settings_protocol_name(home->settings.protocol));
         return INGOT_ERROR_NOT_FOUND;
     }
-    const struct ingot_store_lmdb_options store_options = {
-        .folder = folder,
-        .tables = ledger_tables,
-        .table_count = ledger_table_count,
-        .map_size_initial = home->settings.storage_map_size_initial,
-        .map_size_max = home->settings.storage_map_size_max,
-        .read_only = mode == HOME_LEDGER_READ};
     const struct ledger_options ledger_options = {.genesis = genesis->block,
                                                   .genesis_set = genesis->set,
                                                   .index_transactions = home->settings.rpc_index_tx,
                                                   .read_only = mode == HOME_LEDGER_READ};
-    enum ingot_error error = ingot_store_lmdb_open(&store_options, &opened->store, why, why_size);
+    enum ingot_error error =
+        mode == HOME_LEDGER_READ
+            ? open_to_read(home, folder, &opened->store, why, why_size)
+            : home_ledger_open_store(home, folder, &opened->store, why, why_size);
     if (error != INGOT_OK) {
         if (mode == HOME_LEDGER_READ && access(folder, F_OK) != 0 && errno == ENOENT) {
             const size_t used = strlen(why);

@@ -30,13 +30,26 @@ struct home_ledger {
     struct ledger *ledger;
 };
 
-/* READ: beside the node, if one runs there; nothing changes. WRITE: as a node opens it. */
+/*
+ * Opens a chain's store as a node has it, with its journal. Returns INGOT_OK, or the error of
+ * ingot_store_journal_open with a sentence in `why`.
+ */
+INGOT_MUST_USE enum ingot_error home_ledger_open_store(const struct node_home *home,
+                                                       const char *folder,
+                                                       struct ingot_store **store, char *why,
+                                                       size_t why_size);
+
+/*
+ * READ: beside the node, if one runs there; nothing changes. What is read is one moment of the
+ * chain, but where a node runs, or was killed, not the last one: the journal is left alone. WRITE:
+ * as a node opens it.
+ */
 enum home_ledger_mode { HOME_LEDGER_READ, HOME_LEDGER_WRITE };
 
 /*
  * Opens the store in `folder` and its ledger. Returns INGOT_OK, or the error of
- * ingot_store_lmdb_open or ledger_open with a sentence in `why`; reading a store that no node has
- * used, or the home of a node without a chain, gives INGOT_ERROR_NOT_FOUND.
+ * ingot_store_lmdb_open, home_ledger_open_store or ledger_open with a sentence in `why`; reading a
+ * store that no node has used, or the home of a node without a chain, gives INGOT_ERROR_NOT_FOUND.
  */
 INGOT_MUST_USE enum ingot_error home_ledger_open(const struct node_home *home,
                                                  const struct home_genesis *genesis,

@@ -256,8 +256,8 @@ static enum ingot_error create(struct ledger *ledger, const struct ledger_option
     return INGOT_OK;
 }
 
-/* INGOT_OK: of our schema; INGOT_ERROR_NOT_FOUND: none is noted. */
-static enum ingot_error check_schema(struct ledger *ledger, struct ledger_why why)
+/* INGOT_OK: of our schema, or raised to it; INGOT_ERROR_NOT_FOUND: none is noted. */
+static enum ingot_error check_schema(struct ledger *ledger, bool read_only, struct ledger_why why)
 {
     enum ingot_error error = INGOT_OK;
     struct ingot_store_snapshot *snapshot = ledger_snapshot(ledger, &error);
@@ -278,12 +278,17 @@ static enum ingot_error check_schema(struct ledger *ledger, struct ledger_why wh
                            "damaged data: the schema record is not one of a chain's; a chain and "
                            "quorum-broadcast need a [node] data_folder each");
     /* A later version may have added something behind the number. */
-    if (version != LEDGER_SCHEMA_VERSION && !MUTANT(SCHEMA_UNCHECKED))
-        return ledger_fail(why, INGOT_ERROR_VERSION,
-                           "the data is of schema version %u; this program knows version %u only",
-                           version, LEDGER_SCHEMA_VERSION);
+    const bool is_before_journals = version == LEDGER_SCHEMA_VERSION_BEFORE_JOURNALS;
+    if (version != LEDGER_SCHEMA_VERSION && !is_before_journals && !MUTANT(SCHEMA_UNCHECKED))
+        return ledger_fail(
+            why, INGOT_ERROR_VERSION,
+            "the data is of schema version %u; this program knows versions %u and %u", version,
+            LEDGER_SCHEMA_VERSION_BEFORE_JOURNALS, LEDGER_SCHEMA_VERSION);
     if (value.size > 0)
         return ledger_fail(why, INGOT_ERROR_CORRUPT, "damaged data: the schema record is too long");
+    /* Durable with the first step, before which nothing is sent. */
+    if (is_before_journals && !read_only)
+        ledger_store_schema(ledger);
     return INGOT_OK;
 }
 
@@ -389,7 +394,7 @@ enum ingot_error ledger_open(struct ingot_store *store, const struct ledger_opti
     ledger->has_index = options->index_transactions;
     ledger->held_from = UINT64_MAX;
     ledger->batch_number = 1;
-    enum ingot_error error = check_schema(ledger, why);
+    enum ingot_error error = check_schema(ledger, options->read_only, why);
     if (error == INGOT_ERROR_NOT_FOUND) {
         error = check_empty(ledger, why);
         if (error == INGOT_OK && options->read_only)

@@ -24,7 +24,10 @@ enum ledger_table {
 };
 #define LEDGER_TABLE_COUNT 9
 
-#define LEDGER_SCHEMA_VERSION 4
+#define LEDGER_SCHEMA_VERSION 5
+/* The same records; but a program of that time does not know that a journal may hold the last ones.
+ */
+#define LEDGER_SCHEMA_VERSION_BEFORE_JOURNALS 4
 #define LEDGER_KEY_SCHEMA "schema"
 #define LEDGER_KEY_CHAIN "chain"
 #define LEDGER_KEY_HEIGHTS "heights"

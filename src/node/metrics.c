@@ -313,6 +313,31 @@ static void render_store(const struct store_lmdb_stats *store, struct ingot_buff
             store->stale_readers_cleared);
 }
 
+static void render_journal(const struct store_journal_stats *journal, struct ingot_buffer *text)
+{
+    counter(text, "ingot_journal_records_total", "Durable batches: one write and one sync each.",
+            journal->records_total);
+    counter(text, "ingot_journal_bytes_total", "Bytes of them in the journal.",
+            journal->record_bytes_total);
+    counter(text, "ingot_journal_large_total",
+            "Durable batches that were too large for the journal, and slower.",
+            journal->large_total);
+    counter(text, "ingot_journal_waits_total",
+            "Durable batches that waited because the journal was full.", journal->waits_total);
+    gauge(text, "ingot_journal_waiting_bytes", "Bytes in the journal that data.mdb lacks.",
+          journal->waiting_bytes);
+    counter(text, "ingot_journal_applied_total", "Times that data.mdb was brought up to date.",
+            journal->applied_total);
+    describe(text, "ingot_journal_apply_seconds_total", "counter", "How long that took.");
+    ingot_buffer_format(text, "ingot_journal_apply_seconds_total ");
+    seconds(text, journal->apply_us_total);
+    ingot_buffer_append_u8(text, '\n');
+    describe(text, "ingot_journal_apply_seconds", "gauge", "How long it took the last time.");
+    ingot_buffer_format(text, "ingot_journal_apply_seconds ");
+    seconds(text, journal->apply_us_last);
+    ingot_buffer_append_u8(text, '\n');
+}
+
 static void render_rpc(const struct metrics_rpc *rpc, struct ingot_buffer *text)
 {
     gauge(text, "ingot_rpc_connections", "Connections of clients.", rpc->connections);
@@ -378,6 +403,7 @@ static void render_log(const struct metrics *metrics, struct ingot_buffer *text)
     }
     render_mempool(metrics, text);
     render_store(&metrics->store, text);
+    render_journal(&metrics->journal, text);
 }
 
 void metrics_render(const struct metrics *metrics, const struct metrics_rpc *rpc,

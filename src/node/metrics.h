@@ -12,6 +12,7 @@
 #include "node/attestor_status.h"
 #include "node/sync_client.h"
 #include "node/sync_server.h"
+#include "storage/journal.h"
 #include "storage/lmdb.h"
 
 /* Upper bounds in a 1-2-5 series from 100 us to 50 s; one more bucket takes the rest. */
@@ -81,6 +82,7 @@ struct metrics {
 
     struct ingot_network_stats network; /* as ingot_network_stats fills it */
     struct store_lmdb_stats store;      /* as store_lmdb_get_stats fills it */
+    struct store_journal_stats journal; /* as store_journal_get_stats fills it */
 
     struct sync_client_status sync_client;
     struct sync_server_status sync_server;

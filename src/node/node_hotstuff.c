@@ -149,14 +149,8 @@ static enum ingot_exit open_app(struct hotstuff *hotstuff, char *why, size_t why
 static enum ingot_exit open_store(struct hotstuff *hotstuff, char *why, size_t why_size)
 {
     const struct node_home *home = &hotstuff->node->home;
-    const struct settings *settings = &home->settings;
-    const struct ingot_store_lmdb_options options = {
-        .folder = home->data_folder,
-        .tables = ledger_tables,
-        .table_count = ledger_table_count,
-        .map_size_initial = settings->storage_map_size_initial,
-        .map_size_max = settings->storage_map_size_max};
-    return home_ledger_exit(ingot_store_lmdb_open(&options, &hotstuff->store, why, why_size));
+    return home_ledger_exit(
+        home_ledger_open_store(home, home->data_folder, &hotstuff->store, why, why_size));
 }
 
 static struct replica_options replica_options_of(struct hotstuff *hotstuff)

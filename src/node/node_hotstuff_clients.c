@@ -113,7 +113,8 @@ static const struct metrics *get_metrics(void *context)
     const struct hotstuff *hotstuff = node_hotstuff_of(node->driver);
     struct metrics *metrics = replica_metrics(hotstuff->replica);
     node_fill_metrics(node, metrics);
-    store_lmdb_get_stats(hotstuff->store, &metrics->store);
+    store_lmdb_get_stats(store_journal_lmdb(hotstuff->store), &metrics->store);
+    store_journal_get_stats(hotstuff->store, &metrics->journal);
     node_attest_fill_metrics(hotstuff, metrics);
     return metrics;
 }

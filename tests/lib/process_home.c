@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
+#include "node/home_ledger.h"
 #include "wire/preimage.h"
 
 void process_fail(const char *format, ...)
@@ -48,14 +49,12 @@ void process_home_open(struct process_home *home, const char *folder)
         process_fail("%s", why);
     }
     open_genesis(home);
-    const struct ingot_store_lmdb_options store_options = {.folder = home->home.data_folder,
-                                                           .tables = ledger_tables,
-                                                           .table_count = ledger_table_count};
     const struct ledger_options ledger_options = {.genesis = home->genesis,
                                                   .genesis_set = home->set,
                                                   .index_transactions =
                                                       home->home.settings.rpc_index_tx};
-    if (ingot_store_lmdb_open(&store_options, &home->store, why, sizeof why) != INGOT_OK ||
+    if (home_ledger_open_store(&home->home, home->home.data_folder, &home->store, why,
+                               sizeof why) != INGOT_OK ||
         ledger_open(home->store, &ledger_options, &home->ledger, why, sizeof why) != INGOT_OK ||
         ledger_load(home->ledger, &home->start, why, sizeof why) != INGOT_OK) {
         process_fail("%s: %s", folder, why);

@@ -20,6 +20,8 @@ FULL_DISK_EXIT = 5
 # Less than the step in which a store takes room ahead of use (storage/lmdb_space.c): it then takes
 # only what it needs, and notices soon when there is no more.
 ROOM_BYTES = 12 << 20
+# Of the journal, which a node makes at its first start and which does not grow.
+JOURNAL_BYTES = (16 << 20) + 4096
 NATURAL_END_S = 3
 CUT_KINDS = ["isolated", "halves", "mute", "deaf", "leader mute", "one link", "lossy link",
              "everybody alone"]
@@ -54,7 +56,7 @@ class SmallDisk:
     def __init__(self, node):
         self.node = node
         os.mkdir(node.data, 0o700)
-        mount(b"tmpfs", node.data, 0, b"mode=0700,size=%d" % ROOM_BYTES)
+        mount(b"tmpfs", node.data, 0, b"mode=0700,size=%d" % (JOURNAL_BYTES + ROOM_BYTES))
         with open(os.path.join(node.home, "config.ini"), "a") as file:
             file.write("[storage]\nmap_size_initial = 1048576\n")
 

@@ -51,8 +51,8 @@ int main(int argc, char **argv)
         process_fail("usage: spoil_ledger DATA_FOLDER TABLE KEY OFFSET");
     }
     char why[512];
-    const struct ingot_store_lmdb_options options = {
-        .folder = argv[1], .tables = ledger_tables, .table_count = ledger_table_count};
+    const struct ingot_store_journal_options options = {
+        .lmdb = {.folder = argv[1], .tables = ledger_tables, .table_count = ledger_table_count}};
     const uint32_t table = table_of(argv[2]);
     const bool is_removal = strcmp(argv[4], "remove") == 0;
     struct ingot_store *store = NULL;
@@ -60,7 +60,7 @@ int main(int argc, char **argv)
     struct ingot_slice key;
     struct ingot_slice value;
     struct ingot_buffer spoilt = {0};
-    if (ingot_store_lmdb_open(&options, &store, why, sizeof why) != INGOT_OK) {
+    if (ingot_store_journal_open(&options, &store, why, sizeof why) != INGOT_OK) {
         process_fail("%s", why);
     }
     if (ingot_store_snapshot_begin(store, &snapshot) != INGOT_OK) {

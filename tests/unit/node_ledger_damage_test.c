@@ -278,6 +278,25 @@ static void a_block_of_another_chain_is_refused(void **state)
     samples_deinit(&other);
 }
 
+/* The records are the same; what they were before a journal was beside them. */
+static void data_from_before_journals_is_taken_over_with_the_first_step(void **state)
+{
+    struct world *world = *state;
+    world_open(world);
+    world_crash(world);
+    struct ingot_buffer record = {0};
+    read_record(world, LEDGER_META, text("schema"), &record);
+    record.data[record.size - 4] = LEDGER_SCHEMA_VERSION_BEFORE_JOURNALS;
+    write_record(world, LEDGER_META, text("schema"), ingot_buffer_slice(&record));
+    assert_int_equal(world_try_open(world), INGOT_OK);
+    assert_int_equal(ledger_sync(world->ledger), INGOT_OK);
+    world_crash(world);
+    ingot_buffer_clear(&record);
+    read_record(world, LEDGER_META, text("schema"), &record);
+    assert_int_equal(record.data[record.size - 4], LEDGER_SCHEMA_VERSION);
+    ingot_buffer_deinit(&record);
+}
+
 static void an_unknown_schema_version_is_refused_by_number(void **state)
 {
     struct world *world = *state;
@@ -289,7 +308,7 @@ static void an_unknown_schema_version_is_refused_by_number(void **state)
     write_record(world, LEDGER_META, text("schema"), ingot_buffer_slice(&record));
     assert_int_equal(world_try_open(world), INGOT_ERROR_VERSION);
     assert_says(world, "schema version 9");
-    assert_says(world, "knows version 4");
+    assert_says(world, "knows versions 4 and 5");
     record.data[0] = 'X';
     write_record(world, LEDGER_META, text("schema"), ingot_buffer_slice(&record));
     assert_damaged(world, "not one of a chain's");
@@ -332,6 +351,7 @@ int main(void)
         WORLD_DISK(a_damaged_old_block_is_found_when_it_is_read),
         WORLD_MEMORY(a_safety_record_of_another_chain_is_refused),
         WORLD_MEMORY(a_block_of_another_chain_is_refused),
+        WORLD_MEMORY(data_from_before_journals_is_taken_over_with_the_first_step),
         WORLD_MEMORY(an_unknown_schema_version_is_refused_by_number),
         WORLD_DISK(an_unknown_schema_version_is_refused_by_number),
         WORLD_MEMORY(the_data_of_another_chain_is_refused_with_both_names),

@@ -137,6 +137,14 @@ static void the_numbers_are_those_of_the_struct(void **state)
     metrics.network.bytes_sent = 9;
     metrics.network.refused[INGOT_CLOSE_KEY_UNKNOWN] = 10;
     metrics.rejects[REJECT_BAD_SIGNATURE] = 11;
+    metrics.journal = (struct store_journal_stats){.records_total = 12,
+                                                   .record_bytes_total = 13,
+                                                   .large_total = 14,
+                                                   .waits_total = 15,
+                                                   .applied_total = 16,
+                                                   .apply_us_total = 1700000,
+                                                   .apply_us_last = 18000,
+                                                   .waiting_bytes = 19};
     struct ingot_buffer text = render(&metrics, NULL);
     assert_true(has_line(&text, "ingot_height 12"));
     assert_true(has_line(&text, "ingot_view 18446744073709551615"));
@@ -156,6 +164,14 @@ static void the_numbers_are_those_of_the_struct(void **state)
     assert_true(has_line(&text, "ingot_rejects_total{reason=\"bad_signature\"} 11"));
     assert_true(has_line(&text, "ingot_rejects_total{reason=\"malformed\"} 0"));
     assert_null(strstr((const char *)text.data, "reason=\"none\""));
+    assert_true(has_line(&text, "ingot_journal_records_total 12"));
+    assert_true(has_line(&text, "ingot_journal_bytes_total 13"));
+    assert_true(has_line(&text, "ingot_journal_large_total 14"));
+    assert_true(has_line(&text, "ingot_journal_waits_total 15"));
+    assert_true(has_line(&text, "ingot_journal_applied_total 16"));
+    assert_true(has_line(&text, "ingot_journal_apply_seconds_total 1.7"));
+    assert_true(has_line(&text, "ingot_journal_apply_seconds 0.018"));
+    assert_true(has_line(&text, "ingot_journal_waiting_bytes 19"));
     ingot_buffer_deinit(&text);
 }
 
