@@ -7,7 +7,7 @@ program=$1
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 
-for pair in no-sync:chain no-meta-sync:chain data-unsynced:chain folder-unsynced:chain \
+for pair in no-sync:chain no-meta-sync:chain data-unsynced:chain folder-unsynced:chain journal-unsynced:chain \
     sent-early:chain no-sync:broadcast folder-unsynced:broadcast lines-unsynced:broadcast \
     told-early:broadcast told-early:attested; do
     fault=${pair%:*}
@@ -19,14 +19,22 @@ for pair in no-sync:chain no-meta-sync:chain data-unsynced:chain folder-unsynced
         cat "$folder/output"
         exit 1
     fi
+    # Power that goes under a store without syncs may leave what ends the member in its next life, by
+    # an assertion of LMDB's, before there is an image to name. Where that happens differs between
+    # runs.
+    ended='^VIOLATED: a process ended'
+    if grep -q "$ended" "$folder/output"; then
+        echo "found: $pair: $(grep -m 1 '^VIOLATED' "$folder/output")"
+        continue
+    fi
     # The command that it prints shows the same again.
     again=$(sed -n 's/^to see it again: power_loss //p' "$folder/output" | head -1)
     status=0
     # shellcheck disable=SC2086 # words
     "$program" $again --keep "$folder/kept" >"$folder/again" || status=$?
     first=$(grep -m 1 '^VIOLATED' "$folder/output" | sed 's|/[^ ]*/ingot-power-[^/]*||')
-    if [ "$status" -ne 1 ] ||
-        ! sed 's|/[^ ]*/ingot-power-[^/]*||' "$folder/again" | grep -qF "$first"; then
+    if [ "$status" -ne 1 ] || ! { grep -q "$ended" "$folder/again" ||
+        sed 's|/[^ ]*/ingot-power-[^/]*||' "$folder/again" | grep -qF "$first"; }; then
         echo "'$again' does not show '$first' again:"
         cat "$folder/again"
         exit 1

@@ -121,6 +121,8 @@ struct trial {
     const struct duty *duty;
     struct replica *replica;
     struct attesting attesting;
+    bool has_saved; /* the image has a vote that was not sent: */
+    struct vote saved;
     uint64_t now_us;
     bool is_woken;
     bool has_failed;
@@ -140,7 +142,10 @@ __attribute__((format(printf, 2, 3))) static void fail(struct trial *trial, cons
     trial->has_failed = true;
 }
 
-/* A vote where it voted must be the same; where it gave up, or below, there can be no other. */
+/*
+ * A vote where it voted must be the same; where it gave up, or below, there can be no other. But
+ * one that was durable and found nobody to be sent to leaves after the next start.
+ */
 static void check_vote(struct trial *trial, const struct vote *vote)
 {
     const struct duty *duty = trial->duty;
@@ -152,7 +157,8 @@ static void check_vote(struct trial *trial, const struct vote *vote)
             return;
         }
     }
-    if (position_compare(vote_position(vote), duty->shown.last_voted) <= 0) {
+    const bool is_saved = trial->has_saved && vote_same_choice(&trial->saved, vote);
+    if (!is_saved && position_compare(vote_position(vote), duty->shown.last_voted) <= 0) {
         fail(trial, "it votes in view %" PRIu64 ", which it had left behind", vote->view);
     }
 }
@@ -389,6 +395,35 @@ static void try_open_replica(struct trial *trial, uint32_t at)
     show_the_rest(trial, trial->replica, at);
 }
 
+static bool is_sent(const struct duty *duty, struct position position)
+{
+    for (uint32_t i = duty->vote_count; i-- > 0;) {
+        if (position_compare(vote_position(&duty->votes[i]), position) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* What cannot be read here is told of when the replica opens it. */
+static void read_saved_vote(struct trial *trial, struct ingot_store *store)
+{
+    const struct ledger_options options = {.genesis = trial->node->world->genesis,
+                                           .genesis_set = trial->node->world->set};
+    struct ledger *ledger = NULL;
+    struct ledger_start start;
+    if (is_sent(trial->duty, trial->duty->shown.last_voted) ||
+        ledger_open(store, &options, &ledger, NULL, 0) != INGOT_OK) {
+        return;
+    }
+    if (ledger_load(ledger, &start, NULL, 0) == INGOT_OK) {
+        trial->has_saved = start.safety.has_vote;
+        trial->saved = start.safety.vote;
+        ledger_start_deinit(&start);
+    }
+    ledger_free(ledger);
+}
+
 static void try_replica(struct trial *trial, struct ingot_store *store, const char *folder,
                         uint32_t at)
 {
@@ -429,6 +464,7 @@ bool judge_image(const struct power_node *node, uint32_t at, const struct duty *
     if (world_open_store(folder, &store, reason, sizeof reason) != INGOT_OK) {
         fail(&trial, "the store does not open: %s", reason);
     } else {
+        read_saved_vote(&trial, store);
         try_replica(&trial, store, folder, at);
         ingot_store_close(store);
     }

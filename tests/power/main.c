@@ -41,7 +41,8 @@ static const char usage[] =
     "  --workload NAME    this one only\n"
     "  --image N.O.L      this image only: as a failure has named it\n"
     "  --fault NAME       a mistake on purpose: no-sync, no-meta-sync, data-unsynced,\n"
-    "                     folder-unsynced, sent-early, lines-unsynced, told-early\n"
+    "                     journal-unsynced, folder-unsynced, sent-early, lines-unsynced,\n"
+    "                     told-early\n"
     "  --keep FOLDER      where images that failed are kept (default power-loss-kept)\n";
 
 struct fault_name {
@@ -54,6 +55,7 @@ static const struct fault_name fault_names[] = {
     {"no-sync", FAULT_NO_SYNC},
     {"no-meta-sync", FAULT_NO_META_SYNC},
     {"data-unsynced", FAULT_DATA_UNSYNC},
+    {"journal-unsynced", FAULT_JOURNAL_UNSYNC},
     {"folder-unsynced", FAULT_FOLDER_UNSYNC},
     {"sent-early", FAULT_SENT_EARLY},
     {"lines-unsynced", FAULT_FILE_UNSYNC},

@@ -68,8 +68,9 @@ enum record_fault {
     FAULT_FOLDER_UNSYNC, /* syncs of folders do nothing */
     FAULT_FILE_UNSYNC,   /* syncs of the signatures file do nothing */
     FAULT_DATA_UNSYNC,   /* syncs of LMDB's file do nothing, but for the page that it syncs alone */
-    FAULT_SENT_EARLY,    /* what is sent leaves before the batch that precedes it is durable */
-    FAULT_TOLD_EARLY     /* clients are told of lines before their sync */
+    FAULT_JOURNAL_UNSYNC, /* syncs of its records do nothing */
+    FAULT_SENT_EARLY,     /* what is sent leaves before the batch that precedes it is durable */
+    FAULT_TOLD_EARLY      /* clients are told of lines before their sync */
 };
 
 struct record {

@@ -359,6 +359,14 @@ EXPORTED int fallocate(int fd, int mode, off_t at, off_t size)
 
 /* --- Syncs. What is on a real disk is of no interest here: none of them is carried out. --- */
 
+static enum record_fault fault_of(const char *name)
+{
+    if (strstr(name, ".jsonl") != NULL) {
+        return FAULT_FILE_UNSYNC;
+    }
+    return strcmp(name, "journal") == 0 ? FAULT_JOURNAL_UNSYNC : FAULT_DATA_UNSYNC;
+}
+
 static bool is_ignored(const struct descriptor *descriptor)
 {
     switch (descriptor->what) {
@@ -368,8 +376,7 @@ static bool is_ignored(const struct descriptor *descriptor)
     case WHAT_FILE:
         for (uint32_t i = 0; i < descriptor->record->name_count; i++) {
             if (descriptor->record->names[i].file == descriptor->file) {
-                const bool is_lines = strstr(descriptor->record->names[i].name, ".jsonl") != NULL;
-                return record_fault == (is_lines ? FAULT_FILE_UNSYNC : FAULT_DATA_UNSYNC);
+                return record_fault == fault_of(descriptor->record->names[i].name);
             }
         }
         return false;

@@ -6,6 +6,14 @@
 
 const struct workload workloads[] = {
     {.name = "chain", .height = 24, .submit = 300000, .transaction_size = 60},
+    {.name = "lagging",
+     .height = 40,
+     .submit = 600000,
+     .transaction_size = 900,
+     .restart = 5000,
+     .die = 15000,
+     .lose_power = 15000,
+     .apply = 60000},
     {.name = "losses", .height = 12, .loss = 150000, .submit = 200000, .transaction_size = 200},
     {.name = "sets",
      .height = 24,

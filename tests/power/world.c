@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "lib/fast_crypto.h"
 #include "power/disk.h"
+#include "storage/journal.h"
 #include "wire/wire.h"
 
 #define NEVER UINT64_MAX
@@ -23,6 +24,9 @@
 #define JOIN_US (UINT64_C(5) * 1000000)
 #define WALL_MS UINT64_C(1780000000000)
 #define GENESIS_MEMBERS 4
+/* Few steps fill one, and some fit into none. */
+#define SEGMENT_BYTES (64 << 10)
+#define APPLY_DEFAULT 300000
 
 /* --- What a replica sees of the world. --- */
 
@@ -180,12 +184,13 @@ struct replica_options world_replica_options(const struct power_node *node,
 enum ingot_error world_open_store(const char *folder, struct ingot_store **store, char *why,
                                   size_t why_size)
 {
-    const struct ingot_store_lmdb_options options = {.folder = folder,
-                                                     .tables = ledger_tables,
-                                                     .table_count = ledger_table_count,
-                                                     .map_size_initial = 64 << 10,
-                                                     .map_size_max = 64 << 20};
-    return ingot_store_lmdb_open(&options, store, why, why_size);
+    const struct ingot_store_journal_options options = {.lmdb = {.folder = folder,
+                                                                 .tables = ledger_tables,
+                                                                 .table_count = ledger_table_count,
+                                                                 .map_size_initial = 64 << 10,
+                                                                 .map_size_max = 64 << 20},
+                                                        .segment_bytes = SEGMENT_BYTES};
+    return store_journal_open_without_worker(&options, store, why, why_size);
 }
 
 static void connect_all(struct power_node *node, bool is_up)
@@ -339,9 +344,21 @@ static void plan_death(struct power_node *node)
     }
 }
 
+/* The part of the journal's thread; the process may die in it too. */
+static void apply(struct power_world *world)
+{
+    struct power_node *node = &world->nodes[prng_below(&world->prng, world->node_count)];
+    const uint32_t chance = world->workload->apply > 0 ? world->workload->apply : APPLY_DEFAULT;
+    if (node->replica != NULL && prng_chance(&world->prng, chance)) {
+        (void)store_journal_step(node->store);
+        flush(node);
+    }
+}
+
 static void act(struct power_world *world)
 {
     const struct workload *workload = world->workload;
+    apply(world);
     if (prng_chance(&world->prng, workload->submit)) {
         submit(world);
     }

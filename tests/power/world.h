@@ -1,6 +1,8 @@
 /*
- * A small network of replicas in one process and in simulated time, each with an LMDB store in a
- * folder of its own whose writes are recorded. Everything follows from the workload and the seed.
+ * A small network of replicas in one process and in simulated time, each with an LMDB store and its
+ * journal in a folder of its own whose writes are recorded. The journal's thread is not started:
+ * the world does its part, at moments that chance draws. Everything follows from the workload and
+ * the seed.
  */
 #ifndef INGOT_TESTS_POWER_WORLD_H
 #define INGOT_TESTS_POWER_WORLD_H
@@ -28,6 +30,7 @@ struct workload {
     uint64_t away_until;       /* node 3 is away until the others are at this height */
     uint32_t replay_window;    /* 0: 64 */
     uint64_t retain_blocks;
+    uint32_t apply;      /* every 20 ms, that a node's journal goes half a way on; 0: 300000 */
     bool attests;        /* clients' transactions ask for attestations */
     bool is_broadcast;   /* quorum broadcast instead of the log (lines.h); `height` rounds of it */
     bool cannot_reserve; /* the file system gives no room ahead */
@@ -90,7 +93,7 @@ void world_deinit(struct power_world *world);
 struct replica_options world_replica_options(const struct power_node *node,
                                              struct ingot_store *store, const struct ingot_app *app,
                                              const struct replica_output *output);
-/* A store in a folder, as each node opens its own. */
+/* A store in a folder, as each node opens its own; with a small journal. */
 enum ingot_error world_open_store(const char *folder, struct ingot_store **store, char *why,
                                   size_t why_size);
 
