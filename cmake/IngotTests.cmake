@@ -209,6 +209,8 @@ if(power_sources)
     ingot_add_test(power_loss_test power 300 power_loss --images ${power_images})
     ingot_add_test(power_loss_faults_test power 300
         bash ${CMAKE_SOURCE_DIR}/tests/power/faults_test.sh $<TARGET_FILE:power_loss>)
+    ingot_add_test(power_loss_repeat_test power 300
+        bash ${CMAKE_SOURCE_DIR}/tests/power/repeat_test.sh $<TARGET_FILE:power_loss>)
     ingot_add_test(power_loss_long_test power 3600 power_loss --images 20000 --jobs 2)
 endif()
 

@@ -167,7 +167,7 @@ static enum ingot_error open_store(const struct ingot_store_journal_options *opt
     if (error == INGOT_OK)
         error = open_journal(store, segment_bytes, why);
     if (error == INGOT_OK) {
-        store->apply_after_us = (uint64_t)apply_after_ms * 1000;
+        store->apply_after_us = has_worker ? (uint64_t)apply_after_ms * 1000 : UINT64_MAX;
         store->apply_bytes = store->file.segment_bytes / 2;
         store->stats.segment_bytes = store->file.segment_bytes;
     }

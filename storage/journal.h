@@ -26,8 +26,9 @@ struct ingot_store *store_journal_lmdb(struct ingot_store *store);
 
 /*
  * For tests that run the worker's part themselves. The same as ingot_store_journal_open, but no
- * thread is started: a commit that has to wait for the worker does its work at once, and
- * otherwise nothing is applied before store_journal_step or the end.
+ * thread is started and no time is kept: a commit that has to wait for the worker does its work at
+ * once, and otherwise nothing is applied before store_journal_step or the end. So what happens
+ * follows from the calls alone.
  */
 INGOT_MUST_USE enum ingot_error
 store_journal_open_without_worker(const struct ingot_store_journal_options *options,

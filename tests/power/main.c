@@ -85,10 +85,12 @@ struct progress {
     uint64_t distinct;
     uint64_t violations;
     uint64_t cuts;
-    uint32_t next; /* workload that nobody has taken */
-    struct {
-        bool is_busy;
+    uint64_t recorded; /* a digest of all that was recorded, in whatever order */
+    uint32_t next;     /* workload that nobody has taken */
+    struct worker {
         const struct workload *workload;
+        char folder[48]; /* "": none */
+        bool is_busy;    /* with the judgement of an image: */
         struct place place;
     } workers[64];
 };
@@ -97,8 +99,7 @@ struct run {
     const struct arguments *arguments;
     struct progress *progress;
     uint64_t seed;
-    uint64_t worker;
-    char folder[48];
+    struct worker *worker;
     const struct workload *workload;
     const struct record *record;
     uint32_t index;                /* of the record among those of the workload */
@@ -178,19 +179,19 @@ static void judge(struct run *run, struct place place, const struct image *image
 {
     char folder[256];
     char why[512] = "";
-    (void)snprintf(folder, sizeof folder, "%s/judge", run->folder);
+    (void)snprintf(folder, sizeof folder, "%s/judge", run->worker->folder);
     folder_remove(folder);
     const int rc = mkdir(folder, 0700);
     INGOT_ASSERT(rc == 0);
-    (void)snprintf(folder, sizeof folder, "%s/judge/data", run->folder);
+    (void)snprintf(folder, sizeof folder, "%s/judge/data", run->worker->folder);
     image_write(image, folder);
     write_lock_table(folder, place.loss);
-    run->progress->workers[run->worker].place = place;
-    run->progress->workers[run->worker].is_busy = true;
+    run->worker->place = place;
+    run->worker->is_busy = true;
     const bool is_right =
         run->node != NULL ? judge_image(run->node, place.op, &run->duty, folder, why, sizeof why)
                           : lines_judge(run->record, place.op, &run->duty, folder, why, sizeof why);
-    run->progress->workers[run->worker].is_busy = false;
+    run->worker->is_busy = false;
     if (!is_right) {
         report(run, place, image, why);
     }
@@ -250,6 +251,26 @@ static void try_cut(struct run *run, uint64_t wanted)
     }
 }
 
+/*
+ * Of what happened and in which order. A seed and a place name an image only as long as the same
+ * happens each time; bytes may differ, since each journal has a key of its own.
+ */
+static void add_recorded(struct run *run)
+{
+    struct crypto_hasher hasher;
+    struct ingot_hash hash;
+    const uint64_t of_which[] = {run->seed, (uint64_t)(run->workload - workloads), run->index};
+    crypto_hasher_begin(&hasher);
+    crypto_hasher_add(&hasher, ingot_slice_of((const uint8_t *)of_which, sizeof of_which));
+    for (uint32_t i = 0; i < run->record->count; i++) {
+        const struct op *op = &run->record->ops[i];
+        const uint64_t fields[] = {op->kind, op->file, op->at, op->bytes.size, op->is_synced};
+        crypto_hasher_add(&hasher, ingot_slice_of((const uint8_t *)fields, sizeof fields));
+    }
+    crypto_hasher_end(&hasher, &hash);
+    __atomic_fetch_xor(&run->progress->recorded, table_key_of_hash(&hash), __ATOMIC_RELAXED);
+}
+
 static void run_record(struct run *run, uint64_t quota)
 {
     const struct record *record = run->record;
@@ -260,6 +281,7 @@ static void run_record(struct run *run, uint64_t quota)
     run->seen = (struct table){0};
     run->judged = (struct table){0};
     run->distinct_count = 0;
+    add_recorded(run);
     disk_init(&run->disk, record);
     while (!run->has_failed && disk_begin(&run->disk)) {
         for (; told < run->disk.next; told++) {
@@ -293,7 +315,7 @@ static void run_log(struct run *run, uint64_t quota)
 {
     char why[512] = "";
     struct power_world *world = alloc_zeroed(1, sizeof *world);
-    if (!world_run(world, run->workload, run->seed, run->folder, why, sizeof why)) {
+    if (!world_run(world, run->workload, run->seed, run->worker->folder, why, sizeof why)) {
         fail_workload(run, why);
     }
     for (uint32_t i = 0; i < world->node_count && !run->has_failed; i++) {
@@ -312,7 +334,7 @@ static void run_broadcast(struct run *run, uint64_t quota)
 {
     char why[512] = "";
     struct lines *lines = alloc_zeroed(1, sizeof *lines);
-    if (!lines_run(lines, run->workload, run->seed, run->folder, why, sizeof why)) {
+    if (!lines_run(lines, run->workload, run->seed, run->worker->folder, why, sizeof why)) {
         fail_workload(run, why);
     } else {
         run->index = 0;
@@ -327,14 +349,15 @@ static void run_broadcast(struct run *run, uint64_t quota)
 static void run_workload(struct run *run, const struct workload *workload, uint64_t quota)
 {
     run->workload = workload;
-    run->progress->workers[run->worker].workload = workload;
-    make_folder(run->folder, sizeof run->folder);
+    run->worker->workload = workload;
+    make_folder(run->worker->folder, sizeof run->worker->folder);
     if (workload->is_broadcast) {
         run_broadcast(run, quota);
     } else {
         run_log(run, quota);
     }
-    folder_remove(run->folder);
+    folder_remove(run->worker->folder);
+    run->worker->folder[0] = '\0';
 }
 
 static bool is_wanted(const struct arguments *arguments, const struct workload *workload)
@@ -344,8 +367,8 @@ static bool is_wanted(const struct arguments *arguments, const struct workload *
 
 /* --- Processes and rounds. --- */
 
-static void work(const struct arguments *arguments, struct progress *progress, uint64_t worker,
-                 uint64_t seed, uint64_t quota)
+static void work(const struct arguments *arguments, struct progress *progress,
+                 struct worker *worker, uint64_t seed, uint64_t quota)
 {
     struct run run = {.arguments = arguments, .progress = progress, .seed = seed, .worker = worker};
     for (uint32_t i = __atomic_fetch_add(&progress->next, 1, __ATOMIC_RELAXED); i < workload_count;
@@ -356,19 +379,34 @@ static void work(const struct arguments *arguments, struct progress *progress, u
     }
 }
 
-/* A worker that died shows at which image. */
-static void bury(const struct arguments *arguments, struct progress *progress, uint64_t worker,
-                 uint64_t seed, int status)
+/*
+ * A worker that died was a node that met what is left of its disk: LMDB ends the process where a
+ * page is not what it should be. That may be an image that is judged, or the next life of a node
+ * whose power has gone while it was recorded.
+ */
+static void bury(const struct arguments *arguments, struct progress *progress,
+                 struct worker *worker, uint64_t seed, int status)
 {
+    const struct place *place = worker->is_busy ? &worker->place : NULL;
+    char where[96] = "while it was recorded";
+    char how[64];
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0) {
         return;
     }
-    progress->violations++;
-    printf("VIOLATED: a process ended with status %d\n", status);
-    if (progress->workers[worker].is_busy) {
-        print_command(arguments, progress->workers[worker].workload, seed,
-                      &progress->workers[worker].place);
+    if (place != NULL) {
+        (void)snprintf(where, sizeof where, "node %u, in the middle of operation %u", place->node,
+                       place->op);
     }
+    if (WIFSIGNALED(status)) {
+        (void)snprintf(how, sizeof how, "signal %d", WTERMSIG(status));
+    } else {
+        (void)snprintf(how, sizeof how, "status %d", WEXITSTATUS(status));
+    }
+    progress->violations++;
+    printf("VIOLATED: workload %s, seed %" PRIu64 ", %s: the process ended with %s\n",
+           worker->workload->name, seed, where, how);
+    print_command(arguments, worker->workload, seed, place);
+    folder_remove(worker->folder);
 }
 
 static void run_round(const struct arguments *arguments, struct progress *progress, uint64_t seed,
@@ -381,7 +419,7 @@ static void run_round(const struct arguments *arguments, struct progress *progre
         workers[i] = fork();
         INGOT_ASSERT(workers[i] >= 0);
         if (workers[i] == 0) {
-            work(arguments, progress, i, seed, quota);
+            work(arguments, progress, &progress->workers[i], seed, quota);
             exit(0);
         }
     }
@@ -389,7 +427,7 @@ static void run_round(const struct arguments *arguments, struct progress *progre
         int status = 0;
         const pid_t ended = waitpid(workers[i], &status, 0);
         INGOT_ASSERT(ended == workers[i]);
-        bury(arguments, progress, i, seed, status);
+        bury(arguments, progress, &progress->workers[i], seed, status);
     }
 }
 
@@ -421,9 +459,10 @@ static int run_all(const struct arguments *arguments)
         }
     }
     printf("{\"torture\":\"power\",\"images\":%" PRIu64 ",\"distinct\":%" PRIu64
-           ",\"workloads\":%u,\"cuts\":%" PRIu64 ",\"seconds\":%.1f,\"violations\":%" PRIu64 "}\n",
-           progress->images, progress->distinct, wanted, progress->cuts, seconds_now() - begin,
-           progress->violations);
+           ",\"workloads\":%u,\"cuts\":%" PRIu64 ",\"recorded\":\"%016" PRIx64
+           "\",\"seconds\":%.1f,\"violations\":%" PRIu64 "}\n",
+           progress->images, progress->distinct, wanted, progress->cuts, progress->recorded,
+           seconds_now() - begin, progress->violations);
     return progress->violations == 0 ? 0 : 1;
 }
 

@@ -36,7 +36,7 @@ struct descriptor {
 };
 
 static struct record *records[RECORDS_MAX];
-static const MDB_txn *writing; /* the transaction that changes something */
+static const MDB_txn *writing; /* the transaction that changes something; NULL: none is open */
 static struct descriptor descriptors[DESCRIPTORS_MAX];
 
 void record_calls_add(struct record *record)
@@ -445,9 +445,8 @@ EXPORTED int mdb_txn_begin(MDB_env *env, MDB_txn *parent, unsigned flags, MDB_tx
         find_next("mdb_txn_begin", &next, sizeof next);
     }
     const int rc = next(env, parent, flags, txn);
-    if (rc == 0 && (flags & MDB_RDONLY) == 0) {
-        writing = *txn;
-    }
+    /* There is one at a time: an older one has ended, and this one may have got its memory. */
+    writing = rc == 0 && (flags & MDB_RDONLY) == 0 ? *txn : NULL;
     return rc;
 }
 

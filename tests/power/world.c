@@ -245,12 +245,26 @@ static void flush(struct power_node *node)
     }
 }
 
+/* In the middle of what comes next, perhaps. */
+static void plan_death(struct power_node *node)
+{
+    struct prng *prng = &node->world->prng;
+    const bool loses_power = prng_chance(prng, node->world->workload->lose_power);
+    if (loses_power || prng_chance(prng, node->world->workload->die)) {
+        node->loses_power = loses_power;
+        record_plan_death(&node->record, prng_chance(prng, 300000)
+                                             ? RECORD_AT_SYNCED
+                                             : (uint32_t)prng_below(prng, 12));
+    }
+}
+
 static void open_node(struct power_node *node)
 {
     const struct power_world *world = node->world;
     const struct replica_output output = {node,      send,    broadcast,    arm,    wake,
                                           committed, stopped, monotonic_us, wall_ms};
     node->start_at_us = NEVER;
+    plan_death(node);
     enum ingot_error error =
         world_open_store(node->folder, &node->store, node->why, sizeof node->why);
     attesting_app(node, &node->app);
@@ -330,18 +344,6 @@ static void submit_change(struct power_world *world)
     INGOT_ASSERT(error == INGOT_OK || error == INGOT_ERROR_FULL);
     ingot_buffer_deinit(&transaction);
     flush(node);
-}
-
-static void plan_death(struct power_node *node)
-{
-    struct prng *prng = &node->world->prng;
-    const bool loses_power = prng_chance(prng, node->world->workload->lose_power);
-    if (loses_power || prng_chance(prng, node->world->workload->die)) {
-        node->loses_power = loses_power;
-        record_plan_death(&node->record, prng_chance(prng, 300000)
-                                             ? RECORD_AT_SYNCED
-                                             : (uint32_t)prng_below(prng, 12));
-    }
 }
 
 /* The part of the journal's thread; the process may die in it too. */
