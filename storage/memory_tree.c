@@ -5,6 +5,8 @@
  */
 #include "storage/memory_tree.h"
 
+#include <pthread.h>
+#include <sodium/crypto_shorthash.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,15 +23,27 @@ struct ingot_slice memory_item_value(const struct memory_item *item)
     return ingot_slice_of(item->bytes + item->key_size, item->value_size);
 }
 
-/* FNV-1a, then the finaliser of MurmurHash3 so that near keys get far priorities. */
+/*
+ * Clients choose keys, and must not choose the tree's shape: where priorities fall as keys rise it
+ * is a list. So they are hashes with a secret.
+ */
+static uint8_t secret[crypto_shorthash_KEYBYTES];
+
+static void make_secret(void)
+{
+    crypto_shorthash_keygen(secret);
+}
+
 static uint64_t priority_of(struct ingot_slice key)
 {
-    uint64_t hash = UINT64_C(0xcbf29ce484222325);
-    for (size_t i = 0; i < key.size; i++)
-        hash = (hash ^ key.data[i]) * UINT64_C(0x100000001b3);
-    hash = (hash ^ (hash >> 33)) * UINT64_C(0xff51afd7ed558ccd);
-    hash = (hash ^ (hash >> 33)) * UINT64_C(0xc4ceb9fe1a85ec53);
-    return hash ^ (hash >> 33);
+    static pthread_once_t is_made = PTHREAD_ONCE_INIT;
+    uint8_t bytes[crypto_shorthash_BYTES];
+    uint64_t priority;
+    _Static_assert(sizeof priority == sizeof bytes, "a hash makes one number");
+    (void)pthread_once(&is_made, make_secret);
+    (void)crypto_shorthash(bytes, key.data, key.size, secret);
+    memcpy(&priority, bytes, sizeof priority);
+    return priority;
 }
 
 static struct memory_item *item_new(struct ingot_slice key, struct ingot_slice value)

@@ -1,7 +1,8 @@
 /*
  * An ordered map of byte strings whose versions share structure: a treap (Seidel and Aragon, 1996)
- * that copies the path to what changes. A node's priority is a fixed function of its key, so the
- * same content has the same shape, whatever led to it.
+ * that copies the path to what changes. A node's priority is a function of its key, with a secret
+ * of this process, so the same content has the same shape, whatever led to it, and nobody chooses
+ * it.
  *
  * Versions may be held, read and dropped on any thread. A version is changed by one thread, and who
  * takes a reference must hold one, or see to it that nobody changes or drops that version
