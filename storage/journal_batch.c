@@ -1,6 +1,7 @@
 /*
  * Batches of a journaled store: one record, one write, one sync. Then the operations are in the
- * fresh generation, where reads find them.
+ * fresh generation, where reads find them. A batch that fits into no segment goes straight to LMDB,
+ * and so does the first of all, which LMDB gets together with its knowledge of the journal.
  *
  * What is refused is refused before anything is written: when LMDB has no room for what it is
  * behind with. After a write or a sync that failed nobody knows what the disk has, and the store
@@ -11,6 +12,7 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/clock.h"
+#include "base/log.h"
 #include "storage/journal_internal.h"
 
 struct ingot_store_batch *journal_batch_begin(struct ingot_store *base)
@@ -69,12 +71,11 @@ static void make_visible(struct journal_store *store, struct ingot_slice operati
 }
 
 /*
- * With the mutex. Waits until there is room for a record, or if none is large enough, until LMDB
- * has all there is; then nothing is set aside until the batch is done.
+ * With the mutex. Waits until there is room for a record or, for what goes straight to LMDB, until
+ * that has all there is; then nothing is set aside until the batch is done.
  */
-static enum ingot_error begin_commit(struct journal_store *store, uint64_t size)
+static enum ingot_error begin_commit(struct journal_store *store, uint64_t size, bool is_direct)
 {
-    const bool is_large = size > store->file.segment_bytes;
     bool has_waited = false;
     if (store->is_full) {
         /* There may be room by now. */
@@ -84,7 +85,7 @@ static enum ingot_error begin_commit(struct journal_store *store, uint64_t size)
     }
     while (!store->outcome_unknown && !store->is_full) {
         const bool has_room =
-            !is_large && store->fresh.used_bytes + size <= store->file.segment_bytes;
+            !is_direct && store->fresh.used_bytes + size <= store->file.segment_bytes;
         if (!store->is_applying && store->fresh.used_bytes > 0 &&
             (!has_room || journal_is_due(store))) {
             journal_rotate(store);
@@ -105,7 +106,7 @@ static enum ingot_error begin_commit(struct journal_store *store, uint64_t size)
 }
 
 /* Straight into LMDB, which has all that came before. */
-static enum ingot_error commit_large(struct journal_store *store, struct ingot_slice operations)
+static enum ingot_error commit_direct(struct journal_store *store, struct ingot_slice operations)
 {
     struct ingot_store_batch *inner = ingot_store_batch_begin(store->inner);
     journal_run(inner, operations);
@@ -129,36 +130,61 @@ static void end_record(struct journal_store *store, uint64_t size, struct ingot_
         pthread_cond_signal(&store->work);
 }
 
+static enum ingot_error make_file(struct journal_store *store)
+{
+    char text[512] = "";
+    const struct store_why why = {.text = text, .size = sizeof text};
+    const enum ingot_error error = journal_file_make(&store->file, why);
+    if (error != INGOT_OK)
+        LOG(LOG_ERROR, "the journal cannot be made", log_text("why", text));
+    return error;
+}
+
+/*
+ * LMDB learns of the journal with the first batch, in one transaction. So a program from before
+ * journals finds what that batch says against it (a higher schema) where it looks for it.
+ */
+static enum ingot_error commit_first(struct journal_store *store, struct ingot_slice operations)
+{
+    enum ingot_error error = make_file(store);
+    if (error == INGOT_OK)
+        error = commit_direct(store, operations);
+    if (error != INGOT_OK)
+        journal_file_close(&store->file);
+    return error;
+}
+
 static enum ingot_error commit(struct journal_store *store, struct store_operations *batch)
 {
     const size_t operations_bytes = batch->bytes.size - JOURNAL_HEADER_BYTES;
     const uint64_t size = journal_record_size(operations_bytes);
-    const bool is_large = size > store->file.segment_bytes;
+    const bool is_first = store->file.fd < 0;
+    const bool is_direct = is_first || size > store->file.segment_bytes;
     pthread_mutex_lock(&store->mutex);
     if (operations_bytes == 0 && !store->outcome_unknown) {
         pthread_mutex_unlock(&store->mutex);
         return INGOT_OK;
     }
-    enum ingot_error error = begin_commit(store, size);
-    const bool is_first = store->file.fd < 0;
+    enum ingot_error error = begin_commit(store, size, is_direct);
     const uint64_t at =
         journal_segment_begin(&store->file, store->fresh.segment) + store->fresh.used_bytes;
     pthread_mutex_unlock(&store->mutex);
     if (error != INGOT_OK)
         return error;
+    const struct ingot_slice operations =
+        ingot_slice_of(batch->bytes.data + JOURNAL_HEADER_BYTES, operations_bytes);
     if (is_first)
-        error = journal_make(store);
-    if (error == INGOT_OK && is_large)
-        error = commit_large(
-            store, ingot_slice_of(batch->bytes.data + JOURNAL_HEADER_BYTES, operations_bytes));
-    else if (error == INGOT_OK)
+        error = commit_first(store, operations);
+    else if (is_direct)
+        error = commit_direct(store, operations);
+    else
         error = journal_file_append(&store->file, at, store->last + 1, &batch->bytes);
     pthread_mutex_lock(&store->mutex);
     store->is_committing = false;
     if (error == INGOT_OK) {
         store->last++;
-        if (is_large)
-            store->stats.large_total++;
+        if (is_direct)
+            store->stats.direct_total++;
         else
             end_record(store, size,
                        ingot_slice_of(batch->bytes.data + JOURNAL_HEADER_BYTES, operations_bytes));

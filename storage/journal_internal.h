@@ -127,12 +127,6 @@ enum ingot_error journal_state_read(const struct journal_store *store, struct jo
 void journal_state_put(const struct journal_store *store, struct ingot_store_batch *batch,
                        uint64_t applied);
 
-/*
- * Makes the file and tells LMDB of it. INGOT_ERROR_NO_SPACE: nothing has changed. After another
- * error the outcome is unknown. Both are in the log.
- */
-enum ingot_error journal_make(struct journal_store *store);
-
 /* --- journal_batch.c --- */
 
 struct ingot_store_batch *journal_batch_begin(struct ingot_store *store);

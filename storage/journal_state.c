@@ -7,7 +7,6 @@
 #include <sodium/crypto_onetimeauth_poly1305.h>
 #include <string.h>
 
-#include "base/log.h"
 #include "storage/journal_internal.h"
 
 #define STATE_KEY "state"
@@ -73,23 +72,4 @@ void journal_state_put(const struct journal_store *store, struct ingot_store_bat
     ingot_store_batch_put(batch, store->table_count, ingot_slice_of_text(STATE_KEY),
                           ingot_buffer_slice(&value));
     ingot_buffer_deinit(&value);
-}
-
-enum ingot_error journal_make(struct journal_store *store)
-{
-    char text[512] = "";
-    const struct store_why why = {.text = text, .size = sizeof text};
-    enum ingot_error error = journal_file_make(&store->file, why);
-    if (error == INGOT_OK) {
-        struct ingot_store_batch *batch = ingot_store_batch_begin(store->inner);
-        journal_state_put(store, batch, 0);
-        error = ingot_store_batch_commit(batch);
-        store_why_set(why, "%s: data.mdb beside it cannot be told of it: %s", store->file.path,
-                      ingot_error_text(error));
-    }
-    if (error == INGOT_OK)
-        return INGOT_OK;
-    journal_file_close(&store->file);
-    LOG(LOG_ERROR, "the journal cannot be made", log_text("why", text));
-    return error;
 }

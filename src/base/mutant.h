@@ -142,6 +142,7 @@
     X(HALF_A_BATCH, "the last operation of a batch is lost in the store")                          \
     X(JOURNAL_UNSYNCED, "records of the journal are not synced")                                   \
     X(JOURNAL_UNVERIFIED, "a start takes a torn record of the journal for a whole one")            \
+    X(JOURNAL_GAP_TAKEN, "a start goes over a record of the journal that is missing")              \
     X(SEGMENT_REUSED_EARLY, "the journal is written over before LMDB has what it holds")           \
     X(RECORD_SKIPPED, "a start leaves out the first record of the journal")                        \
     X(APPLYING_UNSEEN, "reads do not see what is on its way from the journal to LMDB")             \

@@ -286,7 +286,10 @@ static enum ingot_error check_schema(struct ledger *ledger, bool read_only, stru
             LEDGER_SCHEMA_VERSION_BEFORE_JOURNALS, LEDGER_SCHEMA_VERSION);
     if (value.size > 0)
         return ledger_fail(why, INGOT_ERROR_CORRUPT, "damaged data: the schema record is too long");
-    /* Durable with the first step, before which nothing is sent. */
+    /*
+     * Durable with the first step, before which nothing is sent; and in LMDB itself then, where an
+     * older program looks for it.
+     */
     if (is_before_journals && !read_only)
         ledger_store_schema(ledger);
     return INGOT_OK;

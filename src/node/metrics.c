@@ -319,9 +319,9 @@ static void render_journal(const struct store_journal_stats *journal, struct ing
             journal->records_total);
     counter(text, "ingot_journal_bytes_total", "Bytes of them in the journal.",
             journal->record_bytes_total);
-    counter(text, "ingot_journal_large_total",
-            "Durable batches that were too large for the journal, and slower.",
-            journal->large_total);
+    counter(text, "ingot_journal_direct_total",
+            "Durable batches that went past the journal: the first, and those too large for it.",
+            journal->direct_total);
     counter(text, "ingot_journal_waits_total",
             "Durable batches that waited because the journal was full.", journal->waits_total);
     gauge(text, "ingot_journal_waiting_bytes", "Bytes in the journal that data.mdb lacks.",

@@ -139,7 +139,7 @@ static void the_numbers_are_those_of_the_struct(void **state)
     metrics.rejects[REJECT_BAD_SIGNATURE] = 11;
     metrics.journal = (struct store_journal_stats){.records_total = 12,
                                                    .record_bytes_total = 13,
-                                                   .large_total = 14,
+                                                   .direct_total = 14,
                                                    .waits_total = 15,
                                                    .applied_total = 16,
                                                    .apply_us_total = 1700000,
@@ -166,7 +166,7 @@ static void the_numbers_are_those_of_the_struct(void **state)
     assert_null(strstr((const char *)text.data, "reason=\"none\""));
     assert_true(has_line(&text, "ingot_journal_records_total 12"));
     assert_true(has_line(&text, "ingot_journal_bytes_total 13"));
-    assert_true(has_line(&text, "ingot_journal_large_total 14"));
+    assert_true(has_line(&text, "ingot_journal_direct_total 14"));
     assert_true(has_line(&text, "ingot_journal_waits_total 15"));
     assert_true(has_line(&text, "ingot_journal_applied_total 16"));
     assert_true(has_line(&text, "ingot_journal_apply_seconds_total 1.7"));

@@ -103,11 +103,18 @@ static struct ingot_store *open_with_worker(uint32_t apply_after_ms)
     return store;
 }
 
+/* LMDB has the first batch at once; what comes next is in the journal. */
+static struct ingot_store *open_with_a_journal(void)
+{
+    struct ingot_store *store = journal_open();
+    assert_int_equal(lmdb_put(store, "first", text("of all")), INGOT_OK);
+    return store;
+}
+
 static void a_batch_is_one_write_and_one_sync(void **state)
 {
     (void)state;
-    struct ingot_store *store = journal_open();
-    assert_int_equal(lmdb_put(store, "first", text("makes the journal")), INGOT_OK);
+    struct ingot_store *store = open_with_a_journal();
     journal_syncs = 0;
     journal_writes = 0;
     data_syncs = 0;
@@ -150,7 +157,7 @@ static void a_record_that_cannot_be_written_or_synced_stops_the_store_for_good(v
 static void a_worker_that_cannot_write_stops_the_store_at_the_next_batch(void **state)
 {
     (void)state;
-    struct ingot_store *store = journal_open();
+    struct ingot_store *store = open_with_a_journal();
     assert_int_equal(lmdb_put(store, "before", text("value")), INGOT_OK);
     assert_true(store_journal_step(store));
     failing = "data.mdb";
@@ -175,6 +182,7 @@ static struct ingot_store *open_on_a_disk_that_fills_up(void)
     room_bytes = 4 << 20;
     if (store_journal_open_without_worker(&options, &store, lmdb_why, sizeof lmdb_why) != INGOT_OK)
         fail_msg("%s", lmdb_why);
+    assert_int_equal(lmdb_put(store, "first", text("of all")), INGOT_OK);
     assert_int_equal(lmdb_put(store, "kept", text("value")), INGOT_OK);
     assert_true(store_journal_step(store));
     room_bytes = 1;
@@ -235,6 +243,28 @@ static void no_room_for_a_journal_is_found_before_anything_is_acknowledged(void 
     ingot_store_close(store);
 }
 
+static void no_room_in_lmdb_for_the_first_batch_leaves_everything_as_it_was(void **state)
+{
+    (void)state;
+    struct ingot_store_journal_options options = journal_options();
+    struct ingot_store *store = NULL;
+    options.lmdb.map_size_initial = 64 * 1024;
+    assert_int_equal(store_journal_open_without_worker(&options, &store, lmdb_why, sizeof lmdb_why),
+                     INGOT_OK);
+    room_bytes = 1;
+    assert_int_equal(lmdb_put(store, "key", text("refused")), INGOT_ERROR_NO_SPACE);
+    assert_missing(store, 0, "key");
+    room_bytes = 0;
+    assert_int_equal(lmdb_put(store, "key", text("taken")), INGOT_OK);
+    assert_int_equal(lmdb_put(store, "next", text("value")), INGOT_OK);
+    assert_value(store, 0, "key", "taken");
+    struct ingot_store *reborn = journal_open_at(journal_kill());
+    assert_value(reborn, 0, "key", "taken");
+    assert_value(reborn, 0, "next", "value");
+    ingot_store_close(reborn);
+    ingot_store_close(store);
+}
+
 /* --- With the thread. --- */
 
 static void the_worker_brings_lmdb_up_to_date_by_itself(void **state)
@@ -242,6 +272,7 @@ static void the_worker_brings_lmdb_up_to_date_by_itself(void **state)
     (void)state;
     struct ingot_store *store = open_with_worker(1);
     struct store_journal_stats stats = {0};
+    assert_int_equal(lmdb_put(store, "first", text("of all")), INGOT_OK);
     assert_int_equal(lmdb_put(store, "key", text("value")), INGOT_OK);
     for (int i = 0; i < 30000 && stats.applied_total == 0; i++) {
         usleep(1000);
@@ -391,6 +422,7 @@ int main(void)
         TEST(a_full_disk_refuses_batches_and_keeps_what_was_acknowledged),
         TEST(batches_go_on_once_there_is_room_again),
         TEST(no_room_for_a_journal_is_found_before_anything_is_acknowledged),
+        TEST(no_room_in_lmdb_for_the_first_batch_leaves_everything_as_it_was),
         TEST(the_worker_brings_lmdb_up_to_date_by_itself),
         TEST(snapshots_on_another_thread_see_whole_batches_whatever_the_worker_does),
         TEST(a_writer_killed_at_any_moment_leaves_whole_batches_and_all_it_reported),

@@ -35,6 +35,14 @@ static void put(struct ingot_store *store, const char *key, const char *value)
     assert_int_equal(lmdb_put(store, key, text(value)), INGOT_OK);
 }
 
+/* LMDB has the first batch at once; what comes next is in the journal. */
+static struct ingot_store *open_with_a_journal(void)
+{
+    struct ingot_store *store = journal_open();
+    put(store, "first", "of all");
+    return store;
+}
+
 static void take_away(struct ingot_store *store, const char *key)
 {
     struct ingot_store_batch *batch = ingot_store_batch_begin(store);
@@ -57,8 +65,8 @@ static void apply_all(struct ingot_store *store)
 static void what_was_acknowledged_survives_the_process_and_is_then_in_lmdb(void **state)
 {
     (void)state;
-    struct ingot_store *store = journal_open();
-    put(store, "first", "of all");
+    struct ingot_store *store = open_with_a_journal();
+    put(store, "second", "in the journal");
     put(store, "gone", "soon");
     put(store, "key", "old");
     put(store, "key", "new");
@@ -66,6 +74,7 @@ static void what_was_acknowledged_survives_the_process_and_is_then_in_lmdb(void 
     assert_not_in_lmdb(store, "key");
     struct ingot_store *reborn = journal_open_at(journal_kill());
     assert_value(reborn, 0, "first", "of all");
+    assert_value(reborn, 0, "second", "in the journal");
     assert_value(reborn, 0, "key", "new");
     assert_missing(reborn, 0, "gone");
     assert_value(store_journal_lmdb(reborn), 0, "key", "new");
@@ -76,7 +85,7 @@ static void what_was_acknowledged_survives_the_process_and_is_then_in_lmdb(void 
 static void a_clean_end_leaves_everything_in_lmdb(void **state)
 {
     (void)state;
-    struct ingot_store *store = journal_open();
+    struct ingot_store *store = open_with_a_journal();
     put(store, "set aside", "1");
     assert_true(store_journal_step(store));
     put(store, "fresh", "2");
@@ -165,13 +174,13 @@ static void a_cursor_passes_over_what_is_gone_whichever_way_it_turns(void **stat
 static void a_segment_is_not_written_over_before_lmdb_has_it(void **state)
 {
     (void)state;
-    struct ingot_store *store = journal_open();
-    put(store, "first", "set aside");
+    struct ingot_store *store = open_with_a_journal();
+    put(store, "older", "set aside");
     assert_true(store_journal_step(store));
-    put(store, "second", "fresh");
+    put(store, "newer", "fresh");
     struct ingot_store *reborn = journal_open_at(journal_kill());
-    assert_value(reborn, 0, "first", "set aside");
-    assert_value(reborn, 0, "second", "fresh");
+    assert_value(reborn, 0, "older", "set aside");
+    assert_value(reborn, 0, "newer", "fresh");
     ingot_store_close(reborn);
     ingot_store_close(store);
 }
@@ -179,7 +188,7 @@ static void a_segment_is_not_written_over_before_lmdb_has_it(void **state)
 static void batches_go_on_when_both_segments_are_full(void **state)
 {
     (void)state;
-    struct ingot_store *store = journal_open();
+    struct ingot_store *store = open_with_a_journal();
     static uint8_t value[JOURNAL_TEST_SEGMENT_BYTES / 4];
     for (int i = 0; i < 40; i++) {
         char key[16];
@@ -204,7 +213,7 @@ static void batches_go_on_when_both_segments_are_full(void **state)
 static void a_batch_that_fits_into_no_segment_goes_past_the_journal(void **state)
 {
     (void)state;
-    struct ingot_store *store = journal_open();
+    struct ingot_store *store = open_with_a_journal();
     static uint8_t value[JOURNAL_TEST_SEGMENT_BYTES];
     put(store, "before", "1");
     assert_true(store_journal_step(store));
@@ -224,13 +233,39 @@ static void a_batch_that_fits_into_no_segment_goes_past_the_journal(void **state
     ingot_store_close(store);
 }
 
+/*
+ * A program that knows nothing of journals looks at data.mdb alone. What the first batch has for it
+ * to find (a higher schema) must be there however soon the process dies.
+ */
+static void the_first_batch_is_in_lmdb_together_with_its_knowledge_of_the_journal(void **state)
+{
+    (void)state;
+    struct ingot_store *store = open_with_a_journal();
+    assert_value(store_journal_lmdb(store), 0, "first", "of all");
+    put(store, "second", "in the journal alone");
+    assert_not_in_lmdb(store, "second");
+    struct ingot_store_lmdb_options options = lmdb_options();
+    options.folder = journal_kill();
+    struct ingot_store *without = NULL;
+    assert_int_equal(ingot_store_lmdb_open(&options, &without, lmdb_why, sizeof lmdb_why),
+                     INGOT_ERROR_INVALID);
+    struct ingot_store *reborn = journal_open_at(options.folder);
+    assert_value(reborn, 0, "first", "of all");
+    assert_value(reborn, 0, "second", "in the journal alone");
+    ingot_store_close(reborn);
+    ingot_store_close(store);
+}
+
 /* --- Damage. --- */
 
-/* Three records of three pages each, from the beginning of the first segment; then it is killed. */
+/*
+ * Three records of three pages each, from the beginning of the first segment, with the numbers 2 to
+ * 4; then it is killed.
+ */
 static void leave_three_records(void)
 {
     static uint8_t value[2 * PAGE];
-    struct ingot_store *store = journal_open();
+    struct ingot_store *store = open_with_a_journal();
     memset(value, 'v', sizeof value);
     assert_int_equal(lmdb_put(store, "1", ingot_slice_of(value, sizeof value)), INGOT_OK);
     assert_int_equal(lmdb_put(store, "2", ingot_slice_of(value, sizeof value)), INGOT_OK);
@@ -276,8 +311,8 @@ static void a_damaged_record_before_a_sound_one_is_refused_with_its_number(void 
     for (int page = 0; page < 3; page++) {
         leave_three_records();
         journal_overwrite(journal_path(), place_of(1, page) + 8, nothing, 100);
-        journal_assert_refused(INGOT_ERROR_CORRUPT, "journal: damaged: record 2 is missing");
-        journal_assert_refused(INGOT_ERROR_CORRUPT, "a later one, 3, is there at byte 28672");
+        journal_assert_refused(INGOT_ERROR_CORRUPT, "journal: damaged: record 3 is missing");
+        journal_assert_refused(INGOT_ERROR_CORRUPT, "a later one, 4, is there at byte 28672");
         storage_test_remove_files(lmdb_folder);
     }
 }
@@ -408,8 +443,7 @@ static void the_journal_of_another_store_is_refused(void **state)
 static void data_that_was_put_back_under_its_journal_is_refused(void **state)
 {
     (void)state;
-    struct ingot_store *store = journal_open();
-    put(store, "1", "value");
+    struct ingot_store *store = open_with_a_journal();
     char old[96];
     char data[96];
     snprintf(old, sizeof old, "%s/data.mdb", journal_kill());
@@ -417,12 +451,12 @@ static void data_that_was_put_back_under_its_journal_is_refused(void **state)
     /* Both segments are used anew, so the first record is gone. */
     for (int i = 0; i < 3; i++) {
         apply_all(store);
-        put(store, "2", "value");
+        put(store, "key", "value");
     }
     assert_true(store_journal_step(store));
     ingot_store_close(store);
     assert_int_equal(rename(old, data), 0);
-    journal_assert_refused(INGOT_ERROR_CORRUPT, "record 1 is missing");
+    journal_assert_refused(INGOT_ERROR_CORRUPT, "record 2 is missing");
 }
 
 static void a_copy_is_what_lmdb_has_and_knows_of_no_journal(void **state)
@@ -465,6 +499,7 @@ int main(void)
         TEST(a_segment_is_not_written_over_before_lmdb_has_it),
         TEST(batches_go_on_when_both_segments_are_full),
         TEST(a_batch_that_fits_into_no_segment_goes_past_the_journal),
+        TEST(the_first_batch_is_in_lmdb_together_with_its_knowledge_of_the_journal),
         TEST(a_record_that_was_cut_short_is_as_if_it_had_not_begun),
         TEST(a_damaged_record_before_a_sound_one_is_refused_with_its_number),
         TEST(a_journal_that_is_missing_cut_or_changed_in_front_is_refused),
