@@ -101,12 +101,25 @@ static enum ingot_error commit_inner(const struct journal_store *store,
     return error;
 }
 
+/* For whoever wants to know what a crash has left. */
+static void log_scan(const struct journal_store *store, const struct journal_scan *scan)
+{
+    if (scan->count > 0)
+        LOG(LOG_INFO, "data.mdb gets from the journal what an earlier process left there",
+            log_text("file", store->file.path), log_u64("records", scan->count));
+    if (scan->has_part)
+        LOG(LOG_WARN, "the journal has a part of a record, which does not count",
+            log_text("file", store->file.path), log_u64("last_record", store->last + scan->count));
+}
+
 /* All that was acknowledged and is not in LMDB, in one batch. */
 static enum ingot_error replay(struct journal_store *store, struct store_why why)
 {
     struct journal_scan scan;
     enum ingot_error error =
         journal_file_scan(&store->file, store->last, store->table_count, &scan, why);
+    if (error == INGOT_OK)
+        log_scan(store, &scan);
     if (error == INGOT_OK && scan.count > 0) {
         struct ingot_store_batch *batch = ingot_store_batch_begin(store->inner);
         for (uint32_t i = MUTANT(RECORD_SKIPPED) ? 1 : 0; i < scan.count; i++)

@@ -9,7 +9,7 @@
 struct store_journal_stats {
     uint64_t records_total;      /* batches that were appended, with one sync each */
     uint64_t record_bytes_total; /* as written: whole pages */
-    uint64_t direct_total;       /* batches that went past it: too large for it, or the first */
+    uint64_t direct_total;       /* batches that went past it: bulk, too large, or the first */
     uint64_t waits_total;        /* commits that waited for the worker, because it was full */
     uint64_t applied_total;      /* batches of LMDB's that brought it up to date */
     uint64_t apply_us_total;     /* how long those took */

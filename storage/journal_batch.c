@@ -1,7 +1,8 @@
 /*
  * Batches of a journaled store: one record, one write, one sync. Then the operations are in the
  * fresh generation, where reads find them. A batch that fits into no segment goes straight to LMDB,
- * and so does the first of all, which LMDB gets together with its knowledge of the journal.
+ * as one does that is bulk, and the first of all, which LMDB gets together with its knowledge of
+ * the journal.
  *
  * What is refused is refused before anything is written: when LMDB has no room for what it is
  * behind with. After a write or a sync that failed nobody knows what the disk has, and the store
@@ -13,6 +14,7 @@
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/mutant.h"
 #include "storage/journal_internal.h"
 
 struct ingot_store_batch *journal_batch_begin(struct ingot_store *base)
@@ -84,8 +86,9 @@ static enum ingot_error begin_commit(struct journal_store *store, uint64_t size,
         journal_await(store);
     }
     while (!store->outcome_unknown && !store->is_full) {
-        const bool has_room =
-            !is_direct && store->fresh.used_bytes + size <= store->file.segment_bytes;
+        const bool has_room = is_direct
+                                  ? MUTANT(BULK_OUT_OF_TURN)
+                                  : store->fresh.used_bytes + size <= store->file.segment_bytes;
         if (!store->is_applying && store->fresh.used_bytes > 0 &&
             (!has_room || journal_is_due(store))) {
             journal_rotate(store);
@@ -96,7 +99,7 @@ static enum ingot_error begin_commit(struct journal_store *store, uint64_t size,
             journal_await(store);
         }
     }
-    store->stats.waits_total += has_waited;
+    store->stats.waits_total += has_waited && !is_direct;
     if (store->outcome_unknown)
         return INGOT_ERROR_UNKNOWN_OUTCOME;
     if (store->is_full)
@@ -154,12 +157,13 @@ static enum ingot_error commit_first(struct journal_store *store, struct ingot_s
     return error;
 }
 
-static enum ingot_error commit(struct journal_store *store, struct store_operations *batch)
+static enum ingot_error commit(struct journal_store *store, struct store_operations *batch,
+                               bool is_bulk)
 {
     const size_t operations_bytes = batch->bytes.size - JOURNAL_HEADER_BYTES;
     const uint64_t size = journal_record_size(operations_bytes);
     const bool is_first = store->file.fd < 0;
-    const bool is_direct = is_first || size > store->file.segment_bytes;
+    const bool is_direct = is_first || is_bulk || size > store->file.segment_bytes;
     pthread_mutex_lock(&store->mutex);
     if (operations_bytes == 0 && !store->outcome_unknown) {
         pthread_mutex_unlock(&store->mutex);
@@ -199,7 +203,8 @@ static enum ingot_error commit(struct journal_store *store, struct store_operati
 enum ingot_error journal_batch_commit(struct ingot_store_batch *base)
 {
     struct journal_batch *batch = (struct journal_batch *)base;
-    const enum ingot_error error = commit((struct journal_store *)base->store, &batch->operations);
+    const enum ingot_error error =
+        commit((struct journal_store *)base->store, &batch->operations, base->is_bulk);
     journal_batch_abort(base);
     return error;
 }

@@ -295,10 +295,10 @@ enum ingot_error journal_file_append(const struct journal_file *file, uint64_t a
 /* --- What a start finds. --- */
 
 /* Is there a record above `applied` at this place? `end` is that of the segment. */
-static bool read_record(const struct journal_file *file, const uint8_t *bytes, uint64_t at,
+static bool read_record(const struct journal_file *file, struct journal_scan *scan, uint64_t at,
                         uint64_t end, uint64_t applied, struct journal_record *record)
 {
-    const uint8_t *header = bytes + at;
+    const uint8_t *header = scan->bytes + at;
     struct ingot_slice rest =
         ingot_slice_of(header + RECORD_MAGIC_BYTES, RECORD_TAG_AT - RECORD_MAGIC_BYTES);
     uint64_t size = 0;
@@ -306,13 +306,18 @@ static bool read_record(const struct journal_file *file, const uint8_t *bytes, u
     const bool is_whole =
         ingot_slice_take_u64(&rest, &record->number) && ingot_slice_take_u64(&rest, &size);
     INGOT_ASSERT(is_whole);
-    if (memcmp(header, RECORD_MAGIC, RECORD_MAGIC_BYTES) != 0 || record->number <= applied ||
-        size > end - at - JOURNAL_HEADER_BYTES)
+    if (memcmp(header, RECORD_MAGIC, RECORD_MAGIC_BYTES) != 0 || record->number <= applied)
         return false;
-    record->at = at;
-    record->operations = ingot_slice_of(header + JOURNAL_HEADER_BYTES, (size_t)size);
-    make_tag(file, header, record->operations, tag);
-    return memcmp(tag, header + RECORD_TAG_AT, sizeof tag) == 0 || MUTANT(JOURNAL_UNVERIFIED);
+    bool is_sound = size <= end - at - JOURNAL_HEADER_BYTES;
+    if (is_sound) {
+        record->at = at;
+        record->operations = ingot_slice_of(header + JOURNAL_HEADER_BYTES, (size_t)size);
+        make_tag(file, header, record->operations, tag);
+        is_sound =
+            memcmp(tag, header + RECORD_TAG_AT, sizeof tag) == 0 || MUTANT(JOURNAL_UNVERIFIED);
+    }
+    scan->has_part = scan->has_part || !is_sound;
+    return is_sound;
 }
 
 static int compare_records(const void *a, const void *b)
@@ -329,7 +334,7 @@ static void find_records(const struct journal_file *file, uint32_t segment, uint
     uint64_t at = journal_segment_begin(file, segment);
     while (at < end) {
         struct journal_record record;
-        if (read_record(file, scan->bytes, at, end, applied, &record)) {
+        if (read_record(file, scan, at, end, applied, &record)) {
             scan->records[scan->count++] = record;
             at += journal_record_size(record.operations.size);
         } else {

@@ -106,6 +106,7 @@ struct journal_scan {
     uint8_t *bytes; /* owned: of the whole file */
     struct journal_record *records;
     uint32_t count;
+    bool has_part; /* there is the beginning of one that does not verify */
 };
 
 /*

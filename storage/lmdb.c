@@ -247,10 +247,11 @@ static enum ingot_error open_tables(struct lmdb_store *store,
     bool has_journal = false;
     int rc = open_tables_in(store, options, MDB_RDONLY, 0, &last, &has_journal);
     if (has_journal && !store->read_only) {
-        store_why_set(why,
-                      "%s/data.mdb: it has a journal beside it, which may hold what is not in it "
-                      "yet; expected to be opened together with that",
-                      store->folder.path);
+        store_why_set(
+            why,
+            "%s/data.mdb: it has a journal beside it, which may hold what is not in it "
+            "yet; expected to be opened together with that, by the kind of node that made both",
+            store->folder.path);
         return INGOT_ERROR_INVALID;
     }
     if (rc == MDB_NOTFOUND && !store->read_only)

@@ -159,6 +159,7 @@ static enum ingot_error batch_commit(struct ingot_store_batch *base)
 {
     struct memory_batch *batch = (struct memory_batch *)base;
     enum ingot_error error = commit(store_of(base->store), &batch->operations);
+    store_of(base->store)->counters.bulk += error == INGOT_OK && base->is_bulk;
     batch_abort(base);
     return error;
 }

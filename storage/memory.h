@@ -41,6 +41,7 @@ struct ingot_store *ingot_store_memory_clone_durable(const struct ingot_store *s
 struct ingot_store_memory_counters {
     uint64_t commits;      /* that succeeded */
     uint64_t operations;   /* puts and deletes in them */
+    uint64_t bulk;         /* of the commits, those of batches that were said to be bulk */
     uint64_t gets;         /* snapshot_get calls */
     uint64_t cursor_moves; /* seek, last, next, previous */
     uint32_t snapshots_open;

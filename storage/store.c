@@ -30,6 +30,11 @@ void ingot_store_batch_delete(struct ingot_store_batch *batch, uint32_t table,
     batch->store->operations->batch_delete(batch, table, key);
 }
 
+void ingot_store_batch_set_bulk(struct ingot_store_batch *batch)
+{
+    batch->is_bulk = true;
+}
+
 enum ingot_error ingot_store_batch_commit(struct ingot_store_batch *batch)
 {
     return batch->store->operations->batch_commit(batch);

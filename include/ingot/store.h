@@ -66,6 +66,7 @@ struct ingot_store {
  */
 struct ingot_store_batch {
     struct ingot_store *store;
+    bool is_bulk; /* see ingot_store_batch_set_bulk */
 };
 struct ingot_store_snapshot {
     struct ingot_store *store;
@@ -139,9 +140,9 @@ struct ingot_store_journal_options {
  * journal gets one with its first batch, and from then on ingot_store_lmdb_open refuses to open it
  * for writing.
  *
- * Batches that do not fit into the journal are as slow as LMDB's. INGOT_ERROR_NO_SPACE of a commit
- * means that the disk has no room for the journal, or LMDB none for what the journal holds; that
- * stays there.
+ * Batches that do not fit into the journal, and those that are bulk, are as slow as LMDB's.
+ * INGOT_ERROR_NO_SPACE of a commit means that the disk has no room for the journal, or LMDB none
+ * for what the journal holds; that stays there.
  *
  * @why  on failure a sentence that names the file and the expectation; why_size bytes at most,
  *       NUL-terminated.
@@ -172,6 +173,13 @@ INGOT_API void ingot_store_batch_put(struct ingot_store_batch *batch, uint32_t t
                                      struct ingot_slice key, struct ingot_slice value);
 INGOT_API void ingot_store_batch_delete(struct ingot_store_batch *batch, uint32_t table,
                                         struct ingot_slice key);
+
+/**
+ * Says of the open batch that it is a part of large work that goes on for a while, for which bytes
+ * count more than the time of one commit. With a journal it goes straight to LMDB, instead of being
+ * written twice. What is durable and visible after its commit is the same.
+ */
+INGOT_API void ingot_store_batch_set_bulk(struct ingot_store_batch *batch);
 
 /**
  * Makes the whole batch durable (synced) or none of it, and frees the batch.

@@ -144,6 +144,7 @@
     X(JOURNAL_UNVERIFIED, "a start takes a torn record of the journal for a whole one")            \
     X(JOURNAL_GAP_TAKEN, "a start goes over a record of the journal that is missing")              \
     X(SEGMENT_REUSED_EARLY, "the journal is written over before LMDB has what it holds")           \
+    X(BULK_OUT_OF_TURN, "what goes past the journal does not wait for what is in it")              \
     X(RECORD_SKIPPED, "a start leaves out the first record of the journal")                        \
     X(APPLYING_UNSEEN, "reads do not see what is on its way from the journal to LMDB")             \
     X(ANSWER_UNBOUNDED, "an answer may be longer than what was asked for")                         \

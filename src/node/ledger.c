@@ -160,6 +160,12 @@ bool ledger_has_changes(const struct ledger *ledger)
     return ledger->batch != NULL;
 }
 
+void ledger_set_bulk(struct ledger *ledger)
+{
+    if (ledger->batch != NULL)
+        ingot_store_batch_set_bulk(ledger->batch);
+}
+
 static void end_snapshot(struct ledger *ledger)
 {
     INGOT_ASSERT(ledger->cursors_open == 0);

@@ -98,6 +98,10 @@ void ledger_delete_block(struct ledger *ledger, const struct block *block);
 /* Is there anything in the open batch? */
 bool ledger_has_changes(const struct ledger *ledger);
 
+/* The open batch, if there is one, is a part of a chain that is being fetched: bulk, for the store.
+ */
+void ledger_set_bulk(struct ledger *ledger);
+
 /*
  * Makes the open batch durable, applying a part of the state where it is time. Returns INGOT_OK
  * (also when there was nothing), INGOT_ERROR_NO_SPACE or INGOT_ERROR_UNKNOWN_OUTCOME as

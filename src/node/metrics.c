@@ -320,7 +320,8 @@ static void render_journal(const struct store_journal_stats *journal, struct ing
     counter(text, "ingot_journal_bytes_total", "Bytes of them in the journal.",
             journal->record_bytes_total);
     counter(text, "ingot_journal_direct_total",
-            "Durable batches that went past the journal: the first, and those too large for it.",
+            "Durable batches that went past the journal: of a node that catches up, large ones, "
+            "the first.",
             journal->direct_total);
     counter(text, "ingot_journal_waits_total",
             "Durable batches that waited because the journal was full.", journal->waits_total);

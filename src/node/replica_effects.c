@@ -238,6 +238,9 @@ static void sync_now(struct replica *replica)
     if (!ledger_has_changes(replica->ledger)) {
         return;
     }
+    if (sync_is_bulk(replica)) {
+        ledger_set_bulk(replica->ledger);
+    }
     const uint64_t begin_us = output->monotonic_us(output->context);
     const enum ingot_error error = ledger_sync(replica->ledger);
     const uint64_t took_us = output->monotonic_us(output->context) - begin_us;

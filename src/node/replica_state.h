@@ -191,6 +191,8 @@ void sync_turn(struct replica *replica);
 void sync_turn_between(struct replica *replica);
 void sync_metrics(const struct replica *replica, struct metrics *metrics);
 bool sync_is_catching_up(const struct replica *replica);
+/* Do the present effects come of a chain that is being fetched, and not of the protocol's pace? */
+bool sync_is_bulk(const struct replica *replica);
 
 /* replica_held.c: what cannot be verified before the next epoch is entered. */
 /* Uses the certificate that leads into the epoch, if the message has it; then says again what

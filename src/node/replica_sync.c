@@ -240,3 +240,8 @@ bool sync_is_catching_up(const struct replica *replica)
     sync_client_get_status(replica->sync_client, &status);
     return status.is_catching_up;
 }
+
+bool sync_is_bulk(const struct replica *replica)
+{
+    return sync_client_has_run(replica->sync_client) && sync_is_catching_up(replica);
+}

@@ -88,6 +88,11 @@ static void begin_anew(struct sync_client *client)
 
 /* --- Handing over. --- */
 
+bool sync_client_has_run(const struct sync_client *client)
+{
+    return client->run.last != NULL;
+}
+
 /* What became of the run that the core was given last. */
 static void settle_run(struct sync_client *client, const struct sync_chain *chain)
 {

@@ -108,6 +108,8 @@ enum reject sync_client_receive(struct sync_client *client, uint64_t now_ms, uin
  * the effects and calls again.
  */
 bool sync_client_step(struct sync_client *client, const struct sync_chain *chain);
+/* Is a run with the core, handed over by the last call of sync_client_step? */
+bool sync_client_has_run(const struct sync_client *client);
 /* When to call sync_client_step at the latest; UINT64_MAX: nothing is planned. */
 uint64_t sync_client_deadline_ms(const struct sync_client *client);
 

@@ -120,6 +120,8 @@ bool cluster_copy_disk(struct cluster *cluster, uint32_t node);
  */
 bool cluster_restore_copy(struct cluster *cluster, uint32_t node);
 bool cluster_restore_backup(struct cluster *cluster, uint32_t node);
+/* Batches that this node's store was told to be bulk, since its disk was last replaced. */
+uint64_t cluster_bulk_batches(const struct cluster *cluster, uint32_t node);
 /* It has run before, and its disk is there. */
 bool cluster_has_disk(const struct cluster *cluster, uint32_t node);
 /* It waits for its watermark. */

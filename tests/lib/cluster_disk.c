@@ -263,6 +263,13 @@ void cluster_lose_disk(struct cluster *cluster, uint32_t index)
     cluster_trace(cluster, "lose disk", index, 0, 0);
 }
 
+uint64_t cluster_bulk_batches(const struct cluster *cluster, uint32_t node)
+{
+    struct ingot_store_memory_counters counters;
+    ingot_store_memory_get_counters(cluster->nodes[node].store, &counters);
+    return counters.bulk;
+}
+
 bool cluster_has_disk(const struct cluster *cluster, uint32_t index)
 {
     return cluster->nodes[index].store != NULL && cluster->nodes[index].pristine == NULL;

@@ -81,6 +81,8 @@ static void commit(struct run *run)
         ingot_store_batch_put(first, table, key, ingot_slice_of(value, size));
         ingot_store_batch_put(second, table, key, ingot_slice_of(value, size));
     }
+    if (prng_chance(&run->prng, 20000))
+        ingot_store_batch_set_bulk(second);
     CHECK(ingot_store_batch_commit(first) == INGOT_OK);
     CHECK(ingot_store_batch_commit(second) == INGOT_OK);
 }

@@ -30,6 +30,7 @@
 static const char *failing = "";
 static int sync_error;
 static int write_error;
+static int read_error;
 static off_t room_bytes; /* that the disk has for a file; 0: any */
 static uint32_t journal_syncs;
 static uint32_t journal_writes;
@@ -69,6 +70,16 @@ INGOT_API ssize_t pwrite(int fd, const void *bytes, size_t size, off_t at)
     return syscall(SYS_pwrite64, fd, bytes, size, at);
 }
 
+INGOT_API ssize_t pread(int fd, void *bytes, size_t size, off_t at)
+{
+    /* The first page can be read. */
+    if (read_error != 0 && at + (off_t)size > 4096 && is_of(fd, failing)) {
+        errno = read_error;
+        return -1;
+    }
+    return syscall(SYS_pread64, fd, bytes, size, at);
+}
+
 INGOT_API int fallocate(int fd, int mode, off_t offset, off_t length)
 {
     if (room_bytes != 0 && offset + length > room_bytes) {
@@ -83,6 +94,7 @@ static int set_up(void **state)
     failing = "";
     sync_error = 0;
     write_error = 0;
+    read_error = 0;
     room_bytes = 0;
     return lmdb_set_up(state);
 }
@@ -170,6 +182,29 @@ static void a_worker_that_cannot_write_stops_the_store_at_the_next_batch(void **
     store = journal_open();
     assert_value(store, 0, "before", "value");
     assert_missing(store, 0, "after");
+    ingot_store_close(store);
+}
+
+/* Where the disk says that it has lost a sector, nothing is taken for a record that was cut short.
+ */
+static void a_journal_that_cannot_be_read_is_not_passed_over(void **state)
+{
+    (void)state;
+    struct ingot_store *store = open_with_a_journal();
+    assert_int_equal(lmdb_put(store, "key", text("value")), INGOT_OK);
+    struct ingot_store_journal_options options = journal_options();
+    struct ingot_store *reborn = NULL;
+    options.lmdb.folder = journal_kill();
+    failing = "journal";
+    read_error = EIO;
+    assert_int_equal(
+        store_journal_open_without_worker(&options, &reborn, lmdb_why, sizeof lmdb_why),
+        INGOT_ERROR_IO);
+    assert_non_null(strstr(lmdb_why, "journal: cannot be read"));
+    read_error = 0;
+    reborn = journal_open_at(options.lmdb.folder);
+    assert_value(reborn, 0, "key", "value");
+    ingot_store_close(reborn);
     ingot_store_close(store);
 }
 
@@ -419,6 +454,7 @@ int main(void)
         TEST(a_batch_is_one_write_and_one_sync),
         TEST(a_record_that_cannot_be_written_or_synced_stops_the_store_for_good),
         TEST(a_worker_that_cannot_write_stops_the_store_at_the_next_batch),
+        TEST(a_journal_that_cannot_be_read_is_not_passed_over),
         TEST(a_full_disk_refuses_batches_and_keeps_what_was_acknowledged),
         TEST(batches_go_on_once_there_is_room_again),
         TEST(no_room_for_a_journal_is_found_before_anything_is_acknowledged),

@@ -233,6 +233,36 @@ static void a_batch_that_fits_into_no_segment_goes_past_the_journal(void **state
     ingot_store_close(store);
 }
 
+/* It is in LMDB once, after all that came before it and before all that follows. */
+static void a_bulk_batch_goes_past_the_journal_in_its_turn(void **state)
+{
+    (void)state;
+    struct ingot_store *store = open_with_a_journal();
+    struct store_journal_stats before;
+    struct store_journal_stats after;
+    put(store, "key", "set aside");
+    assert_true(store_journal_step(store));
+    put(store, "key", "fresh");
+    put(store, "waiting", "too");
+    store_journal_get_stats(store, &before);
+    struct ingot_store_batch *batch = ingot_store_batch_begin(store);
+    ingot_store_batch_put(batch, 0, text("key"), text("bulk"));
+    ingot_store_batch_set_bulk(batch);
+    assert_int_equal(ingot_store_batch_commit(batch), INGOT_OK);
+    store_journal_get_stats(store, &after);
+    assert_int_equal(after.record_bytes_total, before.record_bytes_total);
+    assert_int_equal(after.direct_total, before.direct_total + 1);
+    assert_value(store, 0, "key", "bulk");
+    assert_value(store_journal_lmdb(store), 0, "key", "bulk");
+    put(store, "other", "after it");
+    struct ingot_store *reborn = journal_open_at(journal_kill());
+    assert_value(reborn, 0, "key", "bulk");
+    assert_value(reborn, 0, "waiting", "too");
+    assert_value(reborn, 0, "other", "after it");
+    ingot_store_close(reborn);
+    ingot_store_close(store);
+}
+
 /*
  * A program that knows nothing of journals looks at data.mdb alone. What the first batch has for it
  * to find (a higher schema) must be there however soon the process dies.
@@ -499,6 +529,7 @@ int main(void)
         TEST(a_segment_is_not_written_over_before_lmdb_has_it),
         TEST(batches_go_on_when_both_segments_are_full),
         TEST(a_batch_that_fits_into_no_segment_goes_past_the_journal),
+        TEST(a_bulk_batch_goes_past_the_journal_in_its_turn),
         TEST(the_first_batch_is_in_lmdb_together_with_its_knowledge_of_the_journal),
         TEST(a_record_that_was_cut_short_is_as_if_it_had_not_begun),
         TEST(a_damaged_record_before_a_sound_one_is_refused_with_its_number),
