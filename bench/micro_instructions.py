@@ -21,7 +21,7 @@ PROGRAM = os.environ.get("INGOT_BENCH_MICRO", os.path.join(ROOT, "build/release/
 # Whatever is called between its entry and its end counts, and nothing else.
 MEASURED = "micro_measured"
 # What it costs is the kernel's work, and under valgrind there is no room for LMDB's map.
-NOT_COUNTED = ["store-lmdb"]
+NOT_COUNTED = ["store-lmdb", "store-journal"]
 COLUMNS = [("row", -16, ""), ("what", -58, ""), ("instructions", 14, ",.0f")]
 
 
