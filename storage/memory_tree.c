@@ -48,11 +48,11 @@ static uint64_t priority_of(struct ingot_slice key)
 
 static struct memory_item *item_new(struct ingot_slice key, struct ingot_slice value)
 {
-    struct memory_item *item = alloc_zeroed(1, sizeof *item + key.size + value.size);
-    item->references = 1;
-    item->key_size = (uint32_t)key.size;
-    item->value_size = (uint32_t)value.size;
-    item->priority = priority_of(key);
+    struct memory_item *item = alloc_resize(NULL, 1, sizeof *item + key.size + value.size);
+    *item = (struct memory_item){.references = 1,
+                                 .key_size = (uint32_t)key.size,
+                                 .value_size = (uint32_t)value.size,
+                                 .priority = priority_of(key)};
     memcpy(item->bytes, key.data, key.size);
     if (value.size > 0)
         memcpy(item->bytes + key.size, value.data, value.size);
