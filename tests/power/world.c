@@ -304,10 +304,10 @@ static void submit(struct power_world *world)
         return;
     }
     const uint64_t size = prng_between(&world->prng, 1, world->workload->transaction_size);
+    const unsigned long long key = prng_below(&world->prng, 200);
+    const unsigned long long value = prng_next(&world->prng);
     struct ingot_buffer transaction = {0};
-    ingot_buffer_format(&transaction, "key%llu=%016llx",
-                        (unsigned long long)prng_below(&world->prng, 200),
-                        (unsigned long long)prng_next(&world->prng));
+    ingot_buffer_format(&transaction, "key%llu=%016llx", key, value);
     for (uint64_t i = 0; i < size; i++) {
         ingot_buffer_append_u8(&transaction, (uint8_t)('a' + (i * 7 + size) % 26));
     }
