@@ -229,6 +229,7 @@ void ledger_store_schema(struct ledger *ledger)
     struct ingot_buffer value = {0};
     ingot_buffer_append_slice(&value, ingot_slice_of_text(SCHEMA_MARK));
     ingot_buffer_append_u32(&value, LEDGER_SCHEMA_VERSION);
+    ingot_buffer_append_u32(&value, ~(uint32_t)LEDGER_SCHEMA_VERSION);
     ingot_store_batch_put(ledger_open_batch(ledger), LEDGER_META,
                           ingot_slice_of_text(LEDGER_KEY_SCHEMA), ingot_buffer_slice(&value));
     ingot_buffer_deinit(&value);
@@ -290,8 +291,12 @@ static enum ingot_error check_schema(struct ledger *ledger, bool read_only, stru
             why, INGOT_ERROR_VERSION,
             "the data is of schema version %u; this program knows versions %u and %u", version,
             LEDGER_SCHEMA_VERSION_BEFORE_JOURNALS, LEDGER_SCHEMA_VERSION);
-    if (value.size > 0)
-        return ledger_fail(why, INGOT_ERROR_CORRUPT, "damaged data: the schema record is too long");
+    /* The complement tells damage from another version, which the number alone would not. */
+    uint32_t complement = ~version;
+    if ((!is_before_journals && !ingot_slice_take_u32(&value, &complement)) ||
+        complement != ~version || value.size > 0)
+        return ledger_fail(why, INGOT_ERROR_CORRUPT,
+                           "damaged data: the schema record is not that of version %u", version);
     /*
      * Durable with the first step, before which nothing is sent; and in LMDB itself then, where an
      * older program looks for it.

@@ -278,6 +278,8 @@ static void a_block_of_another_chain_is_refused(void **state)
     samples_deinit(&other);
 }
 
+#define SCHEMA_NUMBER_AT 12 /* behind the mark */
+
 /* The records are the same; what they were before a journal was beside them. */
 static void data_from_before_journals_is_taken_over_with_the_first_step(void **state)
 {
@@ -286,14 +288,36 @@ static void data_from_before_journals_is_taken_over_with_the_first_step(void **s
     world_crash(world);
     struct ingot_buffer record = {0};
     read_record(world, LEDGER_META, text("schema"), &record);
-    record.data[record.size - 4] = LEDGER_SCHEMA_VERSION_BEFORE_JOURNALS;
+    record.size -= 4; /* the complement */
+    record.data[SCHEMA_NUMBER_AT] = LEDGER_SCHEMA_VERSION_BEFORE_JOURNALS;
     write_record(world, LEDGER_META, text("schema"), ingot_buffer_slice(&record));
     assert_int_equal(world_try_open(world), INGOT_OK);
     assert_int_equal(ledger_sync(world->ledger), INGOT_OK);
     world_crash(world);
     ingot_buffer_clear(&record);
     read_record(world, LEDGER_META, text("schema"), &record);
-    assert_int_equal(record.data[record.size - 4], LEDGER_SCHEMA_VERSION);
+    assert_int_equal(record.data[SCHEMA_NUMBER_AT], LEDGER_SCHEMA_VERSION);
+    ingot_buffer_deinit(&record);
+}
+
+/* One that is damaged must not be taken for one of the other version. */
+static void a_schema_record_is_of_one_version_or_damaged(void **state)
+{
+    struct world *world = *state;
+    world_open(world);
+    world_crash(world);
+    struct ingot_buffer record = {0};
+    read_record(world, LEDGER_META, text("schema"), &record);
+    record.data[SCHEMA_NUMBER_AT] = LEDGER_SCHEMA_VERSION_BEFORE_JOURNALS;
+    write_record(world, LEDGER_META, text("schema"), ingot_buffer_slice(&record));
+    assert_damaged(world, "not that of version 4");
+    record.data[SCHEMA_NUMBER_AT] = LEDGER_SCHEMA_VERSION;
+    record.data[record.size - 1] ^= 1;
+    write_record(world, LEDGER_META, text("schema"), ingot_buffer_slice(&record));
+    assert_damaged(world, "not that of version 5");
+    record.size -= 4;
+    write_record(world, LEDGER_META, text("schema"), ingot_buffer_slice(&record));
+    assert_damaged(world, "not that of version 5");
     ingot_buffer_deinit(&record);
 }
 
@@ -304,7 +328,7 @@ static void an_unknown_schema_version_is_refused_by_number(void **state)
     world_crash(world);
     struct ingot_buffer record = {0};
     read_record(world, LEDGER_META, text("schema"), &record);
-    record.data[record.size - 4] = 9;
+    record.data[SCHEMA_NUMBER_AT] = 9;
     write_record(world, LEDGER_META, text("schema"), ingot_buffer_slice(&record));
     assert_int_equal(world_try_open(world), INGOT_ERROR_VERSION);
     assert_says(world, "schema version 9");
@@ -352,6 +376,7 @@ int main(void)
         WORLD_MEMORY(a_safety_record_of_another_chain_is_refused),
         WORLD_MEMORY(a_block_of_another_chain_is_refused),
         WORLD_MEMORY(data_from_before_journals_is_taken_over_with_the_first_step),
+        WORLD_MEMORY(a_schema_record_is_of_one_version_or_damaged),
         WORLD_MEMORY(an_unknown_schema_version_is_refused_by_number),
         WORLD_DISK(an_unknown_schema_version_is_refused_by_number),
         WORLD_MEMORY(the_data_of_another_chain_is_refused_with_both_names),
