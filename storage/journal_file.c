@@ -126,10 +126,12 @@ enum ingot_error journal_file_check_unused(const struct journal_file *file, stru
     static const uint8_t zeros[RECORD_MAGIC_BYTES];
     uint8_t begin[RECORD_MAGIC_BYTES] = {0};
     bool is_used = fd < 0;
-    for (uint64_t at = JOURNAL_PAGE_BYTES;
-         !is_used && pread(fd, begin, sizeof begin, (off_t)at) == (ssize_t)sizeof begin;
-         at += JOURNAL_PAGE_BYTES)
-        is_used = memcmp(begin, zeros, sizeof zeros) != 0;
+    ssize_t got = 1;
+    for (uint64_t at = JOURNAL_PAGE_BYTES; !is_used && got > 0; at += JOURNAL_PAGE_BYTES) {
+        got = pread(fd, begin, sizeof begin, (off_t)at);
+        /* Of a page that cannot be read nobody knows that it has no record. */
+        is_used = got < 0 || memcmp(begin, zeros, sizeof zeros) != 0;
+    }
     if (fd >= 0)
         (void)close(fd);
     if (!is_used)

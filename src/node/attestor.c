@@ -42,6 +42,9 @@ void attest_fail(struct attestor *attestor, enum replica_stop stop, const char *
         return;
     }
     attestor->has_stopped = true;
+    if (stop == REPLICA_STOP_DAMAGED) {
+        stop = replica_stop_of_read(error);
+    }
     (void)snprintf(why, sizeof why, "attestations: %s: %s", what, ingot_error_text(error));
     output->stopped(output->context, stop, why);
 }

@@ -222,7 +222,7 @@ enum ingot_error ledger_read_set(struct ledger *ledger, uint64_t epoch, struct v
 #define RECORD_BYTES 128
 
 struct ledger_import {
-    struct ledger ledger; /* of which only the store, the chain and the batch are used */
+    struct ledger ledger; /* of which only the store, the chain, the batch and `entry` are used */
     size_t batch_bytes;
 };
 
@@ -239,6 +239,7 @@ void ledger_import_free(struct ledger_import *import)
     if (import == NULL)
         return;
     ingot_store_batch_abort(import->ledger.batch);
+    ingot_buffer_deinit(&import->ledger.entry);
     free(import);
 }
 

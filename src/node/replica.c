@@ -39,6 +39,11 @@ void replica_stop_now(struct replica *replica, enum replica_stop stop, const cha
     replica->options.output.stopped(replica->options.output.context, stop, why);
 }
 
+enum replica_stop replica_stop_of_read(enum ingot_error error)
+{
+    return error == INGOT_ERROR_IO ? REPLICA_STOP_WRITE : REPLICA_STOP_DAMAGED;
+}
+
 void replica_fail(struct replica *replica, enum replica_stop stop, const char *why)
 {
     replica_stop_now(replica, stop, why);

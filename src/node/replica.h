@@ -29,6 +29,12 @@ enum replica_stop {
     REPLICA_STOP_SAFETY   /* what must never happen has been seen */
 };
 
+/*
+ * What a read of the store that failed means: INGOT_ERROR_IO is what reads get once a durable write
+ * has failed, and a journal's thread may have met that before any step of ours did.
+ */
+enum replica_stop replica_stop_of_read(enum ingot_error error);
+
 /* How the replica reaches the world. Called from replica_flush, but for `arm`, `wake` and clocks.
  */
 struct replica_output {

@@ -58,7 +58,7 @@ static void ask_validate(struct replica *replica, struct block *block)
     const char *reason = "";
     const enum ingot_error error = executor_validate(replica->executor, block, &reason);
     if (error != INGOT_OK && error != INGOT_ERROR_REJECTED && error != INGOT_ERROR_NOT_FOUND) {
-        replica_stop_now(replica, REPLICA_STOP_DAMAGED,
+        replica_stop_now(replica, replica_stop_of_read(error),
                          "reading the state to execute a block failed");
         return;
     }

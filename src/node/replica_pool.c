@@ -364,7 +364,7 @@ struct block *pool_build(struct replica *replica, const struct core_effect *ask)
                                                   replica->candidate_digests, count);
     if (error != INGOT_OK) {
         if (error != INGOT_ERROR_NOT_FOUND && error != INGOT_ERROR_REJECTED) {
-            replica_stop_now(replica, REPLICA_STOP_DAMAGED,
+            replica_stop_now(replica, replica_stop_of_read(error),
                              "reading the state to build a block failed");
         }
         block_unref(block);

@@ -235,6 +235,46 @@ static void a_replica_does_not_start_from_a_damaged_record_of_its_votes(void **s
     ingot_buffer_deinit(&record);
 }
 
+static enum ingot_error (*validate_of_kv)(void *context,
+                                          const struct ingot_validate_request *request,
+                                          struct ingot_execution *execution);
+
+static enum ingot_error read_and_validate(void *context,
+                                          const struct ingot_validate_request *request,
+                                          struct ingot_execution *execution)
+{
+    struct ingot_slice value;
+    const enum ingot_error error =
+        ingot_snapshot_get(request->snapshot, ingot_slice_of_text("key"), &value);
+    return error == INGOT_ERROR_NOT_FOUND ? validate_of_kv(context, request, execution) : error;
+}
+
+/*
+ * The journal's thread writes too. Where that fails, the next step meets it as a read that is
+ * refused, before it comes to write; the data are not damaged, and the next start reads them back.
+ */
+static void a_write_that_failed_on_another_thread_is_not_taken_for_damage(void **state)
+{
+    struct scene *scene = *state;
+    struct lone *lone = &scene->lone;
+    validate_of_kv = lone->app.validate_block;
+    lone->app.validate_block = read_and_validate;
+    show_block(scene, scene->block);
+    assert_int_equal(lone->stop, REPLICA_RUNS);
+    lone_forget(lone);
+    struct block *next = lone_block(lone, scene->block, 2);
+
+    ingot_store_memory_fail_commit(lone->store, 1, STORE_MEMORY_FAILED_LOST);
+    struct ingot_store_batch *batch = ingot_store_batch_begin(lone->store);
+    ingot_store_batch_put(batch, LEDGER_STATE, ingot_slice_of_text("a"), ingot_slice_of_text("b"));
+    assert_int_equal(ingot_store_batch_commit(batch), INGOT_ERROR_UNKNOWN_OUTCOME);
+
+    show_block(scene, next);
+    assert_int_equal(lone->stop, REPLICA_STOP_WRITE);
+    assert_int_equal(lone->frame_count, 0);
+    block_unref(next);
+}
+
 /* Whole, properly sealed, and impossible: a vote above the view that it was cast in. */
 static void a_replica_does_not_start_from_a_record_that_contradicts_itself(void **state)
 {
@@ -274,6 +314,7 @@ int main(void)
         ROW(a_write_refused_for_want_of_space_changes_nothing),
         ROW(a_failed_write_that_was_lost_changes_nothing),
         ROW(a_failed_write_that_was_applied_after_all_binds_the_replica),
+        ROW(a_write_that_failed_on_another_thread_is_not_taken_for_damage),
         ROW(a_replica_does_not_start_from_a_damaged_record_of_its_votes),
         ROW(a_replica_does_not_start_from_a_record_that_contradicts_itself),
     };

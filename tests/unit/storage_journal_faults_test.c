@@ -208,6 +208,21 @@ static void a_journal_that_cannot_be_read_is_not_passed_over(void **state)
     ingot_store_close(store);
 }
 
+/* Beside a data.mdb that knows of none, a journal is made anew only if it has no records. */
+static void a_journal_that_cannot_be_read_is_not_made_anew(void **state)
+{
+    (void)state;
+    char data[96];
+    struct ingot_store *store = open_with_a_journal();
+    assert_int_equal(lmdb_put(store, "key", text("value")), INGOT_OK);
+    ingot_store_close(store);
+    snprintf(data, sizeof data, "%s/data.mdb", lmdb_folder);
+    assert_int_equal(unlink(data), 0);
+    failing = "journal";
+    read_error = EIO;
+    journal_assert_refused(INGOT_ERROR_CORRUPT, "beside another data.mdb");
+}
+
 /* LMDB has room for what it has, and none for what it is asked to take. */
 static struct ingot_store *open_on_a_disk_that_fills_up(void)
 {
@@ -370,8 +385,10 @@ static void *read_pairs(void *context)
     long seen = 0;
     while (!__atomic_load_n(&reader->stop, __ATOMIC_ACQUIRE) || reader->looks == 0) {
         struct ingot_store_snapshot *snapshot = NULL;
-        if (ingot_store_snapshot_begin(reader->store, &snapshot) != INGOT_OK)
+        if (ingot_store_snapshot_begin(reader->store, &snapshot) != INGOT_OK) {
+            reader->differed = true;
             break;
+        }
         reader->differed = !look(snapshot, &seen) || reader->differed;
         ingot_store_snapshot_end(snapshot);
         reader->looks++;
@@ -455,6 +472,7 @@ int main(void)
         TEST(a_record_that_cannot_be_written_or_synced_stops_the_store_for_good),
         TEST(a_worker_that_cannot_write_stops_the_store_at_the_next_batch),
         TEST(a_journal_that_cannot_be_read_is_not_passed_over),
+        TEST(a_journal_that_cannot_be_read_is_not_made_anew),
         TEST(a_full_disk_refuses_batches_and_keeps_what_was_acknowledged),
         TEST(batches_go_on_once_there_is_room_again),
         TEST(no_room_for_a_journal_is_found_before_anything_is_acknowledged),
