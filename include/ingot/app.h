@@ -85,7 +85,8 @@ struct ingot_execution;
  * before setting what it changes: what was set stays set, also when there was no room.
  *
  * Returns INGOT_OK; INGOT_ERROR_FULL when the block's limits leave no room (end the block);
- * INGOT_ERROR_INVALID when the candidate is already in; INGOT_ERROR_TOO_LARGE when the result is.
+ * INGOT_ERROR_INVALID when the candidate is in already, or no block may have it (it is empty, too
+ * large or a repeat); INGOT_ERROR_TOO_LARGE when the result is.
  */
 INGOT_API INGOT_MUST_USE enum ingot_error
 ingot_execution_include(struct ingot_execution *execution, uint32_t index,

@@ -228,6 +228,16 @@ static bool has_room(const struct mempool *mempool, size_t size, bool is_local)
     return used <= bytes_max && size <= bytes_max - used;
 }
 
+/* A flood that has left must not keep its index, which the limit counts, from what comes next. */
+static void shrink_index(struct mempool *mempool)
+{
+    uint32_t slot_count = mempool->slot_count;
+    while (slot_count > SLOTS_MIN && mempool->count < slot_count / 8)
+        slot_count /= 2;
+    if (slot_count < mempool->slot_count)
+        resize_index(mempool, slot_count);
+}
+
 enum ingot_error mempool_add(struct mempool *mempool, struct ingot_slice transaction,
                              const struct ingot_hash *digest, bool is_local, bool is_stateless)
 {
@@ -236,8 +246,11 @@ enum ingot_error mempool_add(struct mempool *mempool, struct ingot_slice transac
         return INGOT_ERROR_EXISTS;
     if (transaction.size > INGOT_TRANSACTION_BYTES_MAX)
         return INGOT_ERROR_TOO_LARGE;
-    if (!has_room(mempool, transaction.size, is_local))
-        return INGOT_ERROR_FULL;
+    if (!has_room(mempool, transaction.size, is_local)) {
+        shrink_index(mempool);
+        if (!has_room(mempool, transaction.size, is_local))
+            return INGOT_ERROR_FULL;
+    }
     if (is_index_full(mempool))
         resize_index(mempool, mempool->slot_count * 2);
 

@@ -34,8 +34,8 @@
 #include "node/rpc_http.h"
 #include "node/rpc_transactions.h"
 
-/* One answer: the base64 of the largest block, and as much again. */
-#define RPC_ANSWER_BYTES_MAX (16 * 1024 * 1024)
+/* Where a batch's answer ends; its last call, the base64 of the largest block, may go beyond. */
+#define RPC_ANSWER_BYTES_MAX (8 * 1024 * 1024)
 /* Bodies up to this size may always be held; bigger ones share RPC_BODIES_BYTES_MAX. */
 #define RPC_BODY_BYTES_FREE (16 * 1024)
 #define RPC_BODIES_BYTES_MAX (16 * 1024 * 1024)

@@ -24,6 +24,8 @@
 #define SUBMITTED_MAX 65536
 #define BATCH_CALLS_MAX 256
 #define OUTPUT_BYTES_MAX ((size_t)16 * 1024 * 1024)
+static_assert(RPC_ANSWER_BYTES_MAX + 3 * (INGOT_BLOCK_PAYLOAD_BYTES_MAX / 2) < OUTPUT_BYTES_MAX,
+              "one answer that is not read must not turn everybody away");
 
 #define ACCEPT_PAUSE_MS 200
 #define ACCEPTS_PER_TURN 32

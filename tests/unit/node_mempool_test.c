@@ -142,6 +142,34 @@ static void a_full_mempool_takes_no_more_memory_than_its_limit(void **state)
     free(bytes);
 }
 
+static void a_flood_of_tiny_transactions_takes_no_room_once_it_has_left(void **state)
+{
+    (void)state;
+    enum { LIMIT = 1 << 20, LARGE = LIMIT / 10 * 9 };
+    struct mempool *mempool = mempool_new(LIMIT);
+    uint8_t *bytes = calloc(1, LARGE);
+    assert_non_null(bytes);
+    const struct ingot_slice large = ingot_slice_of(bytes, LARGE);
+    const struct ingot_hash digest = digest_of(large);
+    uint32_t added = 0;
+    char text[16];
+    for (enum ingot_error error = INGOT_OK; error == INGOT_OK; added++) {
+        snprintf(text, sizeof text, "%u", added);
+        error = add_text(mempool, text, false);
+    }
+    assert_int_equal(mempool_add(mempool, large, &digest, false, true), INGOT_ERROR_FULL);
+    for (uint32_t i = 1; i < added - 1; i++) {
+        snprintf(text, sizeof text, "%u", i);
+        remove_text(mempool, text);
+    }
+    assert_int_equal(mempool_count(mempool), 1);
+    assert_int_equal(mempool_add(mempool, large, &digest, false, true), INGOT_OK);
+    assert_true(mempool_has(mempool, &digest));
+    assert_true(has_text(mempool, "0"));
+    mempool_free(mempool);
+    free(bytes);
+}
+
 static void the_last_quarter_is_for_what_others_pass_on(void **state)
 {
     (void)state;
@@ -481,6 +509,7 @@ int main(void)
         cmocka_unit_test(a_duplicate_is_refused_and_changes_nothing),
         cmocka_unit_test(a_flood_of_tiny_transactions_is_bounded_by_what_they_really_take),
         cmocka_unit_test(a_full_mempool_takes_no_more_memory_than_its_limit),
+        cmocka_unit_test(a_flood_of_tiny_transactions_takes_no_room_once_it_has_left),
         cmocka_unit_test(the_last_quarter_is_for_what_others_pass_on),
         cmocka_unit_test(what_a_proposal_brings_is_not_passed_on_unless_it_is_released),
         cmocka_unit_test(a_transaction_above_the_limit_is_too_large),
