@@ -74,7 +74,7 @@ def a_damaged_record_stops_the_start_and_is_named():
             expect(node, 3, node.data, f"'{key}'", "checksum")
             prepared.spoil("meta", key, "remove")
             expect(node, 3, node.data, f"'{key}'", "missing")
-        prepared.spoil("meta", "schema", "-4")
+        prepared.spoil("meta", "schema", "-8")
         expect(node, 3, node.data, "version 250", "versions 4 and 5")
         prepared.spoil("meta", "schema", "0")
         expect(node, 3, node.data)
