@@ -112,7 +112,32 @@ static void log_scan(const struct journal_store *store, const struct journal_sca
             log_text("file", store->file.path), log_u64("last_record", store->last + scan->count));
 }
 
-/* All that was acknowledged and is not in LMDB, in one batch. */
+/*
+ * The records from `from` on that a generation has room for, in one batch. Where the next part
+ * begins.
+ */
+static uint32_t put_part(const struct journal_store *store, struct ingot_store_batch *batch,
+                         const struct journal_scan *scan, uint32_t from)
+{
+    struct journal_generation part = {0};
+    uint32_t i = from;
+    for (; i < scan->count; i++) {
+        const struct journal_record *record = &scan->records[i];
+        const uint64_t size = journal_record_size(record->operations.size);
+        if (!journal_has_room(store, &part, size, record->operation_count))
+            break;
+        if (i > 0 || !MUTANT(RECORD_SKIPPED))
+            journal_run(batch, record->operations);
+        part.used_bytes += size;
+        part.operation_count += record->operation_count;
+    }
+    return i;
+}
+
+/*
+ * All that was acknowledged and is not in LMDB, in parts as large as generations: LMDB need not
+ * have room for both at once. Where the process dies in between, the next start goes on.
+ */
 static enum ingot_error replay(struct journal_store *store, struct store_why why)
 {
     struct journal_scan scan;
@@ -120,11 +145,10 @@ static enum ingot_error replay(struct journal_store *store, struct store_why why
         journal_file_scan(&store->file, store->last, store->table_count, &scan, why);
     if (error == INGOT_OK)
         log_scan(store, &scan);
-    if (error == INGOT_OK && scan.count > 0) {
+    for (uint32_t next = 0; error == INGOT_OK && next < scan.count;) {
         struct ingot_store_batch *batch = ingot_store_batch_begin(store->inner);
-        for (uint32_t i = MUTANT(RECORD_SKIPPED) ? 1 : 0; i < scan.count; i++)
-            journal_run(batch, scan.records[i].operations);
-        store->last += scan.count;
+        next = put_part(store, batch, &scan, next);
+        store->last = scan.records[next - 1].number;
         error = commit_inner(store, batch, store->last, why);
     }
     journal_scan_deinit(&scan);

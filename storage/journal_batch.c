@@ -61,6 +61,15 @@ void journal_run(struct ingot_store_batch *inner, struct ingot_slice operations)
     }
 }
 
+bool journal_has_room(const struct journal_store *store,
+                      const struct journal_generation *generation, uint64_t size,
+                      uint32_t operation_count)
+{
+    return generation->used_bytes == 0 ||
+           (generation->used_bytes + size <= store->file.segment_bytes &&
+            (uint64_t)generation->operation_count + operation_count <= JOURNAL_OPERATIONS_MAX);
+}
+
 /* With the mutex. */
 static void make_visible(struct journal_store *store, struct ingot_slice operations)
 {
@@ -69,6 +78,7 @@ static void make_visible(struct journal_store *store, struct ingot_slice operati
         struct memory_node **root = &store->fresh.roots[operation.table];
         *root = operation.is_delete ? memory_tree_put_deleted(*root, operation.key)
                                     : memory_tree_put(*root, operation.key, operation.value);
+        store->fresh.operation_count++;
     }
 }
 
@@ -76,7 +86,8 @@ static void make_visible(struct journal_store *store, struct ingot_slice operati
  * With the mutex. Waits until there is room for a record or, for what goes straight to LMDB, until
  * that has all there is; then nothing is set aside until the batch is done.
  */
-static enum ingot_error begin_commit(struct journal_store *store, uint64_t size, bool is_direct)
+static enum ingot_error begin_commit(struct journal_store *store, uint64_t size,
+                                     uint32_t operation_count, bool is_direct)
 {
     bool has_waited = false;
     if (store->is_full) {
@@ -88,7 +99,7 @@ static enum ingot_error begin_commit(struct journal_store *store, uint64_t size,
     while (!store->outcome_unknown && !store->is_full) {
         const bool has_room = is_direct
                                   ? MUTANT(BULK_OUT_OF_TURN)
-                                  : store->fresh.used_bytes + size <= store->file.segment_bytes;
+                                  : journal_has_room(store, &store->fresh, size, operation_count);
         if (!store->is_applying && store->fresh.used_bytes > 0 &&
             (!has_room || journal_is_due(store))) {
             journal_rotate(store);
@@ -169,7 +180,7 @@ static enum ingot_error commit(struct journal_store *store, struct store_operati
         pthread_mutex_unlock(&store->mutex);
         return INGOT_OK;
     }
-    enum ingot_error error = begin_commit(store, size, is_direct);
+    enum ingot_error error = begin_commit(store, size, batch->count, is_direct);
     const uint64_t at =
         journal_segment_begin(&store->file, store->fresh.segment) + store->fresh.used_bytes;
     pthread_mutex_unlock(&store->mutex);

@@ -350,7 +350,7 @@ static enum ingot_error check_records(const struct journal_file *file, uint64_t 
                                       struct store_why why)
 {
     for (uint32_t i = 0; i < scan->count; i++) {
-        const struct journal_record *record = &scan->records[i];
+        struct journal_record *record = &scan->records[i];
         if (record->number != applied + 1 + i && !MUTANT(JOURNAL_GAP_TAKEN)) {
             store_why_set(
                 why,
@@ -360,7 +360,8 @@ static enum ingot_error check_records(const struct journal_file *file, uint64_t 
                 (unsigned long long)record->number, (unsigned long long)record->at);
             return INGOT_ERROR_CORRUPT;
         }
-        if (!store_operations_are_whole(record->operations, table_count)) {
+        if (!store_operations_are_whole(record->operations, table_count,
+                                        &record->operation_count)) {
             store_why_set(why,
                           "%s: the record at byte %llu is not one of this program's: it names a "
                           "table that this version does not know",

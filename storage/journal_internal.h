@@ -23,6 +23,11 @@
 #define JOURNAL_KEY_BYTES 32
 /* In front of a record's operations. */
 #define JOURNAL_HEADER_BYTES 40
+/*
+ * A generation has no more than this, unless it is of one batch. At worst LMDB changes a page for
+ * each, for which it wants room on the disk beforehand, and whose memory it keeps for good.
+ */
+#define JOURNAL_OPERATIONS_MAX 15000
 
 struct journal_file {
     char *path;                     /* owned */
@@ -34,9 +39,10 @@ struct journal_file {
 struct journal_generation {
     struct memory_node *roots[INGOT_STORE_TABLES_MAX];
     uint32_t segment;
-    uint64_t used_bytes; /* of the segment; 0: there is nothing in it */
-    uint64_t last;       /* number of its newest record */
-    uint64_t begin_us;   /* when its first record came */
+    uint64_t used_bytes;      /* of the segment; 0: there is nothing in it */
+    uint32_t operation_count; /* in its records; of several for one key the trees have the last */
+    uint64_t last;            /* number of its newest record */
+    uint64_t begin_us;        /* when its first record came */
 };
 
 struct journal_store {
@@ -100,6 +106,7 @@ struct journal_record {
     uint64_t number;
     uint64_t at; /* in the file */
     struct ingot_slice operations;
+    uint32_t operation_count;
 };
 
 struct journal_scan {
@@ -136,6 +143,10 @@ void journal_batch_put(struct ingot_store_batch *batch, uint32_t table, struct i
 void journal_batch_delete(struct ingot_store_batch *batch, uint32_t table, struct ingot_slice key);
 enum ingot_error journal_batch_commit(struct ingot_store_batch *batch);
 void journal_batch_abort(struct ingot_store_batch *batch);
+/* Has a generation room for a further record of this size? An empty one has, for any. */
+bool journal_has_room(const struct journal_store *store,
+                      const struct journal_generation *generation, uint64_t size,
+                      uint32_t operation_count);
 /* Runs operations in a batch of the inner store. */
 void journal_run(struct ingot_store_batch *inner, struct ingot_slice operations);
 

@@ -20,6 +20,7 @@ bool journal_is_due(const struct journal_store *store)
     const struct journal_generation *fresh = &store->fresh;
     return fresh->used_bytes > 0 &&
            (fresh->used_bytes >= store->apply_bytes ||
+            fresh->operation_count >= JOURNAL_OPERATIONS_MAX ||
             clock_monotonic_us() - fresh->begin_us >= store->apply_after_us);
 }
 

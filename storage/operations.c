@@ -57,10 +57,10 @@ bool store_operations_next(struct ingot_slice *rest, struct store_operation *ope
     return true;
 }
 
-bool store_operations_are_whole(struct ingot_slice bytes, uint32_t table_count)
+bool store_operations_are_whole(struct ingot_slice bytes, uint32_t table_count, uint32_t *count)
 {
     struct store_operation operation;
-    while (bytes.size > 0) {
+    for (*count = 0; bytes.size > 0; ++*count) {
         if (!take(&bytes, &operation) || operation.table >= table_count ||
             operation.key.size == 0 || operation.key.size > INGOT_STORE_KEY_BYTES_MAX)
             return false;

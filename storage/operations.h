@@ -31,8 +31,11 @@ void store_operations_delete(struct store_operations *operations, uint32_t table
  * The slices point into the bytes.
  */
 bool store_operations_next(struct ingot_slice *rest, struct store_operation *operation);
-/* Would stepping through these bytes, which somebody else wrote, name tables below table_count? */
-bool store_operations_are_whole(struct ingot_slice bytes, uint32_t table_count);
+/*
+ * Would stepping through these bytes, which somebody else wrote, name tables below table_count?
+ * Then `count` is how many operations they are.
+ */
+bool store_operations_are_whole(struct ingot_slice bytes, uint32_t table_count, uint32_t *count);
 void store_operations_deinit(struct store_operations *operations);
 
 #endif
