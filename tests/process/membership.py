@@ -123,6 +123,8 @@ def random_changes(changes, seed):
                     newcomer(network, load)
                 wanted = {node: choice.randrange(4) for node in
                           choice.sample(network.running(), choice.randrange(1, 4))}
+                wanted = {node: power for node, power in wanted.items()
+                          if power > 0 or node in powers}  # who is no member cannot be removed
                 after = {node: power for node, power in {**powers, **wanted}.items() if power > 0}
                 if after in ({}, powers):
                     continue
