@@ -460,7 +460,11 @@ class Network:
         """One more home, made by `ingot init` from the files of a node that is there, and the line
         for the others' peers files. Nobody has been told of it and nothing runs."""
         index = len(self.nodes)
+        # Those of nodes that have gone are free, but still in the files of others.
+        known = {port for node in self.nodes for port in (node.peer_port, node.client_port)}
         peer_port = free_port_run(2)
+        while not known.isdisjoint((peer_port, peer_port + 1)):
+            peer_port = free_port_run(2)
         model = self.nodes[-1].home
         made = subprocess.run(
             [PROGRAM, "init", "--home", os.path.join(self.homes, f"node{index}"),

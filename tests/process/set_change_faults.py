@@ -90,6 +90,8 @@ def next_powers(choice, network, powers):
     while True:
         wanted = {node: choice.choice([0, 1, 1, 2])
                   for node in choice.sample(network.nodes, choice.randrange(1, 4))}
+        # Who is no member cannot be removed.
+        wanted = {node: power for node, power in wanted.items() if power > 0 or node in powers}
         after = {node: power for node, power in {**powers, **wanted}.items() if power > 0}
         total = sum(after.values())
         if after != powers and len(after) >= 4 and max(after.values()) * 3 < total:
