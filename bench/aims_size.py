@@ -54,7 +54,8 @@ def empty_node(bench):
         network.until("a block is committed",
                       lambda: network.nodes[0].height() > options.sync_blocks)
         bound, bound_us = sync.bound()
-        took, used, _, written, memory, _ = sync.one_sync(network, options.sync_blocks, 0, None)
+        took, threads, _, written, memory, _ = sync.one_sync(network, options.sync_blocks, 0, None)
+        used = sum(threads.values())
     rate, block_us = options.sync_blocks / took, 1e6 * used / options.sync_blocks
     text = (f"{rate:,.0f} blocks/s = {rate / bound:.2f} of the bound; in processor time "
             f"{block_us:.0f} us a block, {bound_us / block_us:.2f} of the bound")

@@ -75,11 +75,26 @@ def new_network(app="null", validators=4, index=True):
     return Network(validators, app, "" if index else "\n[rpc]\nindex_tx = no\n")
 
 
+def stat_of(path):
+    """Processor time and niceness of a process or thread."""
+    with open(os.path.join(path, "stat")) as file:
+        fields = file.read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS_PER_S, int(fields[16])
+
+
 def cpu_s(process):
     """Processor time that a process has used."""
-    with open(f"/proc/{process.pid}/stat") as file:
-        fields = file.read().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / TICKS_PER_S
+    return stat_of(f"/proc/{process.pid}")[0]
+
+
+def cpu_by_niceness(process):
+    """Processor time that the threads of each niceness have used."""
+    used = {}
+    tasks = f"/proc/{process.pid}/task"
+    for thread in os.listdir(tasks):
+        seconds, niceness = stat_of(os.path.join(tasks, thread))
+        used[niceness] = used.get(niceness, 0) + seconds
+    return used
 
 
 class Counts:

@@ -8,6 +8,7 @@ What the figures mean, and how they are measured, is in docs/performance.md.
 """
 
 import json
+import math
 import os
 import shutil
 import statistics
@@ -21,7 +22,7 @@ if __name__ == "__main__":
     os.environ["INGOT_PROGRAM"] = sys.argv[1]
     os.environ.setdefault("INGOT_BUILD_DIR", os.path.dirname(os.path.abspath(sys.argv[1])))
 
-from cluster import cpu_s  # noqa: E402
+from cluster import cpu_by_niceness  # noqa: E402
 from ed25519 import Ed25519, rates  # noqa: E402
 from network import BUILD_FOLDER, PROGRAM, Network  # noqa: E402
 
@@ -72,8 +73,8 @@ def move_home(node, folder):
 
 
 def one_sync(network, blocks, load_seconds, folder):
-    """An empty observer until it has the chain: seconds, its processor time, bytes received and
-    written, memory, latencies."""
+    """An empty observer until it has the chain: seconds, its processor time by niceness, bytes
+    received and written, memory, latencies."""
     load = start_load(network.nodes[:4], load_seconds) if load_seconds else None
     if load:
         time.sleep(1.5)  # the load's own warm-up
@@ -89,7 +90,7 @@ def one_sync(network, blocks, load_seconds, folder):
     network.until("it has caught up", lambda: node.height() >= blocks, seconds=1200,
                   interval_s=0.05)
     took = time.monotonic() - began
-    used = cpu_s(node.process)
+    used = cpu_by_niceness(node.process)
     written = written_bytes(node.process)
     received = node.metrics()["ingot_peer_bytes_received_total"]
     memory = node.rss_anon_kib()
@@ -115,14 +116,21 @@ while time.monotonic() < end:
 """
 
 
-def one_control(network, share, seconds):
-    """The same load beside a process that only burns as much processor time."""
+def one_control(network, used, seconds):
+    """The same load beside processes that only burn as much processor time, as nice as the
+    observer's threads were."""
     load = start_load(network.nodes[:4], seconds)
     time.sleep(1.5)
-    burner = subprocess.Popen([sys.executable, "-c", BURN, str(share), str(seconds)])
+    burners = []
+    for niceness, burnt in used.items():
+        share = burnt / seconds
+        count = math.ceil(share)
+        burners += [subprocess.Popen(["nice", "-n", str(niceness), sys.executable, "-c", BURN,
+                                      str(share / count), str(seconds)]) for _ in range(count)]
     latencies = end_load(load)
-    burner.kill()
-    burner.wait()
+    for burner in burners:
+        burner.kill()
+        burner.wait()
     return latencies
 
 
@@ -151,7 +159,9 @@ def main():
         for number in range(rounds + 1):
             bound_rate, bound_us = bound()
             seconds = 0 if number == 0 else took
-            took, used, received, written, memory, latencies = one_sync(network, blocks, seconds, folder)
+            took, threads, received, written, memory, latencies = one_sync(network, blocks, seconds,
+                                                                           folder)
+            used = sum(threads.values())
             rate, block_us = blocks / took, 1e6 * used / blocks
             row = (f"{rate:8.0f} {received / took / 1e6:5.1f} {bound_rate:6.0f} {rate / bound_rate:5.2f}"
                    f"  {block_us:8.0f} {bound_us:6.0f} {bound_us / block_us:5.2f}"
@@ -160,7 +170,7 @@ def main():
                 print(f"{'alone':8} {row}", flush=True)
                 continue
             print(f"{'loaded':8} {row}   {latencies['p50']:8.1f} {latencies['p99']:8.1f}")
-            control = one_control(network, used / took, took)
+            control = one_control(network, threads, took)
             ratios.append(latencies["p99"] / control["p99"])
             print(f"{'control':8} {'':74}   {control['p50']:8.1f} {control['p99']:8.1f}"
                   f"   p99 ratio {ratios[-1]:.2f}", flush=True)
