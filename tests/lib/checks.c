@@ -68,14 +68,20 @@ void checks_forbid(struct checks *checks, struct block *block)
     checks_find_block(checks, &block->hash)->is_forbidden = true;
 }
 
+/* The first view of the tenure that a TC of this view leads into. */
+static uint64_t view_after_tc(const struct checks *checks, uint64_t view)
+{
+    const uint64_t tenure = checks->leader_tenure;
+    return (view + tenure - 1) / tenure * tenure + 1;
+}
+
 /* The lowest claim proves most. What leads elsewhere proves nothing, and must not be in the way. */
 void checks_note_entry(struct checks *checks, struct position position, struct tc *tc,
                        struct checks_entry *entry)
 {
-    const uint64_t tenure = checks->leader_tenure;
     uint64_t claim = 0;
     if (tc != NULL && tc->epoch == position.epoch &&
-        (tc->view + tenure - 1) / tenure * tenure + 1 == position.view &&
+        view_after_tc(checks, tc->view) == position.view &&
         checks_tc_is_sound(checks, tc, &claim) && (!entry->has_tc || claim < entry->tc_claim)) {
         *entry = (struct checks_entry){.has_tc = true, .tc_claim = claim};
     }
@@ -183,8 +189,7 @@ static void check_record(struct checks *checks, uint32_t node, const struct core
     struct position entered = checks_position(disk->high_qc);
     entered.view++;
     if (disk->high_tc != NULL && disk->high_tc->epoch >= entered.epoch) {
-        const uint64_t tenure = checks->leader_tenure;
-        const uint64_t view = (disk->high_tc->view + tenure - 1) / tenure * tenure + 1;
+        const uint64_t view = view_after_tc(checks, disk->high_tc->view);
         entered.view = view > entered.view ? view : entered.view;
     }
     if (checks_compare(disk->current, entered) != 0) {

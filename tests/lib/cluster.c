@@ -502,6 +502,15 @@ uint64_t cluster_timeouts(struct cluster *cluster, uint32_t node)
     return cluster_is_up(cluster, node) ? before + cluster_status(cluster, node).timeouts : before;
 }
 
+uint64_t cluster_timeouts_of_all(struct cluster *cluster)
+{
+    uint64_t count = 0;
+    for (uint32_t i = 0; i < cluster_count(cluster); i++) {
+        count += cluster_timeouts(cluster, i);
+    }
+    return count;
+}
+
 struct checks *cluster_checks(struct cluster *cluster)
 {
     return cluster->checks;

@@ -171,6 +171,7 @@ uint64_t cluster_max_view(struct cluster *cluster);
 /* How many views the foremost replicas have entered, skipped ones not counted. */
 uint64_t cluster_views_passed(const struct cluster *cluster);
 uint64_t cluster_timeouts(struct cluster *cluster, uint32_t node);
+uint64_t cluster_timeouts_of_all(struct cluster *cluster);
 struct checks *cluster_checks(struct cluster *cluster);
 struct kv_model *cluster_model(struct cluster *cluster);
 struct validator_set *cluster_set(struct cluster *cluster); /* of genesis */

@@ -70,15 +70,6 @@ static uint64_t committed(struct cluster *cluster)
     return cluster_checks(cluster)->transactions_committed;
 }
 
-static uint64_t timeouts(struct cluster *cluster)
-{
-    uint64_t count = 0;
-    for (uint32_t i = 0; i < ALL; i++) {
-        count += cluster_timeouts(cluster, i);
-    }
-    return count;
-}
-
 static bool all_is_done(void *context, struct cluster *cluster)
 {
     (void)context;
@@ -132,7 +123,7 @@ static void a_lone_transaction_waits_for_nothing_but_messages(void **state)
         assert_in_range(blocks.count + blocks.empty - before, 1, 4);
         assert_true(cluster_run_ms(cluster, 100));
     }
-    assert_int_equal(timeouts(cluster), 0);
+    assert_int_equal(cluster_timeouts_of_all(cluster), 0);
     cluster_free(cluster);
 }
 
@@ -168,7 +159,7 @@ static void count_under_load(uint32_t each_ms, uint32_t *block_count, uint32_t *
         *transactions += blocks.transactions[i];
     }
     assert_true(cluster_run_while_not(cluster, 1000, all_is_done, NULL));
-    assert_int_equal(timeouts(cluster), 0);
+    assert_int_equal(cluster_timeouts_of_all(cluster), 0);
     cluster_free(cluster);
 }
 
@@ -205,7 +196,7 @@ static void blocks_are_full_while_more_waits_than_they_hold(void **state)
     for (uint32_t i = 1; i + 2 < blocks.count; i++) {
         assert_int_equal(blocks.transactions[i], IN_A_BLOCK);
     }
-    assert_int_equal(timeouts(cluster), 0);
+    assert_int_equal(cluster_timeouts_of_all(cluster), 0);
     cluster_free(cluster);
 }
 

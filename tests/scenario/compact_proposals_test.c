@@ -46,15 +46,6 @@ static uint64_t committed(struct cluster *cluster)
     return cluster_checks(cluster)->transactions_committed;
 }
 
-static uint64_t timeouts(struct cluster *cluster)
-{
-    uint64_t count = 0;
-    for (uint32_t i = 0; i < ALL; i++) {
-        count += cluster_timeouts(cluster, i);
-    }
-    return count;
-}
-
 /* A client at each node hands in one transaction after another for so long. */
 static void load(struct cluster *cluster, uint32_t rounds, uint32_t *number)
 {
@@ -88,7 +79,7 @@ static void the_bytes_of_a_transaction_travel_once_to_each_validator(void **stat
                   (unsigned long long)(done / blocks));
     assert_true(done > 11000);
     assert_true(done / blocks > 100);
-    assert_int_equal(timeouts(cluster), 0);
+    assert_int_equal(cluster_timeouts_of_all(cluster), 0);
     /* 1.15 times the bytes, to each of the three others. */
     assert_true(used * 100 <= done * (ALL - 1) * LARGE_BYTES * 115);
     cluster_free(cluster);
@@ -139,7 +130,7 @@ static void who_hears_of_no_transactions_gets_them_within_the_view(void **state)
     assert_true(cluster_run_ms(cluster, 500));
     assert_int_equal(committed(cluster), 300);
     assert_true(losses.asked > 0);
-    assert_int_equal(timeouts(cluster), 0);
+    assert_int_equal(cluster_timeouts_of_all(cluster), 0);
     assert_int_equal(cluster_committed(cluster, POOR), cluster_committed(cluster, 0));
     cluster_free(cluster);
 }
