@@ -12,7 +12,7 @@ import time
 
 from linearizability import ABSENT
 from network import Failure, protobuf_fields
-from register_load import BROKEN, COMPARE_FAILED, FORGOTTEN_KEY, NOT_FOUND
+from register_load import BROKEN, COMPARE_FAILED, NOT_FOUND
 
 BLOCKS_AT_ONCE = 50
 
@@ -30,7 +30,7 @@ class Model:
 
     def set(self, key, value, height):
         heights, values = self.past.setdefault(key, ([], []))
-        if heights and (heights[-1] == height or key == FORGOTTEN_KEY):
+        if heights and heights[-1] == height:
             heights[-1], values[-1] = height, value
         else:
             heights.append(height)

@@ -14,7 +14,7 @@ import time
 
 from namespaces import CUT, LIBC, Unavailable
 from network import DEADLINE_S, Failure, tail
-from register_load import BROKEN, FORGOTTEN_KEY
+from register_load import BROKEN
 
 FULL_DISK_EXIT = 5
 # Less than the step in which a store takes room ahead of use (storage/lmdb_space.c): it then takes
@@ -23,6 +23,7 @@ ROOM_BYTES = 12 << 20
 # Of the journal, which a node makes at its first start and which does not grow.
 JOURNAL_BYTES = (16 << 20) + 4096
 NATURAL_END_S = 3
+LARGE_VALUE_BYTES = 100_000
 CUT_KINDS = ["isolated", "halves", "mute", "deaf", "leader mute", "one link", "lossy link",
              "everybody alone"]
 CLONE_NEWNS = 0x00020000
@@ -82,6 +83,7 @@ class Nemesis:
         self.switch = switch
         self.small_disks = small_disks
         self.cut_kinds = cut_kinds
+        self.large_values = 0
         self.counts = dict.fromkeys(
             ["kills", "leader_kills", "cluster_kills", "pauses", "full_disks", "cuts"], 0)
 
@@ -174,16 +176,19 @@ class Nemesis:
         return f"full disk of {node}, which ended after {took:.1f} s"
 
     def write_until_it_ends(self, full):
-        """A store that has pages to use again can go on for long: then large values are written,
-        which need room in one piece."""
+        """A store that has pages to use again can go on for long, and the journal has its room
+        already: then large values are written. Each has a key of its own, for only the last value
+        of a key needs room in the tables, and may take that of the one before."""
         nodes = [node for node in self.network.nodes if node is not full]
         waits_until = time.monotonic() + NATURAL_END_S
         gives_up = time.monotonic() + DEADLINE_S
         while full.is_running and time.monotonic() < gives_up:
             time.sleep(0.02)
             if time.monotonic() > waits_until:
+                self.large_values += 1
+                value = self.choice.randbytes(LARGE_VALUE_BYTES // 2).hex().encode()
                 try:
-                    nodes[0].commit(FORGOTTEN_KEY + b"=" + self.choice.randbytes(50_000).hex().encode())
+                    nodes[0].commit(b"large-%d=" % self.large_values + value)
                 except BROKEN:
                     nodes.reverse()
 

@@ -30,8 +30,6 @@ ATTEMPT_S = 4.0
 # After so many operations a key is left alone, and a new one takes its place.
 OPERATIONS_PER_KEY = 300
 KEYS_AT_A_TIME = 10
-# What is written here is not remembered, only that it was written.
-FORGOTTEN_KEY = b"forgotten"
 BROKEN = (OSError, http.client.HTTPException, ValueError, KeyError)
 
 
