@@ -24,6 +24,9 @@ ROOM_BYTES = 12 << 20
 JOURNAL_BYTES = (16 << 20) + 4096
 NATURAL_END_S = 3
 LARGE_VALUE_BYTES = 100_000
+# What a start may want for all that the journal has and the tables lack when much of it is large
+# values; less than that and another step, so that not much is left for the next time.
+RETURN_BYTES = 44 << 20
 CUT_KINDS = ["isolated", "halves", "mute", "deaf", "leader mute", "one link", "lossy link",
              "everybody alone"]
 CLONE_NEWNS = 0x00020000
@@ -170,21 +173,23 @@ class Nemesis:
         took = time.monotonic() - began
         self.counts["full_disks"] += 1
         self.start_without_room(node)
-        disk.leave(ROOM_BYTES)
+        disk.leave(RETURN_BYTES)
         self.votes.note_record(node)
         self.network.start(node)
         return f"full disk of {node}, which ended after {took:.1f} s"
 
     def write_until_it_ends(self, full):
         """A store that has pages to use again can go on for long, and the journal has its room
-        already: then large values are written. Each has a key of its own, for only the last value
-        of a key needs room in the tables, and may take that of the one before."""
+        already: then large values are written, in fair weather. Each has a key of its own, for
+        only the last value of a key needs room in the tables, and may take that of the one
+        before."""
         nodes = [node for node in self.network.nodes if node is not full]
         waits_until = time.monotonic() + NATURAL_END_S
         gives_up = time.monotonic() + DEADLINE_S
         while full.is_running and time.monotonic() < gives_up:
             time.sleep(0.02)
             if time.monotonic() > waits_until:
+                self.clear()
                 self.large_values += 1
                 value = self.choice.randbytes(LARGE_VALUE_BYTES // 2).hex().encode()
                 try:
