@@ -35,7 +35,8 @@
 #define INGOT_REPLAY_WINDOW_TRANSACTIONS (1024 * 1024)
 
 /* Pacemaker. */
-#define INGOT_LEADER_TENURE_DEFAULT 4
+#define INGOT_LEADER_TENURE_DEFAULT 4 /* of a genesis that leaves it out; its hash covers it */
+#define INGOT_LEADER_TENURE_NEW 16    /* what the genesis of a new network says */
 #define INGOT_LEADER_TENURE_MAX 1024
 #define INGOT_BASE_TIMEOUT_MS_MAX 60000
 #define INGOT_TIMEOUT_FACTOR_MAX 8

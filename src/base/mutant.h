@@ -70,6 +70,12 @@
     X(LEADERS_IN_TURN, "leaders take turns whatever their power")                                  \
     X(WAIT_NEVER_GROWS, "deadlines stay the same, however many views fail")                        \
     X(WAIT_UNLIMITED, "deadlines grow without end")                                                \
+    X(NOBODY_DOUBTED, "a leader whose tenure failed gets as much time as any other")               \
+    X(DOUBT_AFTER_FAILURE, "less patience for a leader in doubt after a tenure that failed, too")  \
+    X(DOUBT_NOT_CLEARED, "a QC of its view does not end the doubt in a leader")                    \
+    X(DOUBT_FOR_EVER, "a leader in doubt never gets all patience again")                           \
+    X(PACE_IGNORED, "patience with a leader in doubt does not look at how long views take")        \
+    X(PACE_NEVER_FALLS, "one slow view makes all views slow for ever")                             \
     X(IDLE_AFTER_TC, "a leader that entered by a TC waits for transactions")                       \
     X(CLOCKS_IN_STEP, "deadlines have no room for clocks that run apart while a leader waits")     \
     X(BUILT_ON_OLD_QC, "a block that was built on a QC that is no longer the highest is proposed") \

@@ -104,6 +104,7 @@ static enum ingot_error make_genesis(const struct network_plan *plan, const stru
                                      struct report *report)
 {
     genesis_init(genesis);
+    genesis->leader_tenure = INGOT_LEADER_TENURE_NEW;
     genesis->time_ns = plan->genesis_time_ns;
     if (plan->chain_id == NULL) {
         random_chain_id(genesis->chain_id);

@@ -317,6 +317,7 @@ struct core *core_new(const struct core_config *config, const struct core_restor
     core->config = *config;
     core->config.genesis = block_ref(config->genesis);
     core->armed_ms = UINT64_MAX;
+    core->pace_ms = config->base_timeout_ms; /* nothing is known to be quicker */
     take_restored(core, restored);
     core->slots = alloc_zeroed(core_set(core)->count, sizeof *core->slots);
     witness_begin(core);

@@ -13,11 +13,12 @@
 /* How the current view was entered: decides whether its leader may wait when idle. */
 enum entry { ENTRY_FIRST, ENTRY_QC, ENTRY_TC, ENTRY_EPOCH };
 
-/* The highest vote, and the highest timeout, of one member of the current set. */
+/* The highest vote, and the highest timeout, of one member of the current set, and our doubt. */
 struct slot {
     bool has_vote;
     struct vote vote;
-    struct message *timeout; /* owned, or NULL */
+    struct message *timeout;   /* owned, or NULL */
+    uint64_t doubted_until_ms; /* a tenure of its failed: less patience until then; doubt.c */
 };
 
 /* A vote that a member has cast (witness.c). */
@@ -72,6 +73,7 @@ struct core {
 
     uint64_t now_ms;
     uint32_t timeout_floor_ms;
+    uint64_t pace_ms; /* what a view takes that ends well; doubt.c */
     uint64_t advertise_at_ms;
     uint64_t armed_ms; /* UINT64_MAX: not armed */
     bool has_payload;
@@ -124,11 +126,20 @@ struct position view_next(struct position position);
 uint64_t view_after_tc(uint64_t view, uint32_t leader_tenure);
 struct position view_tc_entry(const struct core *core, const struct tc *tc);
 uint32_t view_leader(const struct core *core, uint64_t view);
+uint64_t view_base_ms(const struct core *core);
+/* How long the leader of the current view may take. */
 uint64_t view_wait_ms(const struct core *core);
 bool view_is_idle(const struct core *core);
 const struct ingot_public_key *view_leader_key(const struct core *core, uint64_t view);
 void view_enter(struct core *core, struct position position, enum entry entry);
 void view_payload(struct core *core, bool available);
+
+/* doubt.c: patience with a leader whose last tenure failed. */
+/* What is learnt by entering `position`, while the view that it ends is still the current one. */
+void doubt_enter(struct core *core, struct position position, enum entry entry);
+/* Has the leader of the current view less patience than others? */
+bool doubt_is_in_force(const struct core *core);
+uint64_t doubt_patience_ms(const struct core *core);
 
 /* certify.c: using certificates. */
 /* Applies q when its block is in the tree, else lets it wait; REJECT_NONE or why not. */

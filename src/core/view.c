@@ -36,17 +36,21 @@ const struct ingot_public_key *view_leader_key(const struct core *core, uint64_t
     return &core_set(core)->validators[view_leader(core, view)].key;
 }
 
+uint64_t view_base_ms(const struct core *core)
+{
+    return core->config.base_timeout_ms > core->timeout_floor_ms ? core->config.base_timeout_ms
+                                                                 : core->timeout_floor_ms;
+}
+
 /*
  * base * 1.5^k, at most INGOT_TIMEOUT_FACTOR_MAX times base, where k counts whole tenures since
  * the highest QC beyond two: the two that any single crash may cost do not slow the others down.
  */
-uint64_t view_wait_ms(const struct core *core)
+static uint64_t full_wait_ms(const struct core *core)
 {
     const uint64_t tenure = (core->safety.current.view - 1) / core->config.leader_tenure;
     const uint64_t certified = qc_position(core->safety.high_qc).view / core->config.leader_tenure;
-    const uint64_t base = core->config.base_timeout_ms > core->timeout_floor_ms
-                              ? core->config.base_timeout_ms
-                              : core->timeout_floor_ms;
+    const uint64_t base = view_base_ms(core);
     uint64_t wait = base;
     for (uint64_t k = certified + 2;
          !MUTANT(WAIT_NEVER_GROWS) && k < tenure &&
@@ -57,6 +61,13 @@ uint64_t view_wait_ms(const struct core *core)
     return wait < INGOT_TIMEOUT_FACTOR_MAX * base || MUTANT(WAIT_UNLIMITED)
                ? wait
                : INGOT_TIMEOUT_FACTOR_MAX * base;
+}
+
+uint64_t view_wait_ms(const struct core *core)
+{
+    const uint64_t wait = full_wait_ms(core);
+    const uint64_t patience = doubt_is_in_force(core) ? doubt_patience_ms(core) : wait;
+    return patience < wait ? patience : wait;
 }
 
 /*
@@ -98,6 +109,7 @@ static uint64_t idle_patience_ms(const struct core *core)
 void view_enter(struct core *core, struct position position, enum entry entry)
 {
     INGOT_ASSERT(position_compare(position, core->safety.current) >= 0);
+    doubt_enter(core, position, entry);
     if (position_compare(position, core->safety.current) != 0) {
         core->safety.current = position;
         core->safety_is_dirty = core->safety_is_dirty || !MUTANT(LOCK_NOT_DURABLE);

@@ -117,7 +117,7 @@ static void draw_victims(struct swarm *swarm)
 
 static void draw_timing(struct swarm *swarm)
 {
-    static const uint32_t tenures[] = {4, 4, 4, 5, 8};
+    static const uint32_t tenures[] = {4, 4, 16, 5, 8};
     static const uint32_t empty_intervals_ms[] = {0, 20, 100, 500, 1000, 5000};
     struct prng *prng = &swarm->prng;
     struct plan *plan = &swarm->plan;
