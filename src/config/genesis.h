@@ -6,7 +6,7 @@
  *     "genesis_time": "2026-01-01T00:00:00Z",         RFC 3339
  *     "app": "signing",                               signing (if left out), kv or null
  *     "parameters": {                                 each may be left out
- *       "leader_tenure": 4,
+ *       "leader_tenure": 16,                          4 if left out
  *       "replay_window_blocks": 256,
  *       "block_payload_bytes_max": 1048576,
  *       "transaction_bytes_max": 262144,

@@ -14,7 +14,7 @@
 /* All patience again after so many base timeouts: a dead leader costs so small a part of them. */
 #define DOUBT_FACTOR 32
 /* The least patience, as a part of the base timeout. */
-#define PATIENCE_DIVISOR 16
+#define PATIENCE_DIVISOR 32
 
 /*
  * How long views take that end well: rises at once and falls by an eighth of the difference, so

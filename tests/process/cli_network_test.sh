@@ -167,7 +167,7 @@ head -c 100 /dev/zero | dd of=damaged/data/data.mdb conv=notrunc status=none
 expect 3 'damaged/data' node --home damaged
 rm -rf foreign
 cp -a net/node2 foreign
-sed -i 's/"leader_tenure": 4/"leader_tenure": 5/' foreign/genesis.json
+sed -i 's/"leader_tenure": 16/"leader_tenure": 5/' foreign/genesis.json
 expect 3 'chain' node --home foreign
 
 # --- SIGTERM stops all; the same folder goes on where it was. ---

@@ -17,7 +17,7 @@
 #define TENURE 64
 #define FIRST(tenure) (TENURE * (tenure) + 1)
 #define BASE_MS 1000
-#define LEAST_MS (BASE_MS / 16)
+#define LEAST_MS (BASE_MS / 32)
 #define DOUBT_MS (32 * BASE_MS)
 #define IDLE_MS 3200
 #define IDLE_PATIENCE_MS (IDLE_MS + IDLE_MS / 8)
