@@ -42,7 +42,7 @@ static uint64_t led_ms(struct cluster *cluster, uint32_t node, uint64_t duration
 {
     uint64_t led = 0;
     for (uint64_t i = 0; i < duration_ms; i++) {
-        const uint32_t client = (uint32_t)(i % ALL);
+        const uint32_t client = (uint32_t)(cluster_now_us(cluster) / 1000 % ALL);
         if (cluster_is_up(cluster, client)) {
             cluster_submit_any(cluster, client);
         }
@@ -97,9 +97,18 @@ static void all_patience_is_tried_again_and_costs_little(void **state)
     kill_when_leading(cluster, 2);
     (void)led_ms(cluster, 2, 2 * BASE_MS);
     const uint64_t duration_ms = UINT64_C(4) * 32 * BASE_MS;
-    const uint64_t lost_ms = led_ms(cluster, 2, duration_ms);
-    print_message("%llu of %llu ms lost\n", (unsigned long long)lost_ms,
-                  (unsigned long long)duration_ms);
+    uint64_t lost_ms = 0;
+    uint64_t in_a_row_ms = 0;
+    uint32_t whole_waits = 0;
+    for (uint64_t i = 0; i < duration_ms; i++) {
+        const uint64_t lost = led_ms(cluster, 2, 1);
+        lost_ms += lost;
+        in_a_row_ms = lost > 0 ? in_a_row_ms + 1 : 0;
+        whole_waits += in_a_row_ms == BASE_MS / 2;
+    }
+    print_message("%llu of %llu ms lost, all patience %u times\n", (unsigned long long)lost_ms,
+                  (unsigned long long)duration_ms, whole_waits);
+    assert_in_range(whole_waits, 3, 4);
     assert_in_range(lost_ms, 3 * BASE_MS, duration_ms * 13 / 100);
     cluster_free(cluster);
 }
