@@ -7,10 +7,10 @@
  * damaged.
  *
  * The state tables may lag behind the committed height: the updates of committed blocks stay with
- * their blocks and go into the tables in key order, some in each transaction; `applied_height` moves
- * to a block when the last of its updates is there. Until then a key may already have its value of a
- * later committed block. The caller overlays committed blocks above applied_height on what it
- * reads here, and these have all such keys, so it never sees the difference.
+ * their blocks and go into the tables in key order, some in each transaction; `applied_height`
+ * moves to a block when the last of its updates is there. Until then a key may already have its
+ * value of a later committed block. The caller overlays committed blocks above applied_height on
+ * what it reads here, and these have all such keys, so it never sees the difference.
  *
  * The transaction index lags too, further; what is missing in its table is in memory, so nobody
  * sees that either.
