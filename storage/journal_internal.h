@@ -131,7 +131,10 @@ void journal_scan_deinit(struct journal_scan *scan);
 /* INGOT_OK; INGOT_ERROR_NOT_FOUND: there is none; or an error with a sentence in `why`. */
 enum ingot_error journal_state_read(const struct journal_store *store, struct journal_file *file,
                                     uint64_t *applied, struct store_why why);
-/* LMDB has everything up to `applied` with this batch. */
+/* LMDB has everything up to `applied` with the batch that this is in. Returns what `take` does. */
+int journal_state_show(const struct journal_store *store, uint64_t applied,
+                       store_operation_taker *take, void *taker);
+/* The same, into a batch. */
 void journal_state_put(const struct journal_store *store, struct ingot_store_batch *batch,
                        uint64_t applied);
 

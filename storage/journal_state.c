@@ -64,12 +64,27 @@ enum ingot_error journal_state_read(const struct journal_store *store, struct jo
     return error;
 }
 
-void journal_state_put(const struct journal_store *store, struct ingot_store_batch *batch,
-                       uint64_t applied)
+int journal_state_show(const struct journal_store *store, uint64_t applied,
+                       store_operation_taker *take, void *taker)
 {
     struct ingot_buffer value = {0};
     encode(&store->file, applied, &value);
-    ingot_store_batch_put(batch, store->table_count, ingot_slice_of_text(STATE_KEY),
-                          ingot_buffer_slice(&value));
+    const struct store_operation operation = {.table = store->table_count,
+                                              .key = ingot_slice_of_text(STATE_KEY),
+                                              .value = ingot_buffer_slice(&value)};
+    const int rc = take(taker, &operation);
     ingot_buffer_deinit(&value);
+    return rc;
+}
+
+static int put(void *batch, const struct store_operation *operation)
+{
+    ingot_store_batch_put(batch, operation->table, operation->key, operation->value);
+    return 0;
+}
+
+void journal_state_put(const struct journal_store *store, struct ingot_store_batch *batch,
+                       uint64_t applied)
+{
+    (void)journal_state_show(store, applied, put, batch);
 }

@@ -36,27 +36,36 @@ void journal_rotate(struct journal_store *store)
     pthread_cond_signal(&store->work);
 }
 
-static void put_tree(struct ingot_store_batch *batch, uint32_t table,
-                     const struct memory_node *node)
+static int show_tree(uint32_t table, const struct memory_node *node, store_operation_taker *take,
+                     void *taker)
 {
     if (node == NULL)
-        return;
-    put_tree(batch, table, node->left);
-    if (node->item->is_deleted)
-        ingot_store_batch_delete(batch, table, memory_item_key(node->item));
-    else
-        ingot_store_batch_put(batch, table, memory_item_key(node->item),
-                              memory_item_value(node->item));
-    put_tree(batch, table, node->right);
+        return 0;
+    int rc = show_tree(table, node->left, take, taker);
+    if (rc != 0)
+        return rc;
+    const struct store_operation operation = {.is_delete = node->item->is_deleted,
+                                              .table = table,
+                                              .key = memory_item_key(node->item),
+                                              .value = memory_item_value(node->item)};
+    rc = take(taker, &operation);
+    return rc != 0 ? rc : show_tree(table, node->right, take, taker);
+}
+
+/* The content of LMDB's batch: what is being applied, and that it is. */
+static int show_applying(const void *context, store_operation_taker *take, void *taker)
+{
+    const struct journal_store *store = context;
+    int rc = 0;
+    for (uint32_t i = 0; i < store->table_count && rc == 0; i++)
+        rc = show_tree(i, store->applying.roots[i], take, taker);
+    return rc != 0 ? rc : journal_state_show(store, store->applying.last, take, taker);
 }
 
 static enum ingot_error write_applying(const struct journal_store *store)
 {
-    struct ingot_store_batch *batch = ingot_store_batch_begin(store->inner);
-    for (uint32_t i = 0; i < store->table_count; i++)
-        put_tree(batch, i, store->applying.roots[i]);
-    journal_state_put(store, batch, store->applying.last);
-    return ingot_store_batch_commit(batch);
+    const struct store_content content = {.show = show_applying, .context = store};
+    return store_lmdb_commit(store->inner, &content);
 }
 
 void journal_apply(struct journal_store *store)

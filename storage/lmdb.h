@@ -4,7 +4,7 @@
 #ifndef INGOT_STORAGE_LMDB_H
 #define INGOT_STORAGE_LMDB_H
 
-#include <ingot/store.h>
+#include "storage/operations.h"
 
 struct store_lmdb_stats {
     uint64_t used_bytes;     /* of data.mdb, free pages within it included */
@@ -24,6 +24,13 @@ struct store_lmdb_stats {
 
 /* The store must be one of ingot_store_lmdb_open. */
 void store_lmdb_get_stats(struct ingot_store *store, struct store_lmdb_stats *stats);
+
+/*
+ * As a batch with this content, which is copied nowhere but into LMDB's pages: it is shown twice,
+ * first to find room for it. No batch may be open. Returns what ingot_store_batch_commit returns.
+ */
+INGOT_MUST_USE enum ingot_error store_lmdb_commit(struct ingot_store *store,
+                                                  const struct store_content *content);
 
 /*
  * For a program, once: a damaged page that leads LMDB outside of its file ends the process with

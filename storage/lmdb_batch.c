@@ -76,27 +76,51 @@ static MDB_val val_of(struct ingot_slice slice)
     return val;
 }
 
-static int run_operations(const struct lmdb_store *store, MDB_txn *txn,
-                          const struct store_operations *operations)
+/* A write transaction, as what takes a batch's operations. */
+struct writer {
+    const struct lmdb_store *store;
+    MDB_txn *txn;
+    uint64_t left; /* operations that are to come */
+};
+
+static int write_operation(void *taker, const struct store_operation *operation)
 {
+    struct writer *writer = taker;
+    if (--writer->left == 0 && MUTANT(HALF_A_BATCH))
+        return 0;
+    MDB_val key = val_of(operation->key);
+    const MDB_dbi table = writer->store->tables[operation->table];
+    if (operation->is_delete) {
+        const int rc = mdb_del(writer->txn, table, &key, NULL);
+        return rc == MDB_NOTFOUND ? 0 : rc;
+    }
+    MDB_val value = val_of(operation->value);
+    return mdb_put(writer->txn, table, &key, &value, 0);
+}
+
+struct extent {
+    uint64_t count;
+    uint64_t bytes;
+};
+
+static int count_operation(void *taker, const struct store_operation *operation)
+{
+    struct extent *extent = taker;
+    extent->count++;
+    extent->bytes += store_operation_size(operation);
+    return 0;
+}
+
+/* The content of a batch. */
+static int show_operations(const void *context, store_operation_taker *take, void *taker)
+{
+    const struct store_operations *operations = context;
     struct ingot_slice rest = ingot_buffer_slice(&operations->bytes);
     struct store_operation operation;
-    while (store_operations_next(&rest, &operation) && !(MUTANT(HALF_A_BATCH) && rest.size == 0)) {
-        MDB_val key = val_of(operation.key);
-        MDB_dbi table = store->tables[operation.table];
-        int rc = 0;
-        if (operation.is_delete) {
-            rc = mdb_del(txn, table, &key, NULL);
-            if (rc == MDB_NOTFOUND)
-                rc = 0;
-        } else {
-            MDB_val value = val_of(operation.value);
-            rc = mdb_put(txn, table, &key, &value, 0);
-        }
-        if (rc != 0)
-            return rc;
-    }
-    return 0;
+    int rc = 0;
+    while (rc == 0 && store_operations_next(&rest, &operation))
+        rc = take(taker, &operation);
+    return rc;
 }
 
 /*
@@ -115,13 +139,16 @@ static enum ingot_error no_space(const struct lmdb_store *store, const char *wha
     return INGOT_ERROR_NO_SPACE;
 }
 
-static enum ingot_error commit(struct lmdb_store *store, const struct store_operations *operations)
+static enum ingot_error commit(struct lmdb_store *store, const struct store_content *content)
 {
     if (lmdb_outcome_is_unknown(store))
         return INGOT_ERROR_UNKNOWN_OUTCOME;
     INGOT_ASSERT(getpid() == store->pid);
-    enum ingot_error error =
-        MUTANT(ROOM_NOT_RESERVED) ? INGOT_OK : store_space_reserve(store, operations);
+    struct extent extent = {0};
+    (void)content->show(content->context, count_operation, &extent);
+    enum ingot_error error = MUTANT(ROOM_NOT_RESERVED)
+                                 ? INGOT_OK
+                                 : store_space_reserve(store, extent.count, extent.bytes);
     if (error == INGOT_ERROR_NO_SPACE)
         return no_space(store, "the disk is full");
     if (error != INGOT_OK)
@@ -131,7 +158,8 @@ static enum ingot_error commit(struct lmdb_store *store, const struct store_oper
     int rc = mdb_txn_begin(store->env, NULL, 0, &txn);
     if (rc != 0)
         return stop(store, "mdb_txn_begin", rc);
-    rc = run_operations(store, txn, operations);
+    struct writer writer = {.store = store, .txn = txn, .left = extent.count};
+    rc = content->show(content->context, write_operation, &writer);
     if (rc != 0) {
         mdb_txn_abort(txn);
         if (is_clean_refusal(rc))
@@ -150,12 +178,24 @@ static enum ingot_error commit(struct lmdb_store *store, const struct store_oper
     return INGOT_OK;
 }
 
+enum ingot_error store_lmdb_commit(struct ingot_store *base, const struct store_content *content)
+{
+    struct lmdb_store *store = (struct lmdb_store *)base;
+    INGOT_ASSERT(!store->read_only);
+    INGOT_ASSERT(!store->batch_open);
+    lmdb_guard_enter(store);
+    const enum ingot_error error = commit(store, content);
+    lmdb_guard_leave();
+    return error;
+}
+
 enum ingot_error lmdb_batch_commit(struct ingot_store_batch *base)
 {
     struct lmdb_batch *batch = (struct lmdb_batch *)base;
     struct lmdb_store *store = (struct lmdb_store *)base->store;
+    const struct store_content content = {.show = show_operations, .context = &batch->operations};
     lmdb_guard_enter(store);
-    enum ingot_error error = commit(store, &batch->operations);
+    enum ingot_error error = commit(store, &content);
     lmdb_guard_leave();
     lmdb_batch_abort(base);
     return error;

@@ -67,9 +67,12 @@ enum ingot_error lmdb_make(const struct lmdb_store *store, struct store_why why)
 /* lmdb_space.c */
 enum ingot_error store_space_open(struct lmdb_store *store, uint64_t initial_bytes,
                                   struct store_why why);
-/* Room on the disk for what the batch may write. INGOT_ERROR_NO_SPACE, or _IO. */
-enum ingot_error store_space_reserve(struct lmdb_store *store,
-                                     const struct store_operations *operations);
+/*
+ * Room on the disk for what a batch may write: so many operations, so many bytes in a list of them.
+ * INGOT_ERROR_NO_SPACE, or _IO.
+ */
+enum ingot_error store_space_reserve(struct lmdb_store *store, uint64_t operation_count,
+                                     uint64_t content_bytes);
 uint64_t store_space_used(const struct lmdb_store *store);
 
 /* lmdb_guard.c: around calls into LMDB that follow what is written in its pages. */

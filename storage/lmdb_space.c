@@ -107,21 +107,20 @@ enum ingot_error store_space_open(struct lmdb_store *store, uint64_t initial_byt
  * others has pages of its own; an operation touches a leaf and may split it; the branches above are
  * few and come with the margin; all operations together touch no more than all there is.
  */
-static uint64_t estimate(const struct lmdb_store *store, const struct store_operations *operations,
+static uint64_t estimate(const struct lmdb_store *store, uint64_t operation_count, uint64_t content,
                          uint64_t used_bytes)
 {
-    uint64_t touched = (uint64_t)operations->count * 2 * store->page_bytes;
-    uint64_t content = operations->bytes.size;
-    uint64_t rounding = lower((uint64_t)operations->count, content / (store->page_bytes / 4) + 1) *
-                        2 * store->page_bytes;
+    uint64_t touched = operation_count * 2 * store->page_bytes;
+    uint64_t rounding =
+        lower(operation_count, content / (store->page_bytes / 4) + 1) * 2 * store->page_bytes;
     return lower(touched, used_bytes + content) + content * 2 + rounding + RESERVE_MARGIN_BYTES;
 }
 
-enum ingot_error store_space_reserve(struct lmdb_store *store,
-                                     const struct store_operations *operations)
+enum ingot_error store_space_reserve(struct lmdb_store *store, uint64_t operation_count,
+                                     uint64_t content_bytes)
 {
     uint64_t used = store_space_used(store);
-    uint64_t needed = used + estimate(store, operations, used);
+    uint64_t needed = used + estimate(store, operation_count, content_bytes, used);
     if (needed <= reserved(store))
         return INGOT_OK;
     uint64_t step = lower(used / 4, RESERVE_STEP_BYTES_MAX);

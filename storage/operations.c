@@ -6,6 +6,14 @@
 
 #include "base/assert.h"
 
+/* Of the fields before the key. */
+#define OPERATION_HEADER_BYTES (1 + 3 * sizeof(uint32_t))
+
+size_t store_operation_size(const struct store_operation *operation)
+{
+    return OPERATION_HEADER_BYTES + operation->key.size + operation->value.size;
+}
+
 static void append(struct store_operations *operations, bool is_delete, uint32_t table,
                    struct ingot_slice key, struct ingot_slice value)
 {

@@ -21,6 +21,18 @@ struct store_operations {
     uint32_t count;
 };
 
+/* Takes one operation, which it may keep no slice of. Not 0: it wants no more. */
+typedef int store_operation_taker(void *taker, const struct store_operation *operation);
+
+/*
+ * Operations that somebody else keeps: shows all in their order, the same each time, or up to that
+ * at which the taker returns something other than 0, which it returns.
+ */
+struct store_content {
+    int (*show)(const void *context, store_operation_taker *take, void *taker);
+    const void *context;
+};
+
 /* Copies the key and the value. */
 void store_operations_put(struct store_operations *operations, uint32_t table,
                           struct ingot_slice key, struct ingot_slice value);
@@ -36,6 +48,8 @@ bool store_operations_next(struct ingot_slice *rest, struct store_operation *ope
  * Then `count` is how many operations they are.
  */
 bool store_operations_are_whole(struct ingot_slice bytes, uint32_t table_count, uint32_t *count);
+/* Bytes that one takes in such a list. */
+size_t store_operation_size(const struct store_operation *operation);
 void store_operations_deinit(struct store_operations *operations);
 
 #endif

@@ -3,6 +3,7 @@
  * logs and the exit status.
  */
 #include <ingot/node.h>
+#include <malloc.h>
 #include <stdio.h>
 
 #include "cli/command.h"
@@ -15,8 +16,24 @@ struct node_options {
     const char *level;
 };
 
+/*
+ * What this process frees goes back to the system sooner than glibc would have it: from this size
+ * on, buffers are mappings of their own, and so much may be free at the end of its heap. By itself
+ * glibc raises both to the size of the largest buffer that it has seen, tens of megabytes, and
+ * such buffers leave holes. Smaller ones are too many: their pages would be cleared all the time.
+ */
+#define MAPPED_BYTES_MIN (2 << 20)
+#define HEAP_FREE_BYTES_MAX (4 << 20)
+
+static void bound_free_memory(void)
+{
+    (void)mallopt(M_MMAP_THRESHOLD, MAPPED_BYTES_MIN);
+    (void)mallopt(M_TRIM_THRESHOLD, HEAP_FREE_BYTES_MAX);
+}
+
 static enum ingot_exit run_node(const char *home)
 {
+    bound_free_memory();
     char why[8192] = "";
     struct ingot_node *node = NULL;
     const struct ingot_node_options options = {.home = home, .handle_signals = true};

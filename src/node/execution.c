@@ -87,24 +87,31 @@ static bool take_results(struct ingot_slice *rest, struct execution *execution)
     return true;
 }
 
+static bool take_update(struct ingot_slice *rest, struct state_update *update)
+{
+    uint8_t kind = 0;
+    *update = (struct state_update){0};
+    if (!ingot_slice_take_u8(rest, &kind) || kind > UPDATE_DELETE ||
+        !take_bytes(rest, INGOT_STATE_KEY_BYTES_MAX, &update->key) || update->key.size == 0)
+        return false;
+    update->is_delete = kind == UPDATE_DELETE;
+    return update->is_delete || take_bytes(rest, INGOT_STATE_VALUE_BYTES_MAX, &update->value);
+}
+
 static bool take_updates(struct ingot_slice *rest, struct execution *execution)
 {
     uint32_t count = 0;
     if (!take_count(rest, UPDATE_BYTES_MIN, &count))
         return false;
-    execution->updates = alloc_zeroed(count, sizeof *execution->updates);
+    execution->update_places = alloc_zeroed(count, sizeof *execution->update_places);
     execution->update_count = count;
+    struct ingot_slice last = {0};
     for (uint32_t i = 0; i < count; i++) {
-        struct state_update *update = &execution->updates[i];
-        uint8_t kind = 0;
-        if (!ingot_slice_take_u8(rest, &kind) || kind > UPDATE_DELETE ||
-            !take_bytes(rest, INGOT_STATE_KEY_BYTES_MAX, &update->key) || update->key.size == 0)
+        struct state_update update;
+        execution->update_places[i] = (uint32_t)(rest->data - execution->bytes.data);
+        if (!take_update(rest, &update) || ingot_slice_compare(last, update.key) >= 0)
             return false;
-        if (i > 0 && ingot_slice_compare(execution->updates[i - 1].key, update->key) >= 0)
-            return false;
-        update->is_delete = kind == UPDATE_DELETE;
-        if (!update->is_delete && !take_bytes(rest, INGOT_STATE_VALUE_BYTES_MAX, &update->value))
-            return false;
+        last = update.key;
     }
     return true;
 }
@@ -174,6 +181,8 @@ static bool decode(struct execution *execution)
 /* Takes over `bytes`. */
 static struct execution *execution_of_bytes(struct ingot_buffer bytes)
 {
+    /* A record of the store is no longer, and places within it are kept in half a word. */
+    INGOT_ASSERT(bytes.size <= UINT32_MAX);
     struct execution *execution = alloc_zeroed(1, sizeof *execution);
     execution->references = 1;
     execution->bytes = bytes;
@@ -307,7 +316,7 @@ void execution_unref(struct execution *execution)
 {
     if (execution != NULL && --execution->references == 0) {
         free(execution->results);
-        free(execution->updates);
+        free(execution->update_places);
         free(execution->validator_updates);
         ingot_buffer_deinit(&execution->bytes);
         free(execution);
@@ -321,10 +330,22 @@ const struct ingot_result *execution_result(const struct execution *execution, u
     return execution->results != NULL ? &execution->results[index] : &plain;
 }
 
+struct state_update execution_update(const struct execution *execution, uint32_t index)
+{
+    INGOT_ASSERT(index < execution->update_count);
+    const uint32_t place = execution->update_places[index];
+    struct ingot_slice rest =
+        ingot_slice_of(execution->bytes.data + place, execution->bytes.size - place);
+    struct state_update update;
+    const bool is_whole = take_update(&rest, &update);
+    INGOT_ASSERT(is_whole);
+    return update;
+}
+
 size_t execution_size_bytes(const struct execution *execution)
 {
     return sizeof *execution + execution->bytes.capacity +
            (execution->results != NULL ? execution->result_count : 0) * sizeof *execution->results +
-           execution->update_count * sizeof *execution->updates +
+           execution->update_count * sizeof *execution->update_places +
            execution->validator_update_count * sizeof *execution->validator_updates;
 }

@@ -12,7 +12,7 @@
 
 #include "core/types.h"
 
-/* One key of the state, changed. Slices point into the execution. */
+/* One key of the state, changed. Slices point into the execution that it is of. */
 struct state_update {
     struct ingot_slice key;
     struct ingot_slice value;
@@ -26,11 +26,11 @@ struct execution {
     /* For execution_result. NULL: all are plain, of code 0 without data or log. So most blocks of
      * most Apps are, and 40 bytes for each transaction would be kept for nothing. */
     struct ingot_result *results;
-    uint32_t update_count; /* ordered by key, each key once: the last word counts */
-    struct state_update *updates;
+    uint32_t update_count;           /* ordered by key, each key once: the last word counts */
+    uint32_t *update_places;         /* of their encodings in `bytes`, for execution_update */
     uint32_t validator_update_count; /* ordered by key, each key once */
     struct ingot_validator *validator_updates;
-    struct ingot_buffer bytes; /* the canonical encoding; the slices above point into it */
+    struct ingot_buffer bytes; /* the canonical encoding; what is given out points into it */
 };
 
 /*
@@ -45,6 +45,9 @@ struct execution *execution_ref(struct execution *execution);
 void execution_unref(struct execution *execution);
 /* What the transaction of this index came to. Borrowed. */
 const struct ingot_result *execution_result(const struct execution *execution, uint32_t index);
+/* The update of this index. Its slices are borrowed. */
+struct state_update execution_update(const struct execution *execution, uint32_t index);
+/* What it takes in memory. */
 size_t execution_size_bytes(const struct execution *execution);
 
 /* The canonical encoding, as stored beside the block. Borrowed. */

@@ -95,9 +95,9 @@ void overlay_deinit(struct overlay *overlay);
 void overlay_add(struct overlay *overlay, struct executed *block, const uint64_t *hashes);
 /* Nothing if the block has no updates in it. */
 void overlay_remove(struct overlay *overlay, struct executed *block);
-/* The newest version on a branch, or NULL. */
-const struct state_update *overlay_find(const struct overlay *overlay, uint64_t hash,
-                                        struct ingot_slice key, uint64_t mark);
+/* The newest version on a branch, or false. */
+bool overlay_find(const struct overlay *overlay, uint64_t hash, struct ingot_slice key,
+                  uint64_t mark, struct state_update *update);
 
 /* --- executor_replay.c: digest -> the recent blocks it is in. --- */
 

@@ -14,9 +14,9 @@
 
 #define SLOTS_MIN 256
 
+/* Its place among those of its block is that of the update in the block's execution. */
 struct version {
     uint64_t hash;
-    const struct state_update *update;
     const struct executed *block;
     struct version *newer;
     struct version *older;
@@ -41,6 +41,12 @@ uint64_t key_hash(const struct key_hasher *hasher, struct ingot_slice key)
     return hash;
 }
 
+static struct state_update update_of(const struct version *version)
+{
+    const struct executed *block = version->block;
+    return execution_update(block->execution, (uint32_t)(version - block->versions));
+}
+
 void overlay_init(struct overlay *overlay)
 {
     *overlay = (struct overlay){.slot_count = SLOTS_MIN};
@@ -60,7 +66,7 @@ static uint32_t probe(const struct overlay *overlay, uint64_t hash, struct ingot
     for (;;) {
         const struct overlay_slot *slot = &overlay->slots[at];
         if (slot->newest == NULL ||
-            (slot->hash == hash && ingot_slice_equal(slot->newest->update->key, key)))
+            (slot->hash == hash && ingot_slice_equal(update_of(slot->newest).key, key)))
             return at;
         at = (at + 1) & mask;
     }
@@ -90,7 +96,7 @@ static void grow(struct overlay *overlay, uint32_t keys_extra)
 static void insert(struct overlay *overlay, struct version *version)
 {
     struct overlay_slot *slot =
-        &overlay->slots[probe(overlay, version->hash, version->update->key)];
+        &overlay->slots[probe(overlay, version->hash, update_of(version).key)];
     if (slot->newest == NULL) {
         *slot = (struct overlay_slot){version->hash, version};
         overlay->key_count++;
@@ -123,7 +129,6 @@ void overlay_add(struct overlay *overlay, struct executed *block, const uint64_t
     for (uint32_t i = 0; i < execution->update_count; i++) {
         struct version *version = &block->versions[i];
         version->hash = hashes[i];
-        version->update = &execution->updates[i];
         version->block = block;
         insert(overlay, version);
     }
@@ -162,7 +167,7 @@ static void remove_version(struct overlay *overlay, struct version *version)
         version->newer->older = version->older;
         return;
     }
-    const uint32_t at = probe(overlay, version->hash, version->update->key);
+    const uint32_t at = probe(overlay, version->hash, update_of(version).key);
     INGOT_ASSERT(overlay->slots[at].newest == version);
     if (version->older != NULL)
         overlay->slots[at].newest = version->older;
@@ -186,11 +191,13 @@ void overlay_remove(struct overlay *overlay, struct executed *block)
         overlay->layers = block->layer_next;
 }
 
-const struct state_update *overlay_find(const struct overlay *overlay, uint64_t hash,
-                                        struct ingot_slice key, uint64_t mark)
+bool overlay_find(const struct overlay *overlay, uint64_t hash, struct ingot_slice key,
+                  uint64_t mark, struct state_update *update)
 {
     const struct version *version = overlay->slots[probe(overlay, hash, key)].newest;
     while (version != NULL && !executed_counts(version->block, mark))
         version = version->older;
-    return version == NULL ? NULL : version->update;
+    if (version != NULL)
+        *update = update_of(version);
+    return version != NULL;
 }

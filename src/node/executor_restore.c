@@ -20,7 +20,7 @@ static uint64_t *hash_keys(const struct executor *executor, const struct executi
 {
     uint64_t *hashes = alloc_resize(NULL, execution->update_count, sizeof *hashes);
     for (uint32_t i = 0; i < execution->update_count; i++)
-        hashes[i] = key_hash(&executor->hasher, execution->updates[i].key);
+        hashes[i] = key_hash(&executor->hasher, execution_update(execution, i).key);
     return hashes;
 }
 

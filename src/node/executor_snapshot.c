@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "node/executor_internal.h"
+#include "node/update_merge.h"
 
 uint64_t ingot_snapshot_height(const struct ingot_snapshot *snapshot)
 {
@@ -50,17 +51,15 @@ enum ingot_error ingot_snapshot_get(struct ingot_snapshot *snapshot, struct ingo
     if (key.size == 0 || key.size > INGOT_STATE_KEY_BYTES_MAX)
         return INGOT_ERROR_NOT_FOUND;
     const uint64_t hash = key_hash(snapshot->hasher, key);
-    struct state_update own;
-    const struct state_update *update = NULL;
-    if (snapshot->building != NULL && builder_find(snapshot->building, hash, key, &own))
-        update = &own;
-    else
-        update = overlay_find(snapshot->overlay, hash, key, snapshot->mark);
-    if (update == NULL)
+    struct state_update update;
+    const bool is_found =
+        (snapshot->building != NULL && builder_find(snapshot->building, hash, key, &update)) ||
+        overlay_find(snapshot->overlay, hash, key, snapshot->mark, &update);
+    if (!is_found)
         return remember(snapshot, ledger_state_get(snapshot->ledger, key, value));
-    if (update->is_delete)
+    if (update.is_delete)
         return INGOT_ERROR_NOT_FOUND;
-    *value = update->value;
+    *value = update.value;
     return INGOT_OK;
 }
 
@@ -70,125 +69,82 @@ enum ingot_error ingot_snapshot_get(struct ingot_snapshot *snapshot, struct ingo
  * the execution under way the highest of all.
  */
 struct source {
-    uint64_t rank;
-    struct state_update item; /* the source stands on it */
-    const struct state_update *next;
-    const struct state_update *end;
+    struct update_source base;
+    const struct execution *execution;  /* a block's; or NULL */
+    const struct state_update *own;     /* of the execution under way; or NULL */
     struct ledger_state_cursor *cursor; /* the ledger's; or NULL */
+    uint32_t next;
+    uint32_t count;
 };
 
-/* A binary heap, the least (key, -rank) on top. */
-struct merge {
-    struct source *sources;
-    uint32_t count;
-    uint32_t capacity;
+struct range {
+    struct update_merge merge;
+    struct source *sources; /* owned; it has room for all there may be */
+    uint32_t source_count;
     struct ingot_slice end;
 };
 
-static bool comes_before(const struct source *a, const struct source *b)
-{
-    const int order = ingot_slice_compare(a->item.key, b->item.key);
-    return order != 0 ? order < 0 : a->rank > b->rank;
-}
-
-static void swap(struct source *a, struct source *b)
-{
-    const struct source kept = *a;
-    *a = *b;
-    *b = kept;
-}
-
-static void sift_down(struct merge *merge)
-{
-    uint32_t at = 0;
-    for (;;) {
-        uint32_t least = at;
-        for (uint32_t child = 2 * at + 1; child <= 2 * at + 2 && child < merge->count; child++) {
-            if (comes_before(&merge->sources[child], &merge->sources[least]))
-                least = child;
-        }
-        if (least == at)
-            return;
-        swap(&merge->sources[at], &merge->sources[least]);
-        at = least;
-    }
-}
-
 /* Steps a source to its next item within the range; false at its end. */
-static bool advance(const struct merge *merge, struct source *source)
+static bool advance(const struct range *range, struct source *source)
 {
+    struct state_update *item = &source->base.item;
     if (source->cursor != NULL) {
-        source->item.is_delete = false;
-        if (!ledger_state_next(source->cursor, &source->item.key, &source->item.value))
+        item->is_delete = false;
+        if (!ledger_state_next(source->cursor, &item->key, &item->value))
             return false;
     } else {
-        if (source->next == source->end)
+        if (source->next == source->count)
             return false;
-        source->item = *source->next++;
+        *item = source->own != NULL ? source->own[source->next]
+                                    : execution_update(source->execution, source->next);
+        source->next++;
     }
-    return merge->end.size == 0 || ingot_slice_compare(source->item.key, merge->end) < 0;
+    return range->end.size == 0 || ingot_slice_compare(item->key, range->end) < 0;
 }
 
-static void add_source(struct merge *merge, struct source source)
+static void add_source(struct range *range, struct source source)
 {
-    if (!advance(merge, &source))
+    if (!advance(range, &source))
         return;
-    if (merge->count == merge->capacity) {
-        merge->capacity = merge->capacity > 0 ? merge->capacity * 2 : 16;
-        merge->sources = alloc_resize(merge->sources, merge->capacity, sizeof *merge->sources);
-    }
-    uint32_t at = merge->count++;
-    merge->sources[at] = source;
-    while (at > 0 && comes_before(&merge->sources[at], &merge->sources[(at - 1) / 2])) {
-        swap(&merge->sources[at], &merge->sources[(at - 1) / 2]);
-        at = (at - 1) / 2;
-    }
+    range->sources[range->source_count] = source;
+    update_merge_add(&range->merge, &range->sources[range->source_count++].base);
 }
 
-/* The first update at or after a key. */
-static const struct state_update *lower_bound(const struct execution *execution,
-                                              struct ingot_slice key)
+static uint32_t count_layers(const struct overlay *overlay)
 {
-    uint32_t low = 0;
-    uint32_t high = execution->update_count;
-    while (low < high) {
-        const uint32_t middle = low + (high - low) / 2;
-        if (ingot_slice_compare(execution->updates[middle].key, key) < 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return execution->updates + low;
+    uint32_t count = 0;
+    for (const struct executed *block = overlay->layers; block != NULL; block = block->layer_next)
+        count++;
+    return count;
 }
 
-static void add_blocks(struct merge *merge, const struct ingot_snapshot *snapshot,
+static void add_blocks(struct range *range, const struct ingot_snapshot *snapshot,
                        struct ingot_slice first)
 {
     for (const struct executed *block = snapshot->overlay->layers; block != NULL;
          block = block->layer_next) {
-        if (!executed_counts(block, snapshot->mark))
-            continue;
-        add_source(merge, (struct source){.rank = block->height,
-                                          .next = lower_bound(block->execution, first),
-                                          .end = block->execution->updates +
-                                                 block->execution->update_count});
+        if (executed_counts(block, snapshot->mark))
+            add_source(range, (struct source){.base.rank = block->height,
+                                              .execution = block->execution,
+                                              .next = update_bound(block->execution, first, false),
+                                              .count = block->execution->update_count});
     }
 }
 
-static void visit_all(struct merge *merge, ingot_snapshot_visit *visit, void *context)
+static void visit_all(struct range *range, ingot_snapshot_visit *visit, void *context)
 {
     struct ingot_slice last = {0};
-    while (merge->count > 0) {
-        struct source *top = &merge->sources[0];
-        const bool is_shadowed = last.size > 0 && ingot_slice_equal(last, top->item.key);
-        if (!is_shadowed && !top->item.is_delete && !visit(context, top->item.key, top->item.value))
+    struct update_source *top;
+    while ((top = update_merge_top(&range->merge)) != NULL) {
+        struct source *source = (struct source *)top;
+        const struct state_update *item = &top->item;
+        const bool is_shadowed = last.size > 0 && ingot_slice_equal(last, item->key);
+        if (!is_shadowed && !item->is_delete && !visit(context, item->key, item->value))
             return;
         /* The ledger's key is gone after the next step, and nothing of a lower rank can equal it.
          */
-        last = top->cursor != NULL ? ingot_slice_of(NULL, 0) : top->item.key;
-        if (!advance(merge, top))
-            *top = merge->sources[--merge->count];
-        sift_down(merge);
+        last = source->cursor != NULL ? ingot_slice_of(NULL, 0) : item->key;
+        update_merge_step(&range->merge, !advance(range, source));
     }
 }
 
@@ -202,19 +158,21 @@ enum ingot_error ingot_snapshot_range(struct ingot_snapshot *snapshot, struct in
         return remember(snapshot, error);
     INGOT_ASSERT(cursor != NULL);
 
-    struct merge merge = {.end = end};
-    add_source(&merge, (struct source){.rank = 0, .cursor = cursor});
-    add_blocks(&merge, snapshot, first);
+    struct range range = {.end = end};
+    range.sources = alloc_zeroed(count_layers(snapshot->overlay) + 2, sizeof *range.sources);
+    add_source(&range, (struct source){.base.rank = 0, .cursor = cursor});
+    add_blocks(&range, snapshot, first);
     struct state_update *own = NULL;
     if (snapshot->building != NULL) {
         uint32_t own_count = 0;
         own = builder_range(snapshot->building, first, end, &own_count);
-        add_source(&merge,
-                   (struct source){.rank = UINT64_MAX, .next = own, .end = own + own_count});
+        add_source(&range,
+                   (struct source){.base.rank = UINT64_MAX, .own = own, .count = own_count});
     }
-    visit_all(&merge, visit, context);
+    visit_all(&range, visit, context);
 
-    free(merge.sources);
+    update_merge_deinit(&range.merge);
+    free(range.sources);
     free(own);
     error = ledger_state_error(cursor);
     ledger_state_cursor_free(cursor);

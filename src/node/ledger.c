@@ -21,7 +21,7 @@
 #include "wire/wire.h"
 
 #define APPLY_BLOCKS_DEFAULT 1024
-#define APPLY_BYTES_DEFAULT ((size_t)16 * 1024 * 1024)
+#define APPLY_BYTES_DEFAULT ((size_t)24 * 1024 * 1024)
 #define APPLY_PUTS_DEFAULT 1024
 
 #define INDEX_ENTRIES_DEFAULT 524288
@@ -141,7 +141,7 @@ void ledger_commit_block(struct ledger *ledger, struct block *block, struct exec
             ledger_store_set(ledger, next_set);
     }
     ledger_store_chain(ledger, block);
-    ledger_unapplied_add(&ledger->batch_unapplied, block->height, execution);
+    ledger_unapplied_add(&ledger->batch_unapplied, &ledger->sweep, block->height, execution);
     ledger_index_block(ledger, block);
     ledger->batch_committed = block->height;
     ledger->batch_block_bytes += block_size_bytes(block);
@@ -433,7 +433,7 @@ void ledger_free(struct ledger *ledger)
         return;
     end_snapshot(ledger);
     ingot_store_batch_abort(ledger->batch);
-    ledger_drain_deinit(&ledger->drain);
+    ingot_buffer_deinit(&ledger->sweep.at);
     ledger_index_deinit(&ledger->index);
     ledger_prune_deinit(&ledger->prune);
     free(ledger->evidence.items);

@@ -7,10 +7,10 @@
  * damaged.
  *
  * The state tables may lag behind the committed height: the updates of committed blocks stay with
- * their blocks and are applied many blocks together, in key order, some in each transaction;
- * `applied_height` moves with the last of them. Until then a key may already have its value of a
- * later committed block. The caller overlays committed blocks above applied_height on what it
- * reads here, and these have all such keys, so it never sees the difference.
+ * their blocks and go into the tables in key order, some in each transaction; `applied_height`
+ * moves to a block when the last of its updates is there. Until then a key may already have its
+ * value of a later committed block. The caller overlays committed blocks above applied_height on
+ * what it reads here, and these have all such keys, so it never sees the difference.
  *
  * The transaction index lags too, further; what is missing in its table is in memory, so nobody
  * sees that either.
@@ -33,9 +33,9 @@ struct ledger_options {
     struct block *genesis; /* borrowed; its hash names the chain */
     struct validator_set *genesis_set;
     bool index_transactions;    /* keep transaction hash -> (height, index) */
-    uint32_t apply_blocks_max;  /* apply the state at the latest after so many blocks; 0: 1,024 */
-    size_t apply_bytes_max;     /* or so many bytes of updates; 0: 16 MiB */
-    uint32_t apply_puts_min;    /* in one transaction at least so many keys; 0: 1024 */
+    uint32_t apply_blocks_max;  /* so many blocks, or a few more, wait to be applied; 0: 1,024 */
+    size_t apply_bytes_max;     /* or so many bytes of updates; 0: 24 MiB */
+    uint32_t apply_puts_min;    /* in one transaction at least so many keys, or none; 0: 1024 */
     uint32_t index_entries_max; /* they wait for the index until they are so many; 0: 524,288 */
     uint32_t index_puts_min;    /* then at least so many go in with each commit; 0: 64 */
     bool read_only;             /* nothing is put; all that is read is of one moment */

@@ -1,8 +1,14 @@
 /*
- * Committed blocks on their way into the state: their updates wait in memory (they are durable
- * with their blocks) until there are enough to be worth it, and then drain into
- * the tables in the order of their keys, each key once, a part with each commit. Random keys cost a
- * B-tree a page each; many blocks' worth share those pages, and neighbours share them best.
+ * Committed blocks on their way into the state. Their updates wait in memory (they are durable with
+ * their blocks), and a sweep puts them into the table in the order of their keys, a part with each
+ * commit; at the end it begins again. Random keys cost a B-tree a page each; when the sweep passes
+ * a page it takes along all that has come for it since the last time, which is all that may wait.
+ *
+ * A block comes in where the sweep stands, and is applied when it is there again. Of the updates
+ * of one key the highest block's goes into the table: who comes in later is passed with, or after,
+ * those before him. Until a block is applied, some keys have its value already, or that of a later
+ * one, which is not applied either; readers look at such blocks first. A start takes all that is
+ * not applied as new.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +17,7 @@
 #include "base/assert.h"
 #include "base/mutant.h"
 #include "node/ledger_internal.h"
+#include "node/update_merge.h"
 
 static struct ledger_unapplied *append(struct ledger_unapplied_list *list)
 {
@@ -23,13 +30,15 @@ static struct ledger_unapplied *append(struct ledger_unapplied_list *list)
     return item;
 }
 
-void ledger_unapplied_add(struct ledger_unapplied_list *list, uint64_t height,
-                          struct execution *execution)
+void ledger_unapplied_add(struct ledger_unapplied_list *list, const struct ledger_sweep *sweep,
+                          uint64_t height, struct execution *execution)
 {
     struct ledger_unapplied *item = append(list);
     item->height = height;
     item->execution = execution_ref(execution);
     item->bytes = execution_size_bytes(execution);
+    item->next = update_bound(execution, ingot_buffer_slice(&sweep->at), true);
+    item->left = execution->update_count - (MUTANT(BEHIND_THE_SWEEP_LOST) ? item->next : 0);
     list->bytes += item->bytes;
 }
 
@@ -57,122 +66,168 @@ void ledger_unapplied_drop(struct ledger_unapplied_list *list, uint64_t height)
     memmove(list->items, list->items + dropped, list->count * sizeof *list->items);
 }
 
-static bool has_updates(const struct ledger_unapplied_list *list)
-{
-    for (uint32_t i = 0; i < list->count; i++) {
-        if (list->items[i].execution->update_count > 0)
-            return true;
-    }
-    return false;
-}
+/* --- How fast it sweeps. --- */
 
-/* Is it time, counting what the open batch commits? At once where nothing has to go in: blocks that
- * change no state are not kept for others that will. */
-static bool should_begin(const struct ledger *ledger)
+/* What waits weighs so much when it is all that may wait. */
+#define FILL_FULL 1024
+
+static uint64_t fill_of(const struct ledger *ledger)
 {
     const struct ledger_unapplied_list *durable = &ledger->unapplied;
     const struct ledger_unapplied_list *coming = &ledger->batch_unapplied;
-    if (!has_updates(durable) && !has_updates(coming))
-        return true;
-    return durable->count + coming->count >= ledger->apply_blocks_max ||
-           durable->bytes + coming->bytes >= ledger->apply_bytes_max;
+    const uint64_t bytes = (uint64_t)durable->bytes + coming->bytes;
+    const uint64_t blocks = (uint64_t)durable->count + coming->count;
+    const uint64_t by_bytes = bytes * FILL_FULL / ledger->apply_bytes_max;
+    const uint64_t by_blocks = blocks * FILL_FULL / ledger->apply_blocks_max;
+    return by_bytes > by_blocks ? by_bytes : by_blocks;
 }
 
-/* --- State. --- */
+static uint64_t count_left(const struct ledger_unapplied_list *list)
+{
+    uint64_t count = 0;
+    for (uint32_t i = 0; i < list->count; i++)
+        count += list->items[i].left;
+    return count;
+}
 
-struct change {
-    const struct state_update *update;
-    uint64_t height;
+/*
+ * How many updates to put with this batch. While as much comes in as may wait, the sweep goes once
+ * around, so that what is passed has gathered for that long, and what waits is level from then
+ * on. Where there is more than may wait (after a start it has all to go at once), it goes faster by
+ * that share of what is left. A few at a time would cost a batch more than they are worth.
+ */
+static uint64_t puts_due(struct ledger *ledger)
+{
+    const uint64_t fill = fill_of(ledger);
+    const uint64_t coming = count_left(&ledger->batch_unapplied);
+    uint64_t *due = &ledger->sweep.due;
+    *due += coming * fill;
+    if (fill > FILL_FULL)
+        *due += (count_left(&ledger->unapplied) + coming) * (fill - FILL_FULL);
+    uint64_t puts = *due / FILL_FULL;
+    if (fill >= FILL_FULL && puts < ledger->apply_puts_min)
+        puts = ledger->apply_puts_min;
+    if (puts < ledger->apply_puts_min)
+        return 0;
+    *due = 0;
+    return puts;
+}
+
+/* --- The sweep. --- */
+
+/* A block with updates that are not in the table. */
+struct waiting {
+    struct update_run run;
+    struct ledger_unapplied *item;
 };
 
-static int compare_changes(const void *a, const void *b)
-{
-    const struct change *left = a;
-    const struct change *right = b;
-    const int order = ingot_slice_compare(left->update->key, right->update->key);
-    if (order != 0)
-        return order;
-    return MUTANT(FIRST_CHANGE_WINS)
-               ? (left->height < right->height) - (left->height > right->height)
-               : (left->height > right->height) - (left->height < right->height);
-}
+struct waiting_list {
+    struct waiting *items;
+    uint32_t count;
+};
 
-static size_t count_updates(const struct ledger_unapplied_list *list)
+static void gather(struct ledger_unapplied_list *list, struct waiting_list *waiting)
 {
-    size_t count = 0;
-    for (uint32_t i = 0; i < list->count; i++)
-        count += list->items[i].execution->update_count;
-    return count;
-}
-
-static size_t collect_updates(const struct ledger_unapplied_list *list, struct change *changes)
-{
-    size_t count = 0;
     for (uint32_t i = 0; i < list->count; i++) {
-        const struct execution *execution = list->items[i].execution;
-        for (uint32_t j = 0; j < execution->update_count; j++)
-            changes[count++] =
-                (struct change){.update = &execution->updates[j], .height = list->items[i].height};
+        if (list->items[i].left > 0)
+            waiting->items[waiting->count++].item = &list->items[i];
+    }
+}
+
+/* What lies before it, of all that waits. */
+static void begin_lap(struct waiting_list *waiting, struct update_merge *merge)
+{
+    for (uint32_t i = 0; i < waiting->count; i++) {
+        struct ledger_unapplied *item = waiting->items[i].item;
+        const uint32_t ahead = item->execution->update_count - item->next;
+        const uint32_t count = item->left < ahead ? item->left : ahead;
+        update_run_begin(merge, &waiting->items[i].run, item->execution,
+                         MUTANT(FIRST_CHANGE_WINS) ? UINT64_MAX - item->height : item->height,
+                         item->next, item->next + count);
+    }
+}
+
+static void end_lap(struct waiting_list *waiting)
+{
+    for (uint32_t i = 0; i < waiting->count; i++) {
+        const struct update_run *run = &waiting->items[i].run;
+        struct ledger_unapplied *item = waiting->items[i].item;
+        item->left -= run->next - item->next;
+        item->next = run->next;
+    }
+}
+
+/* It comes to the end of the keys, and is before them all again. */
+static void wrap(struct waiting_list *waiting, struct ledger_sweep *sweep)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < waiting->count; i++) {
+        struct ledger_unapplied *item = waiting->items[i].item;
+        item->next = 0;
+        if (item->left > 0)
+            waiting->items[count++].item = item;
+    }
+    waiting->count = count;
+    ingot_buffer_clear(&sweep->at);
+}
+
+/* Up to `puts` of what is ahead, each key once. Returns how many. */
+static uint64_t put_ahead(struct ledger *ledger, struct update_merge *merge, uint64_t puts)
+{
+    const struct update_source *top = NULL;
+    struct ingot_slice last = {0};
+    uint64_t count = 0;
+    for (; count < puts && (top = update_merge_top(merge)) != NULL; count++) {
+        const struct state_update update = top->item;
+        if (update.is_delete)
+            ingot_store_batch_delete(ledger->batch, LEDGER_STATE, update.key);
+        else
+            ingot_store_batch_put(ledger->batch, LEDGER_STATE, update.key, update.value);
+        update_runs_pass(merge, update.key);
+        last = update.key;
+    }
+    if (count > 0) {
+        ingot_buffer_clear(&ledger->sweep.at);
+        ingot_buffer_append_slice(&ledger->sweep.at, last);
     }
     return count;
 }
 
-void ledger_gather_updates(struct ledger *ledger)
+static void put_updates(struct ledger *ledger, uint64_t puts)
 {
-    const size_t total =
-        count_updates(&ledger->unapplied) + count_updates(&ledger->batch_unapplied);
-    struct ledger_drain *drain = &ledger->drain;
-    struct change *changes = alloc_resize(NULL, total + 1, sizeof *changes);
-    size_t count = collect_updates(&ledger->unapplied, changes);
-    count += collect_updates(&ledger->batch_unapplied, changes + count);
-    INGOT_ASSERT(count == total);
-    qsort(changes, count, sizeof *changes, compare_changes);
-    drain->updates = alloc_zeroed(count + 1, sizeof(struct state_update *));
-    for (size_t i = 0; i < count; i++) {
-        /* Of one key's changes, the last block's counts. */
-        if (i + 1 == count ||
-            !ingot_slice_equal(changes[i].update->key, changes[i + 1].update->key))
-            drain->updates[drain->update_count++] = changes[i].update;
+    struct update_merge merge = {0};
+    struct waiting_list waiting = {0};
+    waiting.items = alloc_zeroed(ledger->unapplied.count + ledger->batch_unapplied.count,
+                                 sizeof *waiting.items);
+    gather(&ledger->unapplied, &waiting);
+    gather(&ledger->batch_unapplied, &waiting);
+    while (puts > 0 && waiting.count > 0) {
+        begin_lap(&waiting, &merge);
+        puts -= put_ahead(ledger, &merge, puts);
+        end_lap(&waiting);
+        if (update_merge_top(&merge) == NULL)
+            wrap(&waiting, &ledger->sweep);
     }
-    free(changes);
+    update_merge_deinit(&merge);
+    free(waiting.items);
 }
 
-static void put_updates(struct ledger *ledger, size_t count)
+/* The last of these blocks that has all in the table, as all before it have; or `height`. */
+static uint64_t applied_up_to(const struct ledger_unapplied_list *list, uint64_t height)
 {
-    struct ledger_drain *drain = &ledger->drain;
-    for (; count > 0 && drain->updates_done < drain->update_count; count--) {
-        const struct state_update *update = drain->updates[drain->updates_done++];
-        if (update->is_delete)
-            ingot_store_batch_delete(ledger->batch, LEDGER_STATE, update->key);
-        else
-            ingot_store_batch_put(ledger->batch, LEDGER_STATE, update->key, update->value);
+    for (uint32_t i = 0; i < list->count; i++) {
+        const struct ledger_unapplied *item = &list->items[i];
+        if (item->height == height + 1 && (item->left == 0 || MUTANT(APPLIED_TOO_EARLY)))
+            height++;
     }
-}
-
-void ledger_drain_deinit(struct ledger_drain *drain)
-{
-    free(drain->updates);
-    *drain = (struct ledger_drain){0};
+    return height;
 }
 
 uint64_t ledger_apply(struct ledger *ledger)
 {
-    struct ledger_drain *drain = &ledger->drain;
-    if (drain->height == 0 && should_begin(ledger)) {
-        ledger_gather_updates(ledger);
-        drain->height = ledger->batch_committed;
-    }
-    if (drain->height == 0)
-        return ledger->heights.applied;
-    /*
-     * A quarter more than comes in at the other end, so that it is done before long. Not much more:
-     * the more blocks wait, the more of their keys share a page.
-     */
-    const size_t coming = count_updates(&ledger->batch_unapplied);
-    put_updates(ledger, ledger->apply_puts_min + coming + coming / 4);
-    if (drain->updates_done < drain->update_count && !MUTANT(APPLIED_TOO_EARLY))
-        return ledger->heights.applied;
-    const uint64_t height = drain->height;
-    ledger_drain_deinit(drain);
-    return height;
+    const uint64_t puts = puts_due(ledger);
+    if (puts > 0)
+        put_updates(ledger, puts);
+    const uint64_t height = applied_up_to(&ledger->unapplied, ledger->heights.applied);
+    return applied_up_to(&ledger->batch_unapplied, height);
 }

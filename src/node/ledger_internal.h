@@ -52,6 +52,8 @@ struct ledger_unapplied {
     struct execution *execution; /* owned reference */
     struct block *block;         /* owned reference, only between open and load; or NULL */
     size_t bytes;                /* what it weighs against apply_bytes_max */
+    uint32_t next; /* the first of its updates behind where the sweep stands; or their number */
+    uint32_t left; /* so many are not in the table yet: from `next` on, around */
 };
 
 struct ledger_unapplied_list {
@@ -61,16 +63,10 @@ struct ledger_unapplied_list {
     size_t bytes;
 };
 
-/*
- * Committed blocks on their way into the state. One transaction for all of them would hold up the
- * votes that wait for it, and LMDB would keep the memory of as many pages as it ever changed in
- * one; so each transaction takes a part of the keys.
- */
-struct ledger_drain {
-    uint64_t height;                     /* of the last block; 0: none is under way */
-    const struct state_update **updates; /* by key, each key once; they belong to executions */
-    size_t update_count;
-    size_t updates_done;
+/* Committed blocks on their way into the state; see ledger_apply.c. */
+struct ledger_sweep {
+    struct ingot_buffer at; /* the last key that it has passed; empty: it is before all keys */
+    uint64_t due;           /* updates that it should have put since it last did, in 1024ths */
 };
 
 /* Transactions of committed blocks on their way into the index; see ledger_index.c. */
@@ -130,7 +126,7 @@ struct ledger {
     uint64_t held_from; /* ledger_hold_blocks */
     bool has_index;     /* the index may have something: it is kept, or was in an earlier run */
 
-    struct ledger_drain drain;
+    struct ledger_sweep sweep;
     struct ledger_index index;
     struct ledger_prune prune;
     struct ledger_evidence evidence;
@@ -202,20 +198,18 @@ enum ingot_error ledger_read_unapplied(struct ledger *ledger, struct ledger_why 
 
 /* --- ledger_apply.c: committed blocks on their way into the state. --- */
 
-void ledger_unapplied_add(struct ledger_unapplied_list *list, uint64_t height,
-                          struct execution *execution);
+/* The block comes in where the sweep stands. */
+void ledger_unapplied_add(struct ledger_unapplied_list *list, const struct ledger_sweep *sweep,
+                          uint64_t height, struct execution *execution);
 /* Moves all of `from` behind those of `to`. */
 void ledger_unapplied_move(struct ledger_unapplied_list *to, struct ledger_unapplied_list *from);
 /* Forgets the first items, up to a height. */
 void ledger_unapplied_drop(struct ledger_unapplied_list *list, uint64_t height);
 /*
- * Puts a part of what is to be applied into the open batch, if it is time or has begun. Returns
- * the height that is applied once the batch is durable.
+ * Puts the updates that are due into the open batch. Returns the height that is applied once the
+ * batch is durable.
  */
 uint64_t ledger_apply(struct ledger *ledger);
-void ledger_drain_deinit(struct ledger_drain *drain);
-/* Fills the drain with all that is unapplied: each key once, in order. */
-void ledger_gather_updates(struct ledger *ledger);
 
 /* --- ledger_index.c: their transactions on the way into the index. --- */
 

@@ -39,7 +39,7 @@ enum ingot_error ledger_read_unapplied(struct ledger *ledger, struct ledger_why 
         const enum ingot_error error = ledger_read_entry(ledger, height, &entry, why);
         if (error != INGOT_OK)
             return error;
-        ledger_unapplied_add(&ledger->unapplied, height, entry.execution);
+        ledger_unapplied_add(&ledger->unapplied, &ledger->sweep, height, entry.execution);
         /* The start wants the block as well, and then nobody does. */
         ledger->unapplied.items[ledger->unapplied.count - 1].block = block_ref(entry.block);
         ledger_entry_deinit(&entry);

@@ -9,32 +9,56 @@
 #include "base/assert.h"
 #include "node/ledger_internal.h"
 #include "node/ledger_watermark.h"
+#include "node/update_merge.h"
 #include "wire/crypto.h"
 #include "wire/wire.h"
 
 /* --- Out. --- */
 
-/* Shows those of the sorted updates that come before `end`; all that are left if it is NULL. */
-static enum ingot_error visit_updates(struct ledger_drain *drain, const struct ingot_slice *end,
+/* The updates of all unapplied blocks, each key once, in order. */
+struct updates {
+    struct update_merge merge;
+    struct update_run *runs; /* owned */
+};
+
+static void begin_updates(const struct ledger_unapplied_list *list, struct updates *updates)
+{
+    *updates = (struct updates){.runs = alloc_zeroed(list->count, sizeof *updates->runs)};
+    for (uint32_t i = 0; i < list->count; i++) {
+        const struct ledger_unapplied *item = &list->items[i];
+        update_run_begin(&updates->merge, &updates->runs[i], item->execution, item->height, 0,
+                         item->execution->update_count);
+    }
+}
+
+static void end_updates(struct updates *updates)
+{
+    update_merge_deinit(&updates->merge);
+    free(updates->runs);
+}
+
+/* Shows those that come before `end`; all that are left if it is NULL. */
+static enum ingot_error visit_updates(struct updates *updates, const struct ingot_slice *end,
                                       ledger_visitor *visitor, void *context)
 {
-    while (drain->updates_done < drain->update_count) {
-        const struct state_update *update = drain->updates[drain->updates_done];
-        if (end != NULL && ingot_slice_compare(update->key, *end) >= 0)
+    const struct update_source *top;
+    while ((top = update_merge_top(&updates->merge)) != NULL) {
+        const struct state_update update = top->item;
+        if (end != NULL && ingot_slice_compare(update.key, *end) >= 0)
             return INGOT_OK;
-        drain->updates_done++;
+        update_runs_pass(&updates->merge, update.key);
         const enum ingot_error error =
-            update->is_delete ? INGOT_OK : visitor(context, update->key, update->value);
+            update.is_delete ? INGOT_OK : visitor(context, update.key, update.value);
         if (error != INGOT_OK)
             return error;
     }
     return INGOT_OK;
 }
 
-static bool is_updated(const struct ledger_drain *drain, struct ingot_slice key)
+static bool is_updated(const struct updates *updates, struct ingot_slice key)
 {
-    return drain->updates_done < drain->update_count &&
-           ingot_slice_equal(drain->updates[drain->updates_done]->key, key);
+    const struct update_source *top = update_merge_top(&updates->merge);
+    return top != NULL && ingot_slice_equal(top->item.key, key);
 }
 
 enum ingot_error ledger_visit_state(struct ledger *ledger, ledger_visitor *visitor, void *context)
@@ -43,22 +67,22 @@ enum ingot_error ledger_visit_state(struct ledger *ledger, ledger_visitor *visit
     enum ingot_error error = ledger_state_seek(ledger, ingot_slice_of(NULL, 0), &cursor);
     if (error != INGOT_OK)
         return error;
-    INGOT_ASSERT(ledger->drain.height == 0);
-    ledger_gather_updates(ledger);
-    struct ledger_drain *drain = &ledger->drain;
+    INGOT_ASSERT(ledger->batch_unapplied.count == 0);
+    struct updates updates;
+    begin_updates(&ledger->unapplied, &updates);
     struct ingot_slice key;
     struct ingot_slice value;
     while (error == INGOT_OK && ledger_state_next(cursor, &key, &value)) {
-        error = visit_updates(drain, &key, visitor, context);
+        error = visit_updates(&updates, &key, visitor, context);
         /* What is updated is shown as such, before the next key or at the end. */
-        if (error == INGOT_OK && !is_updated(drain, key))
+        if (error == INGOT_OK && !is_updated(&updates, key))
             error = visitor(context, key, value);
     }
     if (error == INGOT_OK)
         error = ledger_state_error(cursor);
     if (error == INGOT_OK)
-        error = visit_updates(drain, NULL, visitor, context);
-    ledger_drain_deinit(drain);
+        error = visit_updates(&updates, NULL, visitor, context);
+    end_updates(&updates);
     ledger_state_cursor_free(cursor);
     return error;
 }

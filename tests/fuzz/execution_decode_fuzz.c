@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "fuzz/fuzz.h"
+#include "lib/execution_anew.h"
 #include "node/execution.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -15,9 +16,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     }
     require(ingot_slice_equal(execution_encoded(execution), bytes));
-    struct execution *again = execution_new(
-        execution->results, execution->result_count, execution->updates, execution->update_count,
-        execution->validator_updates, execution->validator_update_count);
+    struct execution *again = execution_anew(execution);
     require(ingot_slice_equal(execution_encoded(again), bytes));
     require(memcmp(&again->updates_hash, &execution->updates_hash, sizeof again->updates_hash) ==
             0);

@@ -17,7 +17,7 @@ void checkpoint_chain_init(struct checkpoint_chain *chain, uint64_t retain_block
 {
     *chain = (struct checkpoint_chain){.world = world_new(false), .epoch_count = 1};
     chain->epochs[0] = chain->world->samples;
-    chain->world->options.apply_blocks_max = 3;
+    chain->world->options.apply_blocks_max = 5;
     chain->world->options.apply_puts_min = 1;
     chain->world->options.retain_blocks = retain_blocks;
     chain->world->options.prune_blocks_min = 1;

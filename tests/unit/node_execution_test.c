@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "base/hex.h"
+#include "lib/execution_anew.h"
 #include "node/execution.h"
 #include "wire/crypto.h"
 
@@ -59,9 +60,10 @@ static void an_execution_reads_back_as_it_was_written(void **state)
         assert_int_equal(execution_result(read, i)->code, parts.results[i].code);
         assert_true(ingot_slice_equal(execution_result(read, i)->data, parts.results[i].data));
         assert_true(ingot_slice_equal(execution_result(read, i)->log, parts.results[i].log));
-        assert_true(ingot_slice_equal(read->updates[i].key, parts.updates[i].key));
-        assert_true(ingot_slice_equal(read->updates[i].value, parts.updates[i].value));
-        assert_int_equal(read->updates[i].is_delete, parts.updates[i].is_delete);
+        const struct state_update update = execution_update(read, i);
+        assert_true(ingot_slice_equal(update.key, parts.updates[i].key));
+        assert_true(ingot_slice_equal(update.value, parts.updates[i].value));
+        assert_int_equal(update.is_delete, parts.updates[i].is_delete);
     }
     assert_int_equal(read->validator_update_count, 2);
     assert_memory_equal(read->validator_updates, parts.validators, sizeof parts.validators);
@@ -238,9 +240,7 @@ static void no_two_encodings_mean_the_same(void **state)
             bytes.data[i] ^= (uint8_t)change;
             struct execution *read = execution_decode(ingot_buffer_slice(&bytes));
             if (read != NULL) {
-                struct execution *again = execution_new(
-                    read->results, read->result_count, read->updates, read->update_count,
-                    read->validator_updates, read->validator_update_count);
+                struct execution *again = execution_anew(read);
                 assert_true(
                     ingot_slice_equal(execution_encoded(again), ingot_buffer_slice(&bytes)));
                 execution_unref(again);
