@@ -77,6 +77,7 @@
     X(PACE_IGNORED, "patience with a leader in doubt does not look at how long views take")        \
     X(PACE_NEVER_FALLS, "one slow view makes all views slow for ever")                             \
     X(IDLE_AFTER_TC, "a leader that entered by a TC waits for transactions")                       \
+    X(PAYLOAD_OUTLIVES_COMMIT, "transactions that were committed just now make another block")     \
     X(CLOCKS_IN_STEP, "deadlines have no room for clocks that run apart while a leader waits")     \
     X(BUILT_ON_OLD_QC, "a block that was built on a QC that is no longer the highest is proposed") \
     X(OBSERVER_SIGNS, "a node outside the set votes and gives up")                                 \

@@ -177,6 +177,11 @@ void core_get_status(const struct core *core, struct core_status *status);
 struct validator_set *core_find_set(const struct core *core, uint64_t epoch);
 /* A block of the tree (uncommitted, or the last committed one), or NULL. Borrowed. */
 struct block *core_find_block(const struct core *core, const struct ingot_hash *hash);
+/*
+ * Is the block still wanted that CORE_ASK_PROPOSE has asked for in this position? What came since,
+ * as a CORE_PAYLOAD after a commit, may have left nothing to propose.
+ */
+bool core_wants_block(const struct core *core, struct position position);
 /* Would a vote of this position still be of use? A cheap test before its signature is checked. */
 bool core_wants_vote(const struct core *core, struct position position);
 /*

@@ -94,6 +94,7 @@ void propose_built(struct core *core, const struct core_event *event)
 {
     struct block *block = event->block;
     const bool is_current = position_compare(event->position, core->safety.current) == 0;
+    const bool is_asked_for = is_current && core->has_asked;
     if (is_current) {
         core->has_asked = false;
     }
@@ -104,7 +105,7 @@ void propose_built(struct core *core, const struct core_event *event)
     }
     const bool is_on_high_qc =
         position_compare(qc_position(block->justify), qc_position(core->safety.high_qc)) == 0;
-    if (!is_current || !propose_is_due(core) || (!is_on_high_qc && !MUTANT(BUILT_ON_OLD_QC)) ||
+    if (!is_asked_for || !propose_is_due(core) || (!is_on_high_qc && !MUTANT(BUILT_ON_OLD_QC)) ||
         !vote_is_allowed(core, block->justify)) {
         if (!is_shown_by_others(core, block)) {
             effect_abandon(core, block); /* propose_if_due asks again where there is reason to */

@@ -51,6 +51,11 @@ struct block *core_find_block(const struct core *core, const struct ingot_hash *
     return node == NULL ? NULL : node->block;
 }
 
+bool core_wants_block(const struct core *core, struct position position)
+{
+    return core->has_asked && position_compare(position, core->safety.current) == 0;
+}
+
 static bool is_above_ours(const struct core *core, const struct qc *qc)
 {
     return position_compare(qc_position(qc), qc_position(core->safety.high_qc)) > 0;

@@ -106,6 +106,16 @@ static uint64_t idle_patience_ms(const struct core *core)
     return MUTANT(CLOCKS_IN_STEP) ? interval_ms : interval_ms + interval_ms / 8;
 }
 
+/* The leader waits from the entry on, and everybody is patient with it. */
+static void begin_waiting(struct core *core)
+{
+    const uint64_t deadline_ms = core->entered_ms + view_wait_ms(core) + idle_patience_ms(core);
+    core->propose_at_ms = core->entered_ms + core->config.empty_block_interval_ms;
+    if (deadline_ms > core->deadline_ms) {
+        core->deadline_ms = deadline_ms;
+    }
+}
+
 void view_enter(struct core *core, struct position position, enum entry entry)
 {
     INGOT_ASSERT(position_compare(position, core->safety.current) >= 0);
@@ -119,8 +129,7 @@ void view_enter(struct core *core, struct position position, enum entry entry)
     core->deadline_ms = core->now_ms + view_wait_ms(core);
     core->propose_at_ms = core->now_ms;
     if (leader_may_wait(core)) {
-        core->propose_at_ms += core->config.empty_block_interval_ms;
-        core->deadline_ms += idle_patience_ms(core);
+        begin_waiting(core);
     }
     core->has_announced = false;
     core->has_asked = false;
@@ -134,11 +143,29 @@ void view_enter(struct core *core, struct position position, enum entry entry)
     core->views_entered++;
 }
 
+/*
+ * A certificate that commits our last transactions also enters the view, and only when the driver
+ * has taken that commit it knows that none waits. Then the view is idle after all, and a block that
+ * the App was to build for it has nothing to bring.
+ */
+static void payload_is_gone(struct core *core)
+{
+    if (leader_may_wait(core) && !core->has_proposed && !core->has_timed_out &&
+        !MUTANT(PAYLOAD_OUTLIVES_COMMIT)) {
+        core->has_asked = false;
+        begin_waiting(core);
+    }
+}
+
 void view_payload(struct core *core, bool available)
 {
     const bool was_waiting = core->propose_at_ms > core->now_ms;
     core->has_payload = available;
-    if (!available || !was_waiting) {
+    if (!available) {
+        payload_is_gone(core);
+        return;
+    }
+    if (!was_waiting) {
         return;
     }
     core->propose_at_ms = core->now_ms;

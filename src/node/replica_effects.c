@@ -78,6 +78,9 @@ static void ask_validate(struct replica *replica, struct block *block)
 
 static void ask_propose(struct replica *replica, const struct core_effect *effect)
 {
+    if (!core_wants_block(replica->core, effect->position)) {
+        return;
+    }
     struct block *block = pool_build(replica, effect);
     struct core_event event = {
         .kind = CORE_BUILT,
