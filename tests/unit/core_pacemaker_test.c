@@ -162,6 +162,74 @@ static void an_orphan_with_transactions_keeps_nobody_awake(void **state)
     assert_int_equal(patience_ms(true, false), 1000 + IDLE_PATIENCE_MS);
 }
 
+/*
+ * Our mempool holds the transaction of the second of four blocks until the certificate of the last
+ * one commits it. The same step enters view 5; that nothing waits any more is known right after it.
+ * That last block, a new reference.
+ */
+static struct block *commit_the_last_transaction(struct solo *solo)
+{
+    struct block *parent = solo->genesis;
+    (void)solo_step(solo, (struct core_event){.kind = CORE_PAYLOAD, .available = true});
+    for (uint64_t view = 1; view <= 4; view++) {
+        struct block *block = solo_block(solo, parent, view);
+        block->transaction_count = view == 2;
+        solo_accept(solo, block, NULL);
+        if (parent != solo->genesis) {
+            block_unref(parent);
+        }
+        parent = block;
+    }
+    (void)solo_show_qc(solo, solo_qc(solo, parent));
+    assert_int_equal(solo_status(solo).current.view, 5);
+    assert_int_equal(solo_status(solo).last_committed->height, 2);
+    return parent;
+}
+
+static void the_transactions_that_a_certificate_commits_make_no_other_block(void **state)
+{
+    (void)state;
+    struct solo solo;
+    solo_init_idle(&solo, leader_of(5), IDLE_MS);
+    struct block *parent = commit_the_last_transaction(&solo);
+    assert_int_equal(solo_count(&solo, CORE_ASK_PROPOSE), 1);
+    const struct position position = solo_status(&solo).current;
+    assert_true(core_wants_block(solo.core, position));
+    (void)solo_step(&solo, (struct core_event){.kind = CORE_PAYLOAD, .available = false});
+    assert_false(core_wants_block(solo.core, position));
+    assert_non_null(solo_sent_certificate(&solo)); /* who waits shows what it stands on */
+
+    /* An App that answers later has built it all the same. */
+    struct block *late = solo_block(&solo, parent, 5);
+    (void)solo_step(&solo,
+                    (struct core_event){.kind = CORE_BUILT, .block = late, .position = position});
+    assert_int_equal(solo_count(&solo, CORE_BROADCAST), 0);
+    block_unref(late);
+    block_unref(parent);
+    solo_tick(&solo, IDLE_MS - 1);
+    assert_int_equal(solo_count(&solo, CORE_ASK_PROPOSE), 0);
+    solo_tick(&solo, 1);
+    assert_int_equal(solo_count(&solo, CORE_ASK_PROPOSE), 1);
+    solo_deinit(&solo);
+}
+
+static void everybody_is_patient_with_a_leader_whose_transactions_are_committed(void **state)
+{
+    (void)state;
+    struct solo solo;
+    uint64_t waited_ms = 0;
+    solo_init_idle(&solo, somebody_else(leader_of(5)), IDLE_MS);
+    block_unref(commit_the_last_transaction(&solo));
+    (void)solo_step(&solo, (struct core_event){.kind = CORE_PAYLOAD, .available = false});
+    while (timeouts_said(&solo) == 0) {
+        solo_tick(&solo, 100);
+        waited_ms += 100;
+        assert_in_range(waited_ms, 0, 60000);
+    }
+    assert_int_equal(waited_ms, 1000 + IDLE_PATIENCE_MS);
+    solo_deinit(&solo);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -169,6 +237,8 @@ int main(void)
         cmocka_unit_test(a_proposal_that_is_read_after_the_deadline_gets_no_vote),
         cmocka_unit_test(votes_for_a_future_view_are_kept_and_counted_when_it_comes),
         cmocka_unit_test(an_orphan_with_transactions_keeps_nobody_awake),
+        cmocka_unit_test(the_transactions_that_a_certificate_commits_make_no_other_block),
+        cmocka_unit_test(everybody_is_patient_with_a_leader_whose_transactions_are_committed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
