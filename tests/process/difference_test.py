@@ -8,8 +8,8 @@ import subprocess
 
 from network import BUILD_FOLDER, Failure, Network, main, tail
 
-# Together more than the state may lag behind the chain: 16 MiB.
-BLOCKS = 200
+# Together much more than the state may lag behind the chain: 24 MiB.
+BLOCKS = 400
 BLOCK_BYTES = 100_000
 
 
