@@ -183,9 +183,11 @@ enum ingot_error store_lmdb_commit(struct ingot_store *base, const struct store_
     struct lmdb_store *store = (struct lmdb_store *)base;
     INGOT_ASSERT(!store->read_only);
     INGOT_ASSERT(!store->batch_open);
+    store->batch_open = true;
     lmdb_guard_enter(store);
     const enum ingot_error error = commit(store, content);
     lmdb_guard_leave();
+    store->batch_open = false;
     return error;
 }
 

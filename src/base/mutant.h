@@ -132,6 +132,7 @@
     X(HEIGHT_LEFT_BEHIND, "a commit does not move the committed height on the disk")               \
     X(APPLIED_TOO_EARLY, "the applied height moves before all updates are in the state")           \
     X(BEHIND_THE_SWEEP_LOST, "updates of keys that the sweep has passed are not put any more")     \
+    X(SWEEP_STAYS_AT_THE_END, "blocks that come after a lap come in where the last one ended")     \
     X(FIRST_CHANGE_WINS, "of one key's changes the first is applied")                              \
     X(PRUNED_TOO_MUCH, "blocks leave that a start has to read")                                    \
     X(SETS_PRUNED, "blocks that change the set are pruned like others")                            \

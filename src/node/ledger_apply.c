@@ -141,6 +141,7 @@ static void begin_lap(struct waiting_list *waiting, struct update_merge *merge)
         struct ledger_unapplied *item = waiting->items[i].item;
         const uint32_t ahead = item->execution->update_count - item->next;
         const uint32_t count = item->left < ahead ? item->left : ahead;
+        INGOT_ASSERT(item->left <= item->execution->update_count);
         update_run_begin(merge, &waiting->items[i].run, item->execution,
                          MUTANT(FIRST_CHANGE_WINS) ? UINT64_MAX - item->height : item->height,
                          item->next, item->next + count);
@@ -168,7 +169,8 @@ static void wrap(struct waiting_list *waiting, struct ledger_sweep *sweep)
             waiting->items[count++].item = item;
     }
     waiting->count = count;
-    ingot_buffer_clear(&sweep->at);
+    if (!MUTANT(SWEEP_STAYS_AT_THE_END))
+        ingot_buffer_clear(&sweep->at);
 }
 
 /* Up to `puts` of what is ahead, each key once. Returns how many. */

@@ -134,6 +134,7 @@ class Torture:
                 self.misfortunes(network, replay)
             except Failure:
                 self.passes(self.check_one_chain, network, replay)
+                self.passes(self.check_no_evidence, network)
                 raise
             self.judge(network, replay)
             if switch is not None:
@@ -194,7 +195,12 @@ class Torture:
 
     @staticmethod
     def check_no_evidence(network):
-        check_no_evidence([node for node in network.nodes if node.is_running])
+        """Nobody has seen two votes, nor one of its own that it knows nothing of."""
+        running = [node for node in network.nodes if node.is_running]
+        check_no_evidence(running)
+        for node in running:
+            if node.metrics()["ingot_signing_stopped"] != 0:
+                raise Failure(f"{node} signs no more: another process seems to have its key")
 
     def check_going(self, replay):
         self.nemesis.tend_disks()
