@@ -17,6 +17,8 @@
 #define PAUSE_SLOW_MS_MAX 2000
 #define STRIKES_MAX 16
 #define STALLS_MAX 5
+/* It may be the only one that can be asked, and then we stand still for so long: */
+#define GIVE_UP_DOUBLINGS_MAX 4
 
 #define SYNC_FAULT_TEXT(name, text) [SYNC_FAULT_##name] = (text),
 static const char *const fault_texts[SYNC_FAULT_COUNT] = {SYNC_FAULT_LIST(SYNC_FAULT_TEXT)};
@@ -122,8 +124,9 @@ uint32_t sync_peer_choose(const struct sync_client *client, uint64_t now_ms, uin
 /* An answer that is late may still come; a peer is asked again only after a longer wait. */
 static uint64_t give_up_ms(const struct sync_client *client, const struct sync_peer *peer)
 {
-    return peer->ask.asked_ms +
-           ((uint64_t)client->options.request_timeout_ms << (peer->stalls + 1));
+    const uint32_t doublings =
+        peer->stalls + 1 < GIVE_UP_DOUBLINGS_MAX ? peer->stalls + 1 : GIVE_UP_DOUBLINGS_MAX;
+    return peer->ask.asked_ms + ((uint64_t)client->options.request_timeout_ms << doublings);
 }
 
 void sync_peers_expire(struct sync_client *client, uint64_t now_ms)

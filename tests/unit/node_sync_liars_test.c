@@ -120,6 +120,19 @@ static void a_request_that_was_lost_is_given_up_and_sent_again_to_the_same_peer(
     sync_world_free(world);
 }
 
+/* Links that were bad for long may have become good. */
+static void however_many_requests_were_lost_the_next_one_is_not_long_in_coming(void **state)
+{
+    (void)state;
+    struct sync_world *world = sync_world_new(100, 0);
+    sync_world_add_peer(world, SILENT, 100, 0);
+    sync_world_run(world, world->now_ms + 200 * SYNC_WORLD_TIMEOUT_MS, false);
+    assert_true(world->peers[0].asked >= 10);
+    world->peers[0].habit = HONEST;
+    assert_true(sync_world_completes(world, 17 * SYNC_WORLD_TIMEOUT_MS));
+    sync_world_free(world);
+}
+
 /* It is asked for something else by then, and its answer is to what it was asked before. */
 static void an_answer_that_comes_late_is_no_lie(void **state)
 {
@@ -248,6 +261,7 @@ int main(void)
         cmocka_unit_test(where_two_answers_do_not_link_we_ask_again_from_our_committed_block_on),
         cmocka_unit_test(what_is_not_answered_in_time_is_asked_of_another_at_the_deadline),
         cmocka_unit_test(a_request_that_was_lost_is_given_up_and_sent_again_to_the_same_peer),
+        cmocka_unit_test(however_many_requests_were_lost_the_next_one_is_not_long_in_coming),
         cmocka_unit_test(an_answer_that_comes_late_is_no_lie),
         cmocka_unit_test(a_slow_peer_is_enough_if_there_is_no_other),
         cmocka_unit_test(whoever_was_wrong_is_asked_again_after_a_growing_pause),
