@@ -252,6 +252,9 @@ class Torture:
             return False
 
     def note_violation(self, failure):
+        """What ends a run may be met again by the checks after it: it is said once."""
+        if str(failure) in self.violations:
+            return
         self.violations.append(str(failure))
         say(f"VIOLATION: {failure}")
 
