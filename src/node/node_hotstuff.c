@@ -83,6 +83,15 @@ static void on_committed(void *context, struct block *block, struct execution *e
     }
 }
 
+/* An App or a program that follows the chain waits for every block. */
+static bool on_is_awaited(void *context)
+{
+    const struct hotstuff *hotstuff = context;
+    const struct ingot_node *node = hotstuff->node;
+    return hotstuff->attestor != NULL || hotstuff->app->committed != NULL ||
+           node->options.committed != NULL || rpc_has_waiters(node->rpc);
+}
+
 static void on_stopped(void *context, enum replica_stop stop, const char *why)
 {
     struct hotstuff *hotstuff = context;
@@ -171,7 +180,8 @@ static struct replica_options replica_options_of(struct hotstuff *hotstuff)
                    .committed = on_committed,
                    .stopped = on_stopped,
                    .monotonic_us = on_monotonic_us,
-                   .wall_ms = on_wall_ms},
+                   .wall_ms = on_wall_ms,
+                   .is_awaited = on_is_awaited},
         .scheme = &crypto_ed25519,
         .has_key = node->home.has_validator_key,
         .leader_tenure = genesis->leader_tenure,

@@ -498,6 +498,7 @@ const struct core *replica_core(const struct replica *replica)
 void replica_query(struct replica *replica, struct ingot_slice path, struct ingot_slice data,
                    struct ingot_query_response *response, uint64_t *height)
 {
+    replica_settle(replica); /* a crash must not take back what a client has read */
     executor_query(replica->executor, path, data, response, height);
 }
 

@@ -53,6 +53,8 @@ struct replica_output {
     void (*stopped)(void *context, enum replica_stop stop, const char *why);
     uint64_t (*monotonic_us)(void *context);
     uint64_t (*wall_ms)(void *context);
+    /* Does anybody wait for `committed`? If not, it may come some milliseconds later. NULL: yes. */
+    bool (*is_awaited)(void *context);
 };
 
 struct replica_options {
@@ -114,7 +116,10 @@ void replica_start(struct replica *replica);
 /* A frame of a peer. Rejections are counted by reason. Effects wait for replica_flush. */
 void replica_receive(struct replica *replica, uint32_t peer, struct ingot_slice frame);
 void replica_tick(struct replica *replica);
-/* Performs all effects: at most one durable commit for each round of them. */
+/*
+ * Performs all effects: at most one durable commit for each round of them. What nothing depends on
+ * may wait for the next one, a few milliseconds at most.
+ */
 void replica_flush(struct replica *replica);
 
 /*

@@ -1,7 +1,9 @@
 /*
  * Performing the core's effects. A round takes all that are there: what must be durable goes into
  * the ledger's batch, what the App is asked is answered at once (its answers join the same round),
- * what others will see waits in the outbox. Then one sync, then the outbox in order.
+ * what others will see waits in the outbox. Then one sync, then the outbox in order. A round of
+ * which nothing waits for the sync but the reports of commits that nobody awaits leaves it to the
+ * next one.
  */
 #include <stdio.h>
 #include <string.h>
@@ -16,6 +18,8 @@
 
 /* A lone validator certifies its own blocks; the event loop must get its turn all the same. */
 #define ROUNDS_MAX 16
+/* How much later than it could be something is durable that nobody waits for. */
+#define SYNC_WAIT_MS 20
 
 static bool is_own_key(const struct replica *replica, const struct ingot_public_key *key)
 {
@@ -115,6 +119,7 @@ static void take_evidence(struct replica *replica, const struct core_effect *eff
     if (ledger_put_evidence(replica->ledger, &evidence) != LEDGER_EVIDENCE_NEW) {
         return;
     }
+    replica->sync_by_ms = 0; /* it may not be seen again */
     LOG(LOG_WARN, "a validator voted twice in one view",
         log_hex("validator", evidence.validator.bytes, INGOT_PUBLIC_KEY_BYTES),
         log_text("as", evidence.is_leader ? "leader" : "voter"), log_u64("epoch", evidence.epoch),
@@ -238,6 +243,7 @@ static void take_all(struct replica *replica)
 static void sync_now(struct replica *replica)
 {
     const struct replica_output *output = &replica->options.output;
+    replica->sync_by_ms = UINT64_MAX;
     if (!ledger_has_changes(replica->ledger)) {
         return;
     }
@@ -271,6 +277,15 @@ static void keep_evidence(struct replica *replica)
     if (error != INGOT_OK) {
         LOG(LOG_ERROR, "the evidence of the last step is in this log alone",
             log_text("error", ingot_error_text(error)));
+    }
+}
+
+void replica_settle(struct replica *replica)
+{
+    if (replica->sync_by_ms != UINT64_MAX && replica->stop == REPLICA_RUNS) {
+        sync_now(replica);
+        replica->sync_by_ms = 0; /* the reports are due */
+        replica->options.output.wake(replica->options.output.context);
     }
 }
 
@@ -461,13 +476,91 @@ static void release(struct replica *replica, struct outbox_item *item)
     }
 }
 
+/* --- What the sync may wait for. --- */
+
+/* Certificates prove themselves: who gets one depends on nothing that is ours. */
+static bool is_certificate(const struct core_effect *effect)
+{
+    return effect->kind != CORE_COMMIT && effect->message->kind == MESSAGE_CERTIFICATE;
+}
+
+/* Must it not leave, or be told, before the sync, and not wait for it either? */
+static bool is_urgent(const struct replica *replica, const struct core_effect *effect)
+{
+    const struct replica_output *output = &replica->options.output;
+    if (effect->kind != CORE_COMMIT) {
+        return !is_certificate(effect) || MUTANT(CERTIFICATES_WAIT);
+    }
+    return effect->next_set != NULL || output->is_awaited == NULL ||
+           output->is_awaited(output->context);
+}
+
+/*
+ * Where nobody waits for what was taken, and nothing of it leaves but certificates, the next sync
+ * makes it durable too: that of the vote that follows. An idle chain has none, so there is a limit.
+ */
+static bool sync_may_wait(struct replica *replica)
+{
+    const uint64_t now_ms = replica_now_ms(replica);
+    if (!ledger_has_changes(replica->ledger) || sync_needs_durable(replica)) {
+        return false;
+    }
+    for (uint32_t i = 0; i < replica->outbox.count; i++) {
+        if (is_urgent(replica, &replica->outbox.items[i].effect)) {
+            return false;
+        }
+    }
+    if (replica->sync_by_ms == UINT64_MAX) {
+        replica->sync_by_ms = now_ms + SYNC_WAIT_MS;
+    }
+    return now_ms < replica->sync_by_ms;
+}
+
+/* The others keep their order and wait. */
+static void release_certificates(struct replica *replica)
+{
+    struct outbox *outbox = &replica->outbox;
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < outbox->count; i++) {
+        struct outbox_item *item = &outbox->items[i];
+        if (is_certificate(&item->effect)) {
+            release(replica, item);
+            core_effect_deinit(&item->effect);
+        } else {
+            outbox->items[kept++] = *item;
+        }
+    }
+    outbox->count = kept;
+}
+
+static void sync_and_release(struct replica *replica)
+{
+    if (!MUTANT(SENT_BEFORE_SYNC)) {
+        sync_now(replica);
+    }
+    for (uint32_t i = 0; i < replica->outbox.count && replica->stop == REPLICA_RUNS; i++) {
+        release(replica, &replica->outbox.items[i]);
+    }
+    replica_clear_outbox(replica);
+    if (MUTANT(SENT_BEFORE_SYNC)) {
+        sync_now(replica);
+    }
+}
+
+/* Something waits for the next sync, and now cannot any more. */
+static bool sync_is_due(struct replica *replica)
+{
+    return replica->sync_by_ms != UINT64_MAX && !sync_may_wait(replica) &&
+           !MUTANT(UNASKED_SYNC_FORGOTTEN);
+}
+
 void replica_flush(struct replica *replica)
 {
     uint32_t rounds = 0;
     if (replica->stop == REPLICA_RUNS) {
         compact_turn(replica);
     }
-    while (replica->stop == REPLICA_RUNS && replica->effects.count > 0) {
+    while (replica->stop == REPLICA_RUNS && (replica->effects.count > 0 || sync_is_due(replica))) {
         if (rounds++ == ROUNDS_MAX) {
             replica->options.output.wake(replica->options.output.context);
             sync_turn_between(replica);
@@ -477,15 +570,12 @@ void replica_flush(struct replica *replica)
         if (replica->stop == REPLICA_STOP_SAFETY) {
             keep_evidence(replica);
         }
-        if (replica->stop == REPLICA_RUNS && !MUTANT(SENT_BEFORE_SYNC)) {
-            sync_now(replica);
-        }
-        for (uint32_t i = 0; i < replica->outbox.count && replica->stop == REPLICA_RUNS; i++) {
-            release(replica, &replica->outbox.items[i]);
-        }
-        replica_clear_outbox(replica);
-        if (MUTANT(SENT_BEFORE_SYNC)) {
-            sync_now(replica);
+        if (replica->stop == REPLICA_RUNS && sync_may_wait(replica)) {
+            release_certificates(replica);
+        } else if (replica->stop == REPLICA_RUNS) {
+            sync_and_release(replica);
+        } else {
+            replica_clear_outbox(replica);
         }
         held_retry(replica);
         pool_release_failed(replica);

@@ -81,7 +81,9 @@ struct replica {
 
     struct core_effects effects; /* of the core, not yet taken */
     struct outbox outbox;        /* taken, waiting for the next sync; same order */
-    struct ingot_buffer frame;   /* scratch for encoding */
+    uint64_t sync_by_ms;       /* what was taken is durable by then; UINT64_MAX: nothing waits for a
+                                  sync, or for what follows one */
+    struct ingot_buffer frame; /* scratch for encoding */
 
     struct replica_peer *peers;
     uint32_t peer_count;
@@ -116,6 +118,9 @@ void replica_count_reject(struct replica *replica, uint32_t peer, const struct m
                           enum reject reject);
 /* replica_effects.c */
 void replica_clear_outbox(struct replica *replica);
+/* What waits for a later sync is durable after this; what is to be told of it follows in the next
+ * flush. */
+void replica_settle(struct replica *replica);
 
 /* replica_pool.c: between the mempool and the chain. */
 enum reject pool_receive(struct replica *replica, const struct transactions *transactions);
@@ -192,6 +197,9 @@ void sync_turn_between(struct replica *replica);
 void sync_metrics(const struct replica *replica, struct metrics *metrics);
 bool sync_is_catching_up(const struct replica *replica);
 /* Do the present effects come of a chain that is being fetched, and not of the protocol's pace? */
+/* Somebody is to be served blocks, or what was fetched is under way: both want all to be durable.
+ */
+bool sync_needs_durable(const struct replica *replica);
 bool sync_is_bulk(const struct replica *replica);
 
 /* replica_held.c: what cannot be verified before the next epoch is entered. */

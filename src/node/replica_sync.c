@@ -140,6 +140,7 @@ void sync_open(struct replica *replica)
     replica->sync_client = sync_client_new(&client);
     replica->sync_server = sync_server_new(&server);
     replica->core_deadline_ms = UINT64_MAX;
+    replica->sync_by_ms = UINT64_MAX;
     replica->armed_ms = UINT64_MAX;
 }
 
@@ -180,6 +181,7 @@ static void arm(struct replica *replica, uint64_t server_due_us)
     uint64_t next_ms =
         earlier(replica->core_deadline_ms, sync_client_deadline_ms(replica->sync_client));
     next_ms = earlier(next_ms, compact_deadline_ms(replica));
+    next_ms = earlier(next_ms, replica->sync_by_ms);
     if (server_due_us < UINT64_MAX) {
         next_ms = earlier(next_ms, server_due_us / 1000 + 1);
     }
@@ -239,6 +241,14 @@ bool sync_is_catching_up(const struct replica *replica)
     struct sync_client_status status;
     sync_client_get_status(replica->sync_client, &status);
     return status.is_catching_up;
+}
+
+bool sync_needs_durable(const struct replica *replica)
+{
+    struct sync_server_status status;
+    sync_server_get_status(replica->sync_server, &status);
+    return status.waiting > 0 || sync_client_has_run(replica->sync_client) ||
+           sync_is_catching_up(replica);
 }
 
 bool sync_is_bulk(const struct replica *replica)

@@ -217,6 +217,9 @@ uint16_t rpc_port(const struct rpc *rpc);
  */
 void rpc_committed(struct rpc *rpc, const struct block *block, const struct execution *execution);
 
+/* Does any client wait for a commit? */
+bool rpc_has_waiters(const struct rpc *rpc);
+
 /* An attestation is durable: answers the clients that wait for it. `json` is borrowed. */
 void rpc_attested(struct rpc *rpc, const struct statement_id *id, struct ingot_slice json);
 /* There will be none: validators with too much power have declined. */

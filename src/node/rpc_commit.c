@@ -163,6 +163,11 @@ void rpc_method_broadcast_tx_attest(struct rpc_call *call, const struct rpc_argu
     commit(call, arguments, true);
 }
 
+bool rpc_has_waiters(const struct rpc *rpc)
+{
+    return rpc != NULL && (rpc->awaited.count > 0 || rpc->waiters.index.count > 0);
+}
+
 void rpc_committed(struct rpc *rpc, const struct block *block, const struct execution *execution)
 {
     struct ingot_slice rest = ingot_buffer_slice(&block->payload);

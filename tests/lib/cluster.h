@@ -38,6 +38,7 @@ struct cluster_options {
     uint32_t compact_payload_bytes_min;
     uint32_t transaction_bytes_max;     /* 0: what the model makes fits */
     uint32_t verify_threads;            /* of each node; what happens is the same with any number */
+    bool awaits_few;                    /* commits; else somebody waits for each, everywhere */
     const struct crypto_scheme *scheme; /* NULL: the fast stand-in */
     FILE *trace;                        /* or NULL: what happens, a line each */
 };
@@ -196,5 +197,7 @@ uint64_t cluster_joined(const struct cluster *cluster);
 void cluster_trace_hash(const struct cluster *cluster, struct ingot_hash *hash);
 /* The kv state of each node that is up is the model's; only once all have committed the same. */
 bool cluster_states_are_equal(struct cluster *cluster);
+/* From now on somebody waits for each commit on each node, so that none is told later. */
+void cluster_await_all(struct cluster *cluster);
 
 #endif

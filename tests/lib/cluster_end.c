@@ -38,6 +38,11 @@ static bool state_is_models(struct cluster *cluster, uint32_t node)
     return true;
 }
 
+void cluster_await_all(struct cluster *cluster)
+{
+    cluster->options.awaits_few = false;
+}
+
 bool cluster_states_are_equal(struct cluster *cluster)
 {
     for (uint32_t i = 0; i < cluster->keys.count; i++) {

@@ -72,9 +72,9 @@ static void flush(struct lone *lone)
 
 static void committed(void *context, struct block *block, struct execution *execution)
 {
-    (void)context;
-    (void)block;
+    struct lone *lone = context;
     (void)execution;
+    lone->reported_height = block->height;
 }
 
 static void stopped(void *context, enum replica_stop stop, const char *why)
@@ -95,6 +95,12 @@ static uint64_t monotonic_us(void *context)
     }
     lone->commits_seen = counters.commits;
     return lone->now_us;
+}
+
+static bool is_awaited(void *context)
+{
+    const struct lone *lone = context;
+    return !lone->nobody_waits;
 }
 
 static uint64_t wall_ms(void *context)
@@ -139,7 +145,8 @@ enum ingot_error lone_open(struct lone *lone)
         .app = &lone->app,
         .genesis = lone->genesis,
         .genesis_set = lone->samples.set,
-        .output = {lone, send, broadcast, arm, wake, committed, stopped, monotonic_us, wall_ms},
+        .output = {lone, send, broadcast, arm, wake, committed, stopped, monotonic_us, wall_ms,
+                   is_awaited},
         .scheme = &crypto_ed25519,
         .has_key = true,
         .key = lone->samples.set->validators[lone->me].key,

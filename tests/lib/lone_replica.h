@@ -37,6 +37,8 @@ struct lone {
     uint64_t commits_seen; /* of the store's counter */
     uint64_t wall_ms;
     uint64_t armed_ms;
+    bool nobody_waits;                         /* for a commit */
+    uint64_t reported_height;                  /* of the last commit that was told */
     bool is_woken;                             /* the replica asked for another turn */
     struct lone_frame frames[LONE_FRAMES_MAX]; /* since lone_forget */
     uint32_t frame_count;

@@ -169,6 +169,7 @@ bool heal_and_recover(struct swarm *swarm)
     if (!changes_once_more(swarm, &wait, turns * view_ms)) {
         return false;
     }
+    cluster_await_all(cluster);
     for (uint32_t i = 0; i < 5; i++) {
         swarm_submit(swarm);
     }

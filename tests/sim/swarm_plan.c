@@ -146,6 +146,7 @@ static void draw_timing(struct swarm *swarm)
     /* From "names whatever it can" to "names hardly ever". */
     static const uint32_t compact_from[] = {0, 0, 100, INGOT_COMPACT_PAYLOAD_BYTES_MIN};
     plan->cluster.compact_payload_bytes_min = compact_from[swarm->options->seed % 4];
+    plan->cluster.awaits_few = swarm->options->seed / 4 % 2 == 0;
     plan->transaction_interval_ms = draw_class(prng, 1, 400);
     plan->burst_max = draw(prng, 1, 10);
 }
