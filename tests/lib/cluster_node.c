@@ -67,14 +67,6 @@ static uint64_t monotonic_us(void *context)
     return node_clock_us(context);
 }
 
-/* Clients come and go. */
-static bool is_awaited(void *context)
-{
-    const struct cluster_node *node = context;
-    return !node->cluster->options.awaits_few ||
-           (cluster_now_us(node->cluster) / 4096 + node->index) % 4 == 0;
-}
-
 static uint64_t wall_ms(void *context)
 {
     const struct cluster_node *node = context;
@@ -312,7 +304,7 @@ static struct replica_options options_of(struct cluster_node *node)
                                                .stopped = stopped,
                                                .monotonic_us = monotonic_us,
                                                .wall_ms = wall_ms,
-                                               .is_awaited = is_awaited},
+                                               .is_awaited = node_is_awaited},
                                     .scheme = options->scheme,
                                     .has_key = !node->has_lost_key,
                                     .key = cluster->keys.of[node->index],

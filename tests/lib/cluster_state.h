@@ -122,6 +122,8 @@ void node_tick(struct cluster_node *node);
 void node_receive(struct cluster_node *node, const struct delivery *delivery);
 void node_crash(struct cluster_node *node);
 void node_wants_flush(struct cluster_node *node);
+/* Of a cluster_node: does anybody wait for its commits now? cluster_end.c */
+bool node_is_awaited(void *context);
 /* It has died in the middle of what it does, and nothing of that is seen any more. */
 bool node_is_gone(struct cluster_node *node);
 /* What its clock shows. */

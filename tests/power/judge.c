@@ -55,12 +55,17 @@ static const struct vote *vote_of(const struct message *message)
     return message->kind == MESSAGE_NUDGE ? &message->nudge.vote : NULL;
 }
 
-static void add_sent(struct duty *duty, const struct op *op)
+/*
+ * False: the message promises nothing, and nobody may take the state of its sender from it. A
+ * certificate proves itself, and so leaves before what it changes here is durable.
+ */
+static bool add_sent(struct duty *duty, const struct op *op)
 {
     struct message *message = NULL;
     if (wire_decode(ingot_buffer_slice(&op->bytes), &message) != REJECT_NONE) {
-        return;
+        return true;
     }
+    const bool promises = message->kind != MESSAGE_CERTIFICATE;
     const struct vote *vote = vote_of(message);
     if (vote != NULL) {
         add_vote(duty, vote);
@@ -80,6 +85,7 @@ static void add_sent(struct duty *duty, const struct op *op)
                            : duty->height;
     }
     message_unref(message);
+    return promises;
 }
 
 static void add_reported(struct duty *duty, const struct op *op)
@@ -101,7 +107,9 @@ void duty_add(struct duty *duty, const struct record *record, uint32_t index)
         duty->has_batch = true;
         duty->batch = index;
     } else if (op->kind == OP_SENT) {
-        add_sent(duty, op);
+        if (!add_sent(duty, op)) {
+            return;
+        }
     } else if (op->kind == OP_REPORTED) {
         add_reported(duty, op);
     } else if (op->kind != OP_SIGNED && op->kind != OP_TOLD) {
@@ -427,8 +435,8 @@ static void read_saved_vote(struct trial *trial, struct ingot_store *store)
 static void try_replica(struct trial *trial, struct ingot_store *store, const char *folder,
                         uint32_t at)
 {
-    const struct replica_output output = {trial,     send,    broadcast,    arm,    wake,
-                                          committed, stopped, monotonic_us, wall_ms};
+    const struct replica_output output = {trial,     send,    broadcast,    arm,     wake,
+                                          committed, stopped, monotonic_us, wall_ms, NULL};
     struct ingot_app app;
     attesting_app(trial->node, &app);
     const struct replica_options options = world_replica_options(trial->node, store, &app, &output);
