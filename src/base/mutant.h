@@ -125,7 +125,6 @@
     X(WITHHELD_FOR_GOOD, "what a failed proposal brought is not passed on afterwards")             \
     X(NAMED_AFTER_ANOTHER, "a transaction goes into a block under the digest of another")          \
     X(POOL_UNWEIGHED, "the mempool weighs its transactions by their bytes alone")                  \
-    X(CERTIFICATES_WAIT, "a certificate waits for the sync of what its sender has yet to store")   \
     X(UNASKED_SYNC_FORGOTTEN, "a sync that nobody waits for is never made up for")                 \
     X(SENT_BEFORE_SYNC, "messages leave before the sync")                                          \
     X(FAILED_WRITE_IGNORED, "a failed durable write is taken for success")                         \

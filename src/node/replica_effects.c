@@ -489,7 +489,7 @@ static bool is_urgent(const struct replica *replica, const struct core_effect *e
 {
     const struct replica_output *output = &replica->options.output;
     if (effect->kind != CORE_COMMIT) {
-        return !is_certificate(effect) || MUTANT(CERTIFICATES_WAIT);
+        return !is_certificate(effect);
     }
     return effect->next_set != NULL || output->is_awaited == NULL ||
            output->is_awaited(output->context);

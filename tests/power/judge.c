@@ -56,16 +56,17 @@ static const struct vote *vote_of(const struct message *message)
 }
 
 /*
- * False: the message promises nothing, and nobody may take the state of its sender from it. A
- * certificate proves itself, and so leaves before what it changes here is durable.
+ * False: the message promises nothing, and nobody may take the state of its sender from it, as what
+ * others have signed, or clients: that leaves before what it changes here is durable.
  */
 static bool add_sent(struct duty *duty, const struct op *op)
 {
     struct message *message = NULL;
     if (wire_decode(ingot_buffer_slice(&op->bytes), &message) != REJECT_NONE) {
-        return true;
+        return false;
     }
-    const bool promises = message->kind != MESSAGE_CERTIFICATE;
+    const bool promises = vote_of(message) != NULL || message->kind == MESSAGE_TIMEOUT ||
+                          message->kind == MESSAGE_ADVERTISE;
     const struct vote *vote = vote_of(message);
     if (vote != NULL) {
         add_vote(duty, vote);
@@ -112,7 +113,7 @@ void duty_add(struct duty *duty, const struct record *record, uint32_t index)
         }
     } else if (op->kind == OP_REPORTED) {
         add_reported(duty, op);
-    } else if (op->kind != OP_SIGNED && op->kind != OP_TOLD) {
+    } else {
         return;
     }
     raise(&duty->shown.current, op->shown.current);

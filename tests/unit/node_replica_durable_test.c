@@ -305,6 +305,61 @@ static void a_replica_does_not_start_from_a_record_that_contradicts_itself(void 
     ingot_buffer_deinit(&record);
 }
 
+/* Three blocks, for which we vote, and what certifies the third: the first is committed. */
+static void commit_the_first(struct scene *scene)
+{
+    struct lone *lone = &scene->lone;
+    struct block *blocks[3];
+    for (uint64_t i = 0; i < 3; i++) {
+        blocks[i] = lone_block(lone, i == 0 ? lone->genesis : blocks[i - 1], i + 1);
+        show_block(scene, blocks[i]);
+    }
+    struct message *message = message_new(MESSAGE_CERTIFICATE);
+    message->certificate.qc = lone_qc(lone, blocks[2]);
+    lone_receive(lone, lone_leader(lone, 3), message);
+    for (uint32_t i = 0; i < 3; i++) {
+        block_unref(blocks[i]);
+    }
+    assert_int_equal(lone_status(lone).last_committed->height, 1);
+}
+
+static void a_commit_that_somebody_waits_for_is_durable_at_once(void **state)
+{
+    struct scene *scene = *state;
+    commit_the_first(scene);
+    assert_int_equal(scene->lone.reported_height, 1);
+    assert_int_equal(ledger_committed_height(replica_ledger(scene->lone.replica)), 1);
+}
+
+static void a_commit_that_nobody_waits_for_is_durable_a_moment_later(void **state)
+{
+    struct scene *scene = *state;
+    scene->lone.nobody_waits = true;
+    commit_the_first(scene);
+    assert_int_equal(scene->lone.reported_height, 0); /* never before it is durable */
+    assert_int_equal(ledger_committed_height(replica_ledger(scene->lone.replica)), 0);
+    lone_wait(&scene->lone, 20);
+    assert_int_equal(scene->lone.reported_height, 1);
+    assert_int_equal(ledger_committed_height(replica_ledger(scene->lone.replica)), 1);
+}
+
+/* What a client has read is not taken back. */
+static void a_query_makes_durable_what_it_reads(void **state)
+{
+    struct scene *scene = *state;
+    struct ingot_query_response response = {0};
+    uint64_t height = 0;
+    scene->lone.nobody_waits = true;
+    commit_the_first(scene);
+    replica_query(scene->lone.replica, ingot_slice_of_text(""), ingot_slice_of_text(""), &response,
+                  &height);
+    assert_int_equal(height, 1);
+    assert_int_equal(ledger_committed_height(replica_ledger(scene->lone.replica)), 1);
+    lone_wait(&scene->lone, 1);
+    assert_int_equal(scene->lone.reported_height, 1);
+    ingot_buffer_deinit(&response.log);
+}
+
 int main(void)
 {
 #define ROW(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
@@ -317,6 +372,9 @@ int main(void)
         ROW(a_write_that_failed_on_another_thread_is_not_taken_for_damage),
         ROW(a_replica_does_not_start_from_a_damaged_record_of_its_votes),
         ROW(a_replica_does_not_start_from_a_record_that_contradicts_itself),
+        ROW(a_commit_that_somebody_waits_for_is_durable_at_once),
+        ROW(a_commit_that_nobody_waits_for_is_durable_a_moment_later),
+        ROW(a_query_makes_durable_what_it_reads),
     };
 #undef ROW
     return cmocka_run_group_tests(tests, NULL, NULL);
