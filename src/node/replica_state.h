@@ -196,10 +196,10 @@ void sync_turn(struct replica *replica);
 void sync_turn_between(struct replica *replica);
 void sync_metrics(const struct replica *replica, struct metrics *metrics);
 bool sync_is_catching_up(const struct replica *replica);
-/* Do the present effects come of a chain that is being fetched, and not of the protocol's pace? */
 /* Somebody is to be served blocks, or what was fetched is under way: both want all to be durable.
  */
 bool sync_needs_durable(const struct replica *replica);
+/* Do the present effects come of a chain that is being fetched, and not of the protocol's pace? */
 bool sync_is_bulk(const struct replica *replica);
 
 /* replica_held.c: what cannot be verified before the next epoch is entered. */
