@@ -513,7 +513,7 @@ static bool sync_may_wait(struct replica *replica)
     if (replica->sync_by_ms == UINT64_MAX) {
         replica->sync_by_ms = now_ms + SYNC_WAIT_MS;
     }
-    return now_ms < replica->sync_by_ms;
+    return now_ms < replica->sync_by_ms || MUTANT(UNASKED_SYNC_FORGOTTEN);
 }
 
 /* The others keep their order and wait. */
@@ -550,8 +550,7 @@ static void sync_and_release(struct replica *replica)
 /* Something waits for the next sync, and now cannot any more. */
 static bool sync_is_due(struct replica *replica)
 {
-    return replica->sync_by_ms != UINT64_MAX && !sync_may_wait(replica) &&
-           !MUTANT(UNASKED_SYNC_FORGOTTEN);
+    return replica->sync_by_ms != UINT64_MAX && !sync_may_wait(replica);
 }
 
 void replica_flush(struct replica *replica)
