@@ -126,6 +126,14 @@
     X(NAMED_AFTER_ANOTHER, "a transaction goes into a block under the digest of another")          \
     X(POOL_UNWEIGHED, "the mempool weighs its transactions by their bytes alone")                  \
     X(UNASKED_SYNC_FORGOTTEN, "a sync that nobody waits for is never made up for")                 \
+    X(VOTE_WITH_CERTIFICATES, "a vote leaves as certificates do, before the sync")                 \
+    X(TIMEOUT_WITH_CERTIFICATES, "a Timeout leaves as certificates do, before the sync")           \
+    X(ADVERTISED_WITH_CERTIFICATES, "what a node has is advertised before the sync")               \
+    X(WAITERS_KEPT, "who waits for a commit is kept for a later sync")                             \
+    X(COMMIT_TOLD_EARLY, "a commit whose sync may wait is told before it")                         \
+    X(SHOWN_BEFORE_SYNC, "clients are shown what waits for a sync")                                \
+    X(EPOCH_SYNCED_LATER, "the sync of a new set may wait, as others")                             \
+    X(EVIDENCE_SYNCED_LATER, "the sync of evidence may wait, as others")                           \
     X(SENT_BEFORE_SYNC, "messages leave before the sync")                                          \
     X(FAILED_WRITE_IGNORED, "a failed durable write is taken for success")                         \
     X(STEP_IN_TWO,                                                                                 \

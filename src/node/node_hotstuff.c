@@ -243,6 +243,9 @@ static void free_hotstuff(struct node_driver *driver)
 {
     struct hotstuff *hotstuff = node_hotstuff_of(driver);
     node_attest_free(hotstuff);
+    if (hotstuff->replica != NULL) {
+        replica_settle(hotstuff->replica); /* who is stopped in order forgets nothing */
+    }
     replica_free(hotstuff->replica);
     ingot_store_close(hotstuff->store);
     block_unref(hotstuff->tip);
@@ -324,6 +327,7 @@ static void get_status(struct node_driver *driver, struct ingot_node_status *sta
 {
     const struct hotstuff *hotstuff = node_hotstuff_of(driver);
     struct core_status core;
+    replica_settle(hotstuff->replica);
     replica_get_status(hotstuff->replica, &core);
     *status = (struct ingot_node_status){
         .height = ledger_committed_height(replica_ledger(hotstuff->replica)),

@@ -5,12 +5,20 @@
 #include "node/ledger_evidence.h"
 #include "node/node_attest.h"
 
+/* No crash takes back what a client has been shown. */
+static struct replica *settled(const struct ingot_node *node)
+{
+    struct replica *replica = node_hotstuff_of(node->driver)->replica;
+    replica_settle(replica);
+    return replica;
+}
+
 static void get_status(void *context, struct rpc_status *status)
 {
     struct ingot_node *node = context;
     const struct hotstuff *hotstuff = node_hotstuff_of(node->driver);
     struct core_status core;
-    replica_get_status(hotstuff->replica, &core);
+    replica_get_status(settled(node), &core);
     const struct metrics *metrics = replica_metrics(hotstuff->replica);
     struct ingot_network_stats network;
     ingot_network_stats(node->network, &network);
@@ -66,16 +74,14 @@ static void expect(void *context, const struct ingot_hash *digests, uint32_t cou
 static enum ingot_error read_block(void *context, uint64_t height, struct ledger_entry *entry)
 {
     struct ingot_node *node = context;
-    return ledger_read_block(replica_ledger(node_hotstuff_of(node->driver)->replica), height,
-                             entry);
+    return ledger_read_block(replica_ledger(settled(node)), height, entry);
 }
 
 static enum ingot_error find_transaction(void *context, const uint8_t sha256[32],
                                          struct ledger_location *location)
 {
     struct ingot_node *node = context;
-    return ledger_find_transaction(replica_ledger(node_hotstuff_of(node->driver)->replica), sha256,
-                                   location);
+    return ledger_find_transaction(replica_ledger(settled(node)), sha256, location);
 }
 
 static enum ingot_error query(void *context, struct ingot_slice path, struct ingot_slice data,
@@ -98,20 +104,20 @@ static enum ingot_error query(void *context, struct ingot_slice path, struct ing
 static const struct validator_set *get_validators(void *context, uint64_t epoch)
 {
     struct ingot_node *node = context;
-    return core_find_set(replica_core(node_hotstuff_of(node->driver)->replica), epoch);
+    return core_find_set(replica_core(settled(node)), epoch);
 }
 
 static const struct ingot_evidence *get_evidence(void *context, uint32_t *count)
 {
     struct ingot_node *node = context;
-    return ledger_evidence(replica_ledger(node_hotstuff_of(node->driver)->replica), count);
+    return ledger_evidence(replica_ledger(settled(node)), count);
 }
 
 static const struct metrics *get_metrics(void *context)
 {
     struct ingot_node *node = context;
     const struct hotstuff *hotstuff = node_hotstuff_of(node->driver);
-    struct metrics *metrics = replica_metrics(hotstuff->replica);
+    struct metrics *metrics = replica_metrics(settled(node));
     node_fill_metrics(node, metrics);
     store_lmdb_get_stats(store_journal_lmdb(hotstuff->store), &metrics->store);
     store_journal_get_stats(hotstuff->store, &metrics->journal);

@@ -117,8 +117,8 @@ void replica_start(struct replica *replica);
 void replica_receive(struct replica *replica, uint32_t peer, struct ingot_slice frame);
 void replica_tick(struct replica *replica);
 /*
- * Performs all effects: at most one durable commit for each round of them. What nothing depends on
- * may wait for the next one, a few milliseconds at most.
+ * Performs all effects: at most one durable commit for each round of them. What nobody depends on
+ * may wait for a later one, 20 ms at most (replica_effects.c); see replica_settle.
  */
 void replica_flush(struct replica *replica);
 
@@ -127,6 +127,13 @@ void replica_flush(struct replica *replica);
  * from within replica_flush. False: the replica has stopped.
  */
 INGOT_MUST_USE bool replica_sync(struct replica *replica);
+
+/*
+ * Before anybody is shown what replica_flush has left to a later sync: it is durable after this,
+ * and its commits are told in the next flush. Costs nothing where all is durable. If the write
+ * fails the replica has stopped, and said so.
+ */
+void replica_settle(struct replica *replica);
 /* Somebody who works beside the replica cannot go on, so it does not either. */
 void replica_fail(struct replica *replica, enum replica_stop stop, const char *why);
 

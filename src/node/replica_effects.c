@@ -21,11 +21,6 @@
 /* How much later than it could be something is durable that nobody waits for. */
 #define SYNC_WAIT_MS 20
 
-static bool is_own_key(const struct replica *replica, const struct ingot_public_key *key)
-{
-    return replica->options.has_key && crypto_key_equal(&replica->options.key, key);
-}
-
 /* --- Taking effects: nothing here is seen by others. --- */
 
 static void take_safety(struct replica *replica, const struct core_effect *effect)
@@ -119,7 +114,9 @@ static void take_evidence(struct replica *replica, const struct core_effect *eff
     if (ledger_put_evidence(replica->ledger, &evidence) != LEDGER_EVIDENCE_NEW) {
         return;
     }
-    replica->sync_by_ms = 0; /* it may not be seen again */
+    if (!MUTANT(EVIDENCE_SYNCED_LATER)) {
+        replica->sync_by_ms = 0; /* it may not be seen again */
+    }
     LOG(LOG_WARN, "a validator voted twice in one view",
         log_hex("validator", evidence.validator.bytes, INGOT_PUBLIC_KEY_BYTES),
         log_text("as", evidence.is_leader ? "leader" : "voter"), log_u64("epoch", evidence.epoch),
@@ -280,136 +277,33 @@ static void keep_evidence(struct replica *replica)
     }
 }
 
-void replica_settle(struct replica *replica)
+/* Between flushes. What waited for it is told in the next one. */
+static void sync_between(struct replica *replica)
 {
-    if (replica->sync_by_ms != UINT64_MAX && replica->stop == REPLICA_RUNS) {
+    INGOT_ASSERT(replica->outbox.count == 0 || replica->sync_by_ms != UINT64_MAX);
+    if (replica->stop == REPLICA_RUNS) {
         sync_now(replica);
-        replica->sync_by_ms = 0; /* the reports are due */
+    }
+    if (replica->outbox.count > 0) {
+        replica->sync_by_ms = 0;
         replica->options.output.wake(replica->options.output.context);
     }
 }
 
 bool replica_sync(struct replica *replica)
 {
-    INGOT_ASSERT(replica->outbox.count == 0);
-    if (replica->stop == REPLICA_RUNS) {
-        sync_now(replica);
-    }
+    sync_between(replica);
     return replica->stop == REPLICA_RUNS;
 }
 
-/* --- The outbox: all of it is durable now. --- */
-
-static void sign(struct replica *replica, struct message *message)
+void replica_settle(struct replica *replica)
 {
-    bool is_signed = true;
-    switch (message->kind) {
-    case MESSAGE_PROPOSE:
-        is_signed = wire_sign_vote(&replica->signer,
-                                   core_find_set(replica->core, message->propose.vote.epoch),
-                                   &message->propose.vote);
-        break;
-    case MESSAGE_VOTE:
-        is_signed = wire_sign_vote(
-            &replica->signer, core_find_set(replica->core, message->vote.epoch), &message->vote);
-        break;
-    case MESSAGE_NUDGE:
-        is_signed =
-            wire_sign_vote(&replica->signer, core_find_set(replica->core, message->nudge.epoch),
-                           &message->nudge.vote);
-        break;
-    case MESSAGE_TIMEOUT:
-        is_signed = wire_sign_timeout(&replica->signer,
-                                      core_find_set(replica->core, message->timeout.epoch),
-                                      &message->timeout);
-        break;
-    case MESSAGE_CERTIFICATE:
-    case MESSAGE_ADVERTISE:
-    case MESSAGE_SYNC_REQUEST:
-    case MESSAGE_SYNC_RESPONSE:
-    case MESSAGE_TRANSACTIONS:
-    case MESSAGE_COMPACT_PROPOSE:
-    case MESSAGE_TRANSACTIONS_REQUEST:
-    case MESSAGE_TRANSACTIONS_RESPONSE:
-        break;
-    }
-    INGOT_ASSERT(is_signed);
-}
-
-static struct ingot_slice encode(struct replica *replica, const struct message *message)
-{
-    ingot_buffer_clear(&replica->frame);
-    wire_encode(message, &replica->frame);
-    return ingot_buffer_slice(&replica->frame);
-}
-
-static void give_back(struct replica *replica, struct message *message)
-{
-    struct core_event event = {.kind = CORE_MESSAGE, .peer = CORE_SELF, .message = message};
-    (void)replica_step(replica, &event);
-}
-
-static void send_to_peer(struct replica *replica, uint32_t peer, struct ingot_slice frame)
-{
-    if (replica->peers[peer].is_connected) {
-        replica->options.output.send(replica->options.output.context, peer, INGOT_FRAME_CONSENSUS,
-                                     frame);
+    if (replica->sync_by_ms != UINT64_MAX && !MUTANT(SHOWN_BEFORE_SYNC)) {
+        sync_between(replica);
     }
 }
 
-/*
- * By the peers' validator keys. If no peer bears the one that is wanted, as when a node has become
- * a validator that was written down as an observer, it is any of those that bear none.
- */
-static void send_to_validator(struct replica *replica, const struct ingot_public_key *key,
-                              struct ingot_slice frame)
-{
-    for (uint32_t i = 0; i < replica->peer_count; i++) {
-        if (replica->peers[i].has_key && crypto_key_equal(&replica->peers[i].key, key)) {
-            send_to_peer(replica, i, frame);
-            return;
-        }
-    }
-    for (uint32_t i = 0; i < replica->peer_count; i++) {
-        if (!replica->peers[i].has_key) {
-            send_to_peer(replica, i, frame);
-        }
-    }
-}
-
-static void send(struct replica *replica, struct core_effect *effect)
-{
-    sign(replica, effect->message);
-    const struct ingot_slice frame = encode(replica, effect->message);
-    bool is_for_us = false;
-    for (uint32_t i = 0; i < effect->recipient_count; i++) {
-        if (is_own_key(replica, &effect->recipients[i])) {
-            is_for_us = true;
-        } else {
-            send_to_validator(replica, &effect->recipients[i], frame);
-        }
-    }
-    if (is_for_us) {
-        give_back(replica, effect->message);
-    }
-}
-
-static void broadcast(struct replica *replica, struct core_effect *effect)
-{
-    const enum message_kind kind = effect->message->kind;
-    struct message *compact = NULL;
-    sign(replica, effect->message);
-    if (kind == MESSAGE_PROPOSE) {
-        compact = compact_make(replica, &effect->message->propose);
-        pool_withhold(replica, effect->message->propose.block, compact);
-    }
-    replica->options.output.broadcast(replica->options.output.context, INGOT_FRAME_CONSENSUS,
-                                      encode(replica, compact != NULL ? compact : effect->message));
-    message_unref(compact);
-    if (kind == MESSAGE_PROPOSE || kind == MESSAGE_NUDGE || kind == MESSAGE_TIMEOUT) {
-        give_back(replica, effect->message);
-    }
-}
+/* --- The outbox. --- */
 
 static void log_set_change(const struct replica *replica, const struct block *block,
                            const struct validator_set *set)
@@ -453,14 +347,13 @@ static void release(struct replica *replica, struct outbox_item *item)
         report_commit(replica, item);
         break;
     case CORE_SEND:
-        send(replica, effect);
+        transmit_send(replica, effect);
         break;
     case CORE_BROADCAST:
-        broadcast(replica, effect);
+        transmit_broadcast(replica, effect);
         break;
     case CORE_ANSWER:
-        replica->options.output.send(replica->options.output.context, effect->peer,
-                                     INGOT_FRAME_CONSENSUS, encode(replica, effect->message));
+        transmit_answer(replica, effect);
         break;
     case CORE_PERSIST_BLOCK:
     case CORE_PERSIST_SAFETY:
@@ -476,23 +369,29 @@ static void release(struct replica *replica, struct outbox_item *item)
     }
 }
 
-/* --- What the sync may wait for. --- */
+/* --- A sync that may wait. --- */
 
-/* Certificates prove themselves: who gets one depends on nothing that is ours. */
-static bool is_certificate(const struct core_effect *effect)
+/*
+ * A certificate says what others have signed, and proves it; our own part in it was durable before
+ * it was counted. So it promises nothing that our disk would have to keep.
+ */
+static bool proves_itself(const struct core_effect *effect)
 {
-    return effect->kind != CORE_COMMIT && effect->message->kind == MESSAGE_CERTIFICATE;
+    if (effect->kind == CORE_COMMIT) {
+        return MUTANT(COMMIT_TOLD_EARLY);
+    }
+    const enum message_kind kind = effect->message->kind;
+    return kind == MESSAGE_CERTIFICATE ||
+           (kind == MESSAGE_VOTE && MUTANT(VOTE_WITH_CERTIFICATES)) ||
+           (kind == MESSAGE_TIMEOUT && MUTANT(TIMEOUT_WITH_CERTIFICATES)) ||
+           (kind == MESSAGE_ADVERTISE && MUTANT(ADVERTISED_WITH_CERTIFICATES));
 }
 
-/* Must it not leave, or be told, before the sync, and not wait for it either? */
-static bool is_urgent(const struct replica *replica, const struct core_effect *effect)
+/* Of what was taken, can this leave before the sync, or be told some time after it? */
+static bool is_patient(const struct core_effect *effect)
 {
-    const struct replica_output *output = &replica->options.output;
-    if (effect->kind != CORE_COMMIT) {
-        return !is_certificate(effect);
-    }
-    return effect->next_set != NULL || output->is_awaited == NULL ||
-           output->is_awaited(output->context);
+    const bool opens_epoch = effect->next_set != NULL && !MUTANT(EPOCH_SYNCED_LATER);
+    return (effect->kind == CORE_COMMIT && !opens_epoch) || proves_itself(effect);
 }
 
 /*
@@ -501,19 +400,22 @@ static bool is_urgent(const struct replica *replica, const struct core_effect *e
  */
 static bool sync_may_wait(struct replica *replica)
 {
-    const uint64_t now_ms = replica_now_ms(replica);
-    if (!ledger_has_changes(replica->ledger) || sync_needs_durable(replica)) {
+    const struct replica_output *output = &replica->options.output;
+    if (!ledger_has_changes(replica->ledger) || output->is_awaited == NULL ||
+        (output->is_awaited(output->context) && !MUTANT(WAITERS_KEPT)) ||
+        sync_needs_durable(replica)) {
         return false;
     }
     for (uint32_t i = 0; i < replica->outbox.count; i++) {
-        if (is_urgent(replica, &replica->outbox.items[i].effect)) {
+        if (!is_patient(&replica->outbox.items[i].effect)) {
             return false;
         }
     }
+    const uint64_t now_ms = replica_now_ms(replica);
     if (replica->sync_by_ms == UINT64_MAX) {
         replica->sync_by_ms = now_ms + SYNC_WAIT_MS;
     }
-    return now_ms < replica->sync_by_ms || MUTANT(UNASKED_SYNC_FORGOTTEN);
+    return now_ms < replica->sync_by_ms;
 }
 
 /* The others keep their order and wait. */
@@ -523,9 +425,10 @@ static void release_certificates(struct replica *replica)
     uint32_t kept = 0;
     for (uint32_t i = 0; i < outbox->count; i++) {
         struct outbox_item *item = &outbox->items[i];
-        if (is_certificate(&item->effect)) {
+        if (proves_itself(&item->effect)) {
             release(replica, item);
             core_effect_deinit(&item->effect);
+            execution_unref(item->execution);
         } else {
             outbox->items[kept++] = *item;
         }
@@ -547,10 +450,11 @@ static void sync_and_release(struct replica *replica)
     }
 }
 
-/* Something waits for the next sync, and now cannot any more. */
-static bool sync_is_due(struct replica *replica)
+/* Something waits for the next sync, and can no longer. */
+static bool sync_is_due(const struct replica *replica)
 {
-    return replica->sync_by_ms != UINT64_MAX && !sync_may_wait(replica);
+    return replica->sync_by_ms != UINT64_MAX && !MUTANT(UNASKED_SYNC_FORGOTTEN) &&
+           (replica_now_ms(replica) >= replica->sync_by_ms || sync_needs_durable(replica));
 }
 
 void replica_flush(struct replica *replica)

@@ -118,9 +118,11 @@ void replica_count_reject(struct replica *replica, uint32_t peer, const struct m
                           enum reject reject);
 /* replica_effects.c */
 void replica_clear_outbox(struct replica *replica);
-/* What waits for a later sync is durable after this; what is to be told of it follows in the next
- * flush. */
-void replica_settle(struct replica *replica);
+
+/* replica_transmit.c: signs and sends what is durable, or need not be. */
+void transmit_send(struct replica *replica, struct core_effect *effect);
+void transmit_broadcast(struct replica *replica, struct core_effect *effect);
+void transmit_answer(struct replica *replica, const struct core_effect *effect);
 
 /* replica_pool.c: between the mempool and the chain. */
 enum reject pool_receive(struct replica *replica, const struct transactions *transactions);

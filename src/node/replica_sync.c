@@ -23,6 +23,7 @@ static struct block *find_block(void *context, const struct ingot_hash *hash)
 static void send_request(void *context, uint32_t peer, const struct sync_request *request)
 {
     struct replica *replica = context;
+    replica_settle(replica); /* it names what we have committed */
     struct message *message = message_new(MESSAGE_SYNC_REQUEST);
     message->sync_request = *request;
     ingot_buffer_clear(&replica->frame);

@@ -389,6 +389,10 @@ void checks_send(struct checks *checks, uint32_t node, const struct message *mes
         break;
     case MESSAGE_ADVERTISE:
         checks_qc(checks, node, message->advertise.high_qc);
+        if (checks->nodes[node].is_honest) {
+            expect_durable(checks, node, "advertised certificate", message->advertise.high_qc->view,
+                           covers_qc(disk, message->advertise.high_qc));
+        }
         break;
     case MESSAGE_SYNC_RESPONSE:
         if (message->sync_response.tail_qc != NULL) {

@@ -197,7 +197,9 @@ uint64_t cluster_joined(const struct cluster *cluster);
 void cluster_trace_hash(const struct cluster *cluster, struct ingot_hash *hash);
 /* The kv state of each node that is up is the model's; only once all have committed the same. */
 bool cluster_states_are_equal(struct cluster *cluster);
-/* From now on somebody waits for each commit on each node, so that none is told later. */
-void cluster_await_all(struct cluster *cluster);
+/* All that it has committed is durable and told, but for what waits for a sync that may wait. */
+bool cluster_has_told(struct cluster *cluster, uint32_t node);
+/* That is made up for, as where a client asks. */
+void cluster_settle(struct cluster *cluster);
 
 #endif

@@ -46,9 +46,24 @@ bool node_is_awaited(void *context)
            (cluster_now_us(node->cluster) / 4096 + node->index) % 4 == 0;
 }
 
-void cluster_await_all(struct cluster *cluster)
+static bool has_untold(struct cluster *cluster, uint32_t node)
 {
-    cluster->options.awaits_few = false;
+    return cluster_status(cluster, node).last_committed->height != cluster_committed(cluster, node);
+}
+
+bool cluster_has_told(struct cluster *cluster, uint32_t node)
+{
+    return !has_untold(cluster, node) || cluster->nodes[node].flush_at_us == UINT64_MAX;
+}
+
+void cluster_settle(struct cluster *cluster)
+{
+    for (uint32_t i = 0; i < cluster->keys.count; i++) {
+        if (cluster_is_up(cluster, i) && has_untold(cluster, i)) {
+            replica_settle(cluster->nodes[i].replica);
+            node_flush(&cluster->nodes[i]);
+        }
+    }
 }
 
 bool cluster_states_are_equal(struct cluster *cluster)

@@ -34,6 +34,11 @@ static void raise(struct position *highest, struct position position)
     }
 }
 
+static void raise_height(struct duty *duty, uint64_t height)
+{
+    duty->height = height > duty->height ? height : duty->height;
+}
+
 static void add_vote(struct duty *duty, const struct vote *vote)
 {
     if (duty->vote_count == duty->vote_capacity) {
@@ -56,37 +61,39 @@ static const struct vote *vote_of(const struct message *message)
 }
 
 /*
- * False: the message promises nothing, and nobody may take the state of its sender from it, as what
- * others have signed, or clients: that leaves before what it changes here is durable.
+ * False: it says nothing of where its sender stands, so that may be forgotten again. A certificate
+ * is what others have signed (our own vote in it was sent before); transactions are clients', and a
+ * batch of them says no more than what height is committed.
  */
 static bool add_sent(struct duty *duty, const struct op *op)
 {
     struct message *message = NULL;
     if (wire_decode(ingot_buffer_slice(&op->bytes), &message) != REJECT_NONE) {
-        return false;
+        return true;
     }
-    const bool promises = vote_of(message) != NULL || message->kind == MESSAGE_TIMEOUT ||
-                          message->kind == MESSAGE_ADVERTISE;
+    const enum message_kind kind = message->kind;
     const struct vote *vote = vote_of(message);
     if (vote != NULL) {
         add_vote(duty, vote);
         raise(&duty->shown.last_voted, vote_position(vote));
         raise(&duty->shown.current, vote_position(vote));
     }
-    if (message->kind == MESSAGE_TIMEOUT) {
+    if (kind == MESSAGE_TIMEOUT) {
         const struct position position = {message->timeout.epoch, message->timeout.view};
         raise(&duty->given_up, position);
         raise(&duty->shown.last_voted, position);
         raise(&duty->shown.high, qc_position(message->timeout.high_qc));
     }
-    if (message->kind == MESSAGE_ADVERTISE) {
+    if (kind == MESSAGE_ADVERTISE) {
         raise(&duty->shown.high, qc_position(message->advertise.high_qc));
-        duty->height = message->advertise.committed_height > duty->height
-                           ? message->advertise.committed_height
-                           : duty->height;
+        raise_height(duty, message->advertise.committed_height);
+    }
+    if (kind == MESSAGE_TRANSACTIONS) {
+        raise_height(duty, message->transactions.committed_height);
     }
     message_unref(message);
-    return promises;
+    return kind != MESSAGE_CERTIFICATE && kind != MESSAGE_TRANSACTIONS &&
+           kind != MESSAGE_TRANSACTIONS_REQUEST && kind != MESSAGE_TRANSACTIONS_RESPONSE;
 }
 
 static void add_reported(struct duty *duty, const struct op *op)
@@ -98,28 +105,29 @@ static void add_reported(struct duty *duty, const struct op *op)
         memset(duty->hashes + before, 0, (duty->hash_capacity - before) * sizeof *duty->hashes);
     }
     duty->hashes[op->at] = op->digest;
-    duty->height = op->at > duty->height ? op->at : duty->height;
+    raise_height(duty, op->at);
 }
 
 void duty_add(struct duty *duty, const struct record *record, uint32_t index)
 {
     const struct op *op = &record->ops[index];
+    bool is_promise = true;
     if (op->kind == OP_BATCH) {
         duty->has_batch = true;
         duty->batch = index;
     } else if (op->kind == OP_SENT) {
-        if (!add_sent(duty, op)) {
-            return;
-        }
+        is_promise = add_sent(duty, op);
     } else if (op->kind == OP_REPORTED) {
         add_reported(duty, op);
-    } else {
+    } else if (op->kind != OP_SIGNED && op->kind != OP_TOLD) {
         return;
     }
-    raise(&duty->shown.current, op->shown.current);
-    raise(&duty->shown.last_voted, op->shown.last_voted);
-    raise(&duty->shown.locked, op->shown.locked);
-    raise(&duty->shown.high, op->shown.high);
+    if (is_promise) {
+        raise(&duty->shown.current, op->shown.current);
+        raise(&duty->shown.last_voted, op->shown.last_voted);
+        raise(&duty->shown.locked, op->shown.locked);
+        raise(&duty->shown.high, op->shown.high);
+    }
     duty->serial++;
 }
 

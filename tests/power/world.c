@@ -139,6 +139,16 @@ static uint64_t wall_ms(void *context)
     return WALL_MS + ((const struct power_node *)context)->world->now_us / 1000;
 }
 
+/*
+ * Clients come and go; where statements are signed somebody always waits, as at a node with an
+ * attestor.
+ */
+static bool is_awaited(void *context)
+{
+    const struct power_node *node = context;
+    return node->world->workload->attests || (node->world->now_us / 8192 + node->index) % 4 == 0;
+}
+
 static void told(void *context, uint64_t height, const struct statement_id *id)
 {
     struct power_node *node = context;
@@ -262,7 +272,7 @@ static void open_node(struct power_node *node)
 {
     const struct power_world *world = node->world;
     const struct replica_output output = {node,      send,    broadcast,    arm,     wake,
-                                          committed, stopped, monotonic_us, wall_ms, NULL};
+                                          committed, stopped, monotonic_us, wall_ms, is_awaited};
     node->start_at_us = NEVER;
     plan_death(node);
     enum ingot_error error =

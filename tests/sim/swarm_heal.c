@@ -43,11 +43,15 @@ static bool has_new_commit(void *context, struct cluster *cluster)
 static bool is_level(void *context, struct cluster *cluster)
 {
     (void)context;
-    const uint64_t height = cluster_checks(cluster)->committed_count - 1;
+    uint64_t height = 0;
     for (uint32_t i = 0; i < cluster_count(cluster); i++) {
-        if (cluster_is_up(cluster, i) && cluster_is_honest(cluster, i) &&
-            (cluster_committed(cluster, i) != height ||
-             replica_mempool_count(cluster_replica(cluster, i)) > 0)) {
+        if (!cluster_is_up(cluster, i) || !cluster_is_honest(cluster, i)) {
+            continue;
+        }
+        const uint64_t committed = cluster_status(cluster, i).last_committed->height;
+        height = height == 0 ? committed : height;
+        if (committed != height || !cluster_has_told(cluster, i) ||
+            replica_mempool_count(cluster_replica(cluster, i)) > 0) {
             return false;
         }
     }
@@ -169,7 +173,6 @@ bool heal_and_recover(struct swarm *swarm)
     if (!changes_once_more(swarm, &wait, turns * view_ms)) {
         return false;
     }
-    cluster_await_all(cluster);
     for (uint32_t i = 0; i < 5; i++) {
         swarm_submit(swarm);
     }
@@ -177,5 +180,6 @@ bool heal_and_recover(struct swarm *swarm)
         say_stuck(swarm, "the replicas do not come to rest at one height with empty mempools");
         return false;
     }
+    cluster_settle(cluster);
     return cluster_states_are_equal(cluster);
 }

@@ -360,6 +360,82 @@ static void a_query_makes_durable_what_it_reads(void **state)
     ingot_buffer_deinit(&response.log);
 }
 
+/* It proves itself, and says nothing of what our disk has. */
+static void a_certificate_leaves_without_a_sync(void **state)
+{
+    struct scene *scene = *state;
+    struct lone *lone = &scene->lone;
+    lone->nobody_waits = true;
+    commit_the_first(scene);
+    lone_forget(lone);
+    struct message *message = message_new(MESSAGE_ADVERTISE);
+    message->advertise.high_qc = lone_qc(lone, lone->genesis);
+    lone_receive(lone, lone_leader(lone, 3), message);
+    assert_int_equal(lone_count(lone, MESSAGE_CERTIFICATE), 1); /* as it is behind */
+    assert_int_equal(ledger_committed_height(replica_ledger(lone->replica)), 0);
+}
+
+/* The power goes at the moment at which a message of this kind leaves. */
+static struct core_status status_after_crash_at(struct lone *lone, enum message_kind kind)
+{
+    assert_int_equal(lone_count(lone, kind), 1);
+    lone_crash(lone);
+    assert_int_equal(lone_open(lone), INGOT_OK);
+    return lone_status(lone);
+}
+
+static void a_vote_leaves_when_all_that_waited_is_durable(void **state)
+{
+    struct scene *scene = *state;
+    struct lone *lone = &scene->lone;
+    lone->nobody_waits = true;
+    commit_the_first(scene);
+    struct block *third =
+        core_find_block(replica_core(lone->replica), &lone_status(lone).high_qc->block);
+    struct block *fourth = lone_block(lone, third, 4);
+    lone_forget(lone);
+    lone->has_planned_crash = true;
+    lone->crash_at = MESSAGE_VOTE;
+    show_block(scene, fourth);
+    const struct core_status status = status_after_crash_at(lone, MESSAGE_VOTE);
+    assert_int_equal(status.last_voted.view, 4);
+    assert_int_equal(status.high.view, 3);
+    assert_int_equal(status.locked.view, 2);
+    assert_int_equal(status.last_committed->height, 1);
+    block_unref(fourth);
+}
+
+static void a_timeout_leaves_when_its_view_is_given_up_on_the_disk(void **state)
+{
+    struct scene *scene = *state;
+    struct lone *lone = &scene->lone;
+    lone->nobody_waits = true;
+    commit_the_first(scene);
+    lone_forget(lone);
+    lone->has_planned_crash = true;
+    lone->crash_at = MESSAGE_TIMEOUT;
+    lone_wait(lone, LONE_BASE_TIMEOUT_MS);
+    assert_int_equal(status_after_crash_at(lone, MESSAGE_TIMEOUT).last_voted.view, 4);
+}
+
+static void what_is_advertised_is_durable(void **state)
+{
+    struct scene *scene = *state;
+    struct lone *lone = &scene->lone;
+    const uint32_t peer = lone_leader(lone, 3);
+    lone->nobody_waits = true;
+    commit_the_first(scene);
+    lone_forget(lone);
+    lone->has_planned_crash = true;
+    lone->crash_at = MESSAGE_ADVERTISE;
+    replica_set_connected(lone->replica, peer, false);
+    replica_set_connected(lone->replica, peer, true);
+    lone_wait(lone, 0);
+    const struct core_status status = status_after_crash_at(lone, MESSAGE_ADVERTISE);
+    assert_int_equal(status.high.view, 3);
+    assert_int_equal(status.last_committed->height, 1);
+}
+
 int main(void)
 {
 #define ROW(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
@@ -375,6 +451,10 @@ int main(void)
         ROW(a_commit_that_somebody_waits_for_is_durable_at_once),
         ROW(a_commit_that_nobody_waits_for_is_durable_a_moment_later),
         ROW(a_query_makes_durable_what_it_reads),
+        ROW(a_certificate_leaves_without_a_sync),
+        ROW(a_vote_leaves_when_all_that_waited_is_durable),
+        ROW(a_timeout_leaves_when_its_view_is_given_up_on_the_disk),
+        ROW(what_is_advertised_is_durable),
     };
 #undef ROW
     return cmocka_run_group_tests(tests, NULL, NULL);

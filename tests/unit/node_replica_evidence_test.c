@@ -225,6 +225,16 @@ static void after_a_restart_the_same_two_votes_are_no_news(void **state)
     assert_int_equal(scene.shown_count, 1);
 }
 
+static void evidence_waits_for_no_later_sync(void **state)
+{
+    (void)state;
+    scene.lone.nobody_waits = true;
+    propose_next();
+    vote_twice(scene.voter, 2);
+    crash_and_start();
+    assert_int_equal(kept_count(), 1);
+}
+
 /* Blocks of certified views are leftovers, and so are votes for them: unless they prove something.
  */
 static void what_comes_too_late_to_be_used_is_evidence_all_the_same(void **state)
@@ -437,6 +447,7 @@ int main(void)
         ROW(two_votes_are_kept_with_all_that_proves_them),
         ROW(two_proposals_are_kept_as_the_leaders),
         ROW(after_a_restart_the_same_two_votes_are_no_news),
+        ROW(evidence_waits_for_no_later_sync),
         ROW(what_comes_too_late_to_be_used_is_evidence_all_the_same),
         ROW(a_forged_second_vote_accuses_nobody),
         ROW(only_what_proves_itself_is_evidence),
