@@ -415,7 +415,7 @@ static bool sync_may_wait(struct replica *replica)
     if (replica->sync_by_ms == UINT64_MAX) {
         replica->sync_by_ms = now_ms + SYNC_WAIT_MS;
     }
-    return now_ms < replica->sync_by_ms;
+    return now_ms < replica->sync_by_ms || MUTANT(UNASKED_SYNC_FORGOTTEN);
 }
 
 /* The others keep their order and wait. */

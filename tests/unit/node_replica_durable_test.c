@@ -305,6 +305,13 @@ static void a_replica_does_not_start_from_a_record_that_contradicts_itself(void 
     ingot_buffer_deinit(&record);
 }
 
+static void show_certificate(struct lone *lone, const struct block *block)
+{
+    struct message *message = message_new(MESSAGE_CERTIFICATE);
+    message->certificate.qc = lone_qc(lone, block);
+    lone_receive(lone, lone_leader(lone, block->view), message);
+}
+
 /* Three blocks, for which we vote, and what certifies the third: the first is committed. */
 static void commit_the_first(struct scene *scene)
 {
@@ -314,9 +321,7 @@ static void commit_the_first(struct scene *scene)
         blocks[i] = lone_block(lone, i == 0 ? lone->genesis : blocks[i - 1], i + 1);
         show_block(scene, blocks[i]);
     }
-    struct message *message = message_new(MESSAGE_CERTIFICATE);
-    message->certificate.qc = lone_qc(lone, blocks[2]);
-    lone_receive(lone, lone_leader(lone, 3), message);
+    show_certificate(lone, blocks[2]);
     for (uint32_t i = 0; i < 3; i++) {
         block_unref(blocks[i]);
     }
@@ -375,6 +380,13 @@ static void a_certificate_leaves_without_a_sync(void **state)
     assert_int_equal(ledger_committed_height(replica_ledger(lone->replica)), 0);
 }
 
+static struct block *fourth_block(const struct lone *lone)
+{
+    const struct core_status status = lone_status(lone);
+    return lone_block(lone, core_find_block(replica_core(lone->replica), &status.high_qc->block),
+                      4);
+}
+
 /* The power goes at the moment at which a message of this kind leaves. */
 static struct core_status status_after_crash_at(struct lone *lone, enum message_kind kind)
 {
@@ -390,9 +402,7 @@ static void a_vote_leaves_when_all_that_waited_is_durable(void **state)
     struct lone *lone = &scene->lone;
     lone->nobody_waits = true;
     commit_the_first(scene);
-    struct block *third =
-        core_find_block(replica_core(lone->replica), &lone_status(lone).high_qc->block);
-    struct block *fourth = lone_block(lone, third, 4);
+    struct block *fourth = fourth_block(lone);
     lone_forget(lone);
     lone->has_planned_crash = true;
     lone->crash_at = MESSAGE_VOTE;
@@ -411,6 +421,7 @@ static void a_timeout_leaves_when_its_view_is_given_up_on_the_disk(void **state)
     struct lone *lone = &scene->lone;
     lone->nobody_waits = true;
     commit_the_first(scene);
+    lone_wait(lone, 20); /* what waits, is made up for */
     lone_forget(lone);
     lone->has_planned_crash = true;
     lone->crash_at = MESSAGE_TIMEOUT;
@@ -418,6 +429,7 @@ static void a_timeout_leaves_when_its_view_is_given_up_on_the_disk(void **state)
     assert_int_equal(status_after_crash_at(lone, MESSAGE_TIMEOUT).last_voted.view, 4);
 }
 
+/* It gives up on view 4, so that no vote is said again, and is then shown what certifies it. */
 static void what_is_advertised_is_durable(void **state)
 {
     struct scene *scene = *state;
@@ -425,6 +437,11 @@ static void what_is_advertised_is_durable(void **state)
     const uint32_t peer = lone_leader(lone, 3);
     lone->nobody_waits = true;
     commit_the_first(scene);
+    lone_wait(lone, LONE_BASE_TIMEOUT_MS);
+    struct block *fourth = fourth_block(lone);
+    show_block(scene, fourth);
+    show_certificate(lone, fourth);
+    assert_int_equal(lone->reported_height, 1); /* the second block is committed and waits */
     lone_forget(lone);
     lone->has_planned_crash = true;
     lone->crash_at = MESSAGE_ADVERTISE;
@@ -432,8 +449,9 @@ static void what_is_advertised_is_durable(void **state)
     replica_set_connected(lone->replica, peer, true);
     lone_wait(lone, 0);
     const struct core_status status = status_after_crash_at(lone, MESSAGE_ADVERTISE);
-    assert_int_equal(status.high.view, 3);
-    assert_int_equal(status.last_committed->height, 1);
+    assert_int_equal(status.high.view, 4);
+    assert_int_equal(status.last_committed->height, 2);
+    block_unref(fourth);
 }
 
 int main(void)
