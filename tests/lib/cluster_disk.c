@@ -74,6 +74,27 @@ void disk_check_set(struct cluster_node *node, uint64_t epoch)
     ingot_store_snapshot_end(snapshot);
 }
 
+void disk_check_epoch(struct cluster_node *node)
+{
+    struct core_status status;
+    replica_get_status(node->replica, &status);
+    if (!node_is_gone(node) && !node->has_stopped && !node->wants_wake &&
+        status.current.epoch > node->disk.current.epoch) {
+        checks_fail(node->cluster->checks, CHECK_DURABLE_FIRST,
+                    "replica %u is in epoch %" PRIu64 ", of which its disk knows nothing",
+                    node->index, status.current.epoch);
+    }
+}
+
+void disk_check_commit(struct cluster_node *node, const struct block *block)
+{
+    if (ledger_committed_height(replica_ledger(node->replica)) < block->height) {
+        checks_fail(node->cluster->checks, CHECK_DURABLE_FIRST,
+                    "replica %u told of height %" PRIu64 ", which its disk does not have",
+                    node->index, block->height);
+    }
+}
+
 /* --- Writes that fail. --- */
 
 static bool is_full(const struct cluster_node *node)

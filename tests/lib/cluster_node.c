@@ -262,11 +262,7 @@ static void committed(void *context, struct block *block, struct execution *exec
     }
     disk_read(node);
     checks_qc(node->cluster->checks, node->index, node->disk.high_qc);
-    if (ledger_committed_height(replica_ledger(node->replica)) < block->height) {
-        checks_fail(node->cluster->checks, CHECK_DURABLE_FIRST,
-                    "replica %u told of height %" PRIu64 ", which its disk does not have",
-                    node->index, block->height);
-    }
+    disk_check_commit(node, block);
     checks_commit(node->cluster->checks, node->index, block, execution);
     if (block_changes_set(block)) {
         disk_check_set(node, checks_epoch(block) + 1);
@@ -502,19 +498,6 @@ static void look_after(struct cluster_node *node)
     }
 }
 
-/* A node is in an epoch once the commit that opens it is durable. */
-static void check_epoch(struct cluster_node *node)
-{
-    struct core_status status;
-    replica_get_status(node->replica, &status);
-    if (!node_is_gone(node) && !node->has_stopped && !node->wants_wake &&
-        status.current.epoch > node->disk.current.epoch) {
-        checks_fail(node->cluster->checks, CHECK_DURABLE_FIRST,
-                    "replica %u is in epoch %" PRIu64 ", of which its disk knows nothing",
-                    node->index, status.current.epoch);
-    }
-}
-
 void node_flush(struct cluster_node *node)
 {
     disk_settle(node);
@@ -522,7 +505,7 @@ void node_flush(struct cluster_node *node)
     node->send_at_us = node->cluster->now_us + FLUSH_US;
     replica_flush(node->replica);
     disk_read(node);
-    check_epoch(node);
+    disk_check_epoch(node);
     look_after(node);
 }
 

@@ -136,6 +136,10 @@ void node_set_timer(struct cluster_node *node);
 void disk_read(struct cluster_node *node);
 /* The block that opens an epoch is committed, so the epoch's set must be durable. */
 void disk_check_set(struct cluster_node *node, uint64_t epoch);
+/* After a flush: it is in no epoch before the commit that opens it is durable. */
+void disk_check_epoch(struct cluster_node *node);
+/* What is told to be committed is durable. */
+void disk_check_commit(struct cluster_node *node, const struct block *block);
 /* Space comes back when it is time. */
 void disk_settle(struct cluster_node *node);
 /* What a write that failed, or a crash beside one, was due to. */
