@@ -27,6 +27,7 @@ static void free_store(struct journal_store *store)
 {
     drop_generation(&store->fresh);
     drop_generation(&store->applying);
+    ingot_buffer_deinit(&store->spare);
     ingot_store_close(store->inner);
     journal_file_deinit(&store->file);
     pthread_cond_destroy(&store->work);

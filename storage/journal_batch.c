@@ -25,6 +25,8 @@ struct ingot_store_batch *journal_batch_begin(struct ingot_store *base)
     store->batch_open = true;
     struct journal_batch *batch = alloc_zeroed(1, sizeof *batch);
     batch->base.store = base;
+    batch->operations.bytes = store->spare;
+    store->spare = (struct ingot_buffer){0};
     ingot_buffer_append(&batch->operations.bytes, header, sizeof header);
     return &batch->base;
 }
@@ -45,8 +47,14 @@ void journal_batch_delete(struct ingot_store_batch *base, uint32_t table, struct
 void journal_batch_abort(struct ingot_store_batch *base)
 {
     struct journal_batch *batch = (struct journal_batch *)base;
-    ((struct journal_store *)base->store)->batch_open = false;
-    store_operations_deinit(&batch->operations);
+    struct journal_store *store = (struct journal_store *)base->store;
+    store->batch_open = false;
+    if (batch->operations.bytes.capacity <= JOURNAL_SPARE_BYTES_MAX) {
+        store->spare = batch->operations.bytes;
+        ingot_buffer_clear(&store->spare);
+    } else {
+        store_operations_deinit(&batch->operations);
+    }
     free(batch);
 }
 

@@ -29,6 +29,12 @@
  */
 #define JOURNAL_OPERATIONS_MAX 15000
 
+/*
+ * Memory for operations that is kept from one batch to the next. Under load a batch has megabytes,
+ * which would be grown, cleared by the kernel, and given back each time.
+ */
+#define JOURNAL_SPARE_BYTES_MAX ((size_t)4 << 20)
+
 struct journal_file {
     char *path;                     /* owned */
     int fd;                         /* -1: it has not been made yet, or not been opened */
@@ -54,6 +60,7 @@ struct journal_store {
     uint64_t apply_bytes;
     uint64_t last; /* number of the newest record; of the committing thread */
     bool batch_open;
+    struct ingot_buffer spare; /* for the next batch's operations; of the committing thread */
     bool has_worker;
     pthread_t worker;
 
