@@ -178,8 +178,7 @@ static bool decode(struct execution *execution)
     return true;
 }
 
-/* Takes over `bytes`. */
-static struct execution *execution_of_bytes(struct ingot_buffer bytes)
+struct execution *execution_of_bytes(struct ingot_buffer bytes)
 {
     /* A record of the store is no longer, and places within it are kept in half a word. */
     INGOT_ASSERT(bytes.size <= UINT32_MAX);
@@ -317,6 +316,7 @@ void execution_unref(struct execution *execution)
     if (execution != NULL && --execution->references == 0) {
         free(execution->results);
         free(execution->update_places);
+        free(execution->update_sources);
         free(execution->validator_updates);
         ingot_buffer_deinit(&execution->bytes);
         free(execution);
@@ -347,5 +347,7 @@ size_t execution_size_bytes(const struct execution *execution)
     return sizeof *execution + execution->bytes.capacity +
            (execution->results != NULL ? execution->result_count : 0) * sizeof *execution->results +
            execution->update_count * sizeof *execution->update_places +
+           (execution->update_sources != NULL ? execution->update_count : 0) *
+               sizeof *execution->update_sources +
            execution->validator_update_count * sizeof *execution->validator_updates;
 }

@@ -28,6 +28,9 @@ struct execution {
     struct ingot_result *results;
     uint32_t update_count;           /* ordered by key, each key once: the last word counts */
     uint32_t *update_places;         /* of their encodings in `bytes`, for execution_update */
+    /* Owned; of each update the place in the block of the transaction that made it, if the one that
+     * executed it noted that; else NULL. A hint for whoever stores both. */
+    uint32_t *update_sources;
     uint32_t validator_update_count; /* ordered by key, each key once */
     struct ingot_validator *validator_updates;
     struct ingot_buffer bytes; /* the canonical encoding; what is given out points into it */
@@ -54,4 +57,6 @@ size_t execution_size_bytes(const struct execution *execution);
 struct ingot_slice execution_encoded(const struct execution *execution);
 /* Reads an encoding back; copies it. NULL when it is damaged. */
 struct execution *execution_decode(struct ingot_slice encoded);
+/* The same without the copy: takes over the bytes, in any case. */
+struct execution *execution_of_bytes(struct ingot_buffer bytes);
 #endif

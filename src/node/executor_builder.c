@@ -27,6 +27,7 @@ struct builder_chunk {
 struct builder_update {
     uint64_t hash;
     struct state_update update;
+    uint32_t source; /* how many results there were when it was given */
 };
 
 void builder_init(struct ingot_execution *builder, const struct key_hasher *hasher,
@@ -234,6 +235,7 @@ static enum ingot_error put(struct ingot_execution *builder, struct ingot_slice 
     }
     update->update.value = keep_bytes(builder, value);
     update->update.is_delete = is_delete;
+    update->source = builder->result_count;
     return INGOT_OK;
 }
 
@@ -336,10 +338,13 @@ struct execution *builder_finish(const struct ingot_execution *builder, uint64_t
     uint32_t count = 0;
     struct sorted_update *sorted = sort_updates(builder, all, all, &count);
     struct state_update *updates = alloc_resize(NULL, count, sizeof *updates);
+    uint32_t *sources = alloc_resize(NULL, count, sizeof *sources);
     *hashes = alloc_resize(NULL, count, sizeof **hashes);
     for (uint32_t i = 0; i < count; i++) {
         updates[i] = sorted[i].update->update;
         (*hashes)[i] = sorted[i].update->hash;
+        /* An App gives a transaction's result, then what it changes; or all results first. */
+        sources[i] = sorted[i].update->source - (sorted[i].update->source > 0);
     }
     struct ingot_validator validators[MEMBERS_UPDATES_MAX];
     const uint32_t validator_count = members_updates(&builder->members, builder->set, validators);
@@ -347,6 +352,7 @@ struct execution *builder_finish(const struct ingot_execution *builder, uint64_t
         validator_count > 0 ? members_set_after(&builder->members, builder->set, block_view) : NULL;
     struct execution *execution = execution_new(builder->results, builder->result_count, updates,
                                                 count, validators, validator_count);
+    execution->update_sources = sources;
     free(updates);
     free(sorted);
     return execution;

@@ -89,7 +89,7 @@ void ledger_store_entry(struct ledger *ledger, const struct block *block,
     uint8_t key[LEDGER_BLOCK_KEY_BYTES];
     ledger_block_key(block->height, &block->hash, key);
     ingot_buffer_clear(&ledger->entry);
-    ledger_encode_entry(block, execution, &ledger->entry);
+    ledger_pack_entry(block, execution, &ledger->entry);
     ingot_store_batch_put(ledger_open_batch(ledger), LEDGER_BLOCKS, ingot_slice_of(key, sizeof key),
                           ingot_buffer_slice(&ledger->entry));
 }
@@ -286,11 +286,11 @@ static enum ingot_error check_schema(struct ledger *ledger, bool read_only, stru
                            "quorum-broadcast need a [node] data_folder each");
     /* A later version may have added something behind the number. */
     const bool is_before_journals = version == LEDGER_SCHEMA_VERSION_BEFORE_JOURNALS;
-    if (version != LEDGER_SCHEMA_VERSION && !is_before_journals && !MUTANT(SCHEMA_UNCHECKED))
-        return ledger_fail(
-            why, INGOT_ERROR_VERSION,
-            "the data is of schema version %u; this program knows versions %u and %u", version,
-            LEDGER_SCHEMA_VERSION_BEFORE_JOURNALS, LEDGER_SCHEMA_VERSION);
+    const bool is_older = is_before_journals || version == LEDGER_SCHEMA_VERSION_BEFORE_PACKING;
+    if (version != LEDGER_SCHEMA_VERSION && !is_older && !MUTANT(SCHEMA_UNCHECKED))
+        return ledger_fail(why, INGOT_ERROR_VERSION,
+                           "the data is of schema version %u; this program knows versions %u to %u",
+                           version, LEDGER_SCHEMA_VERSION_BEFORE_JOURNALS, LEDGER_SCHEMA_VERSION);
     /* The complement tells damage from another version, which the number alone would not. */
     uint32_t complement = ~version;
     if ((!is_before_journals && !ingot_slice_take_u32(&value, &complement)) ||
@@ -301,7 +301,7 @@ static enum ingot_error check_schema(struct ledger *ledger, bool read_only, stru
      * Durable with the first step, before which nothing is sent; and in LMDB itself then, where an
      * older program looks for it.
      */
-    if (is_before_journals && !read_only)
+    if (is_older && !read_only)
         ledger_store_schema(ledger);
     return INGOT_OK;
 }

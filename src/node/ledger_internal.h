@@ -24,9 +24,11 @@ enum ledger_table {
 };
 #define LEDGER_TABLE_COUNT 9
 
-#define LEDGER_SCHEMA_VERSION 5
-/* The same records; but a program of that time does not know that a journal may hold the last ones.
+#define LEDGER_SCHEMA_VERSION 6
+/* A program of that time does not know of executions that are packed; we know those that are not.
  */
+#define LEDGER_SCHEMA_VERSION_BEFORE_PACKING 5
+/* Nor one of that time that a journal may hold the last records. */
 #define LEDGER_SCHEMA_VERSION_BEFORE_JOURNALS 4
 #define LEDGER_KEY_SCHEMA "schema"
 #define LEDGER_KEY_CHAIN "chain"
@@ -178,7 +180,23 @@ bool ledger_decode_safety(struct ingot_slice content, struct core_safety *safety
 void ledger_encode_heights(const struct ledger_heights *heights, struct ingot_buffer *content);
 bool ledger_decode_heights(struct ingot_slice content, struct ledger_heights *heights);
 
-/* As ledger_decode_value, for a record of the store: its key must be the one that belongs to it. */
+/* A length and so many bytes; the length is filled in once they are there. */
+size_t ledger_part_begin(struct ingot_buffer *content);
+void ledger_part_end(struct ingot_buffer *content, size_t begin);
+bool ledger_take_part(struct ingot_slice *rest, struct ingot_slice *part);
+
+/* --- ledger_entry.c: bytes of a block's record. --- */
+
+/*
+ * As ledger_encode_entry, with values that stand in the block's transactions stored as their places
+ * there, as far as the execution knows which transaction they are of.
+ */
+void ledger_pack_entry(const struct block *block, const struct execution *execution,
+                       struct ingot_buffer *value);
+/*
+ * As ledger_decode_value, for a record of the store: it may be packed, and its key must be the one
+ * that belongs to it.
+ */
 const char *ledger_decode_entry(const struct ingot_hash *chain, struct ingot_slice key,
                                 struct ingot_slice value, struct ledger_entry *entry);
 

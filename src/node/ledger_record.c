@@ -1,12 +1,12 @@
 /*
- * The bytes of the ledger's records; see storage/FORMAT.md. Decoding is strict: what is not exactly
- * what encoding makes is damage. Nothing here reads or writes a store.
+ * The bytes of the ledger's records, but for those of blocks (ledger_entry.c); see
+ * storage/FORMAT.md. Decoding is strict: what is not exactly what encoding makes is damage. Nothing
+ * here reads or writes a store.
  */
 #include <string.h>
 
 #include "base/mutant.h"
 #include "node/ledger_internal.h"
-#include "wire/preimage.h"
 #include "wire/wire.h"
 
 /* Big-endian, so that the order of keys is the order of heights. */
@@ -45,21 +45,20 @@ static bool take_position(struct ingot_slice *rest, struct position *position)
            ingot_slice_take_u64(rest, &position->view);
 }
 
-/* Its length is filled in once the part is there. */
-static size_t part_begin(struct ingot_buffer *content)
+size_t ledger_part_begin(struct ingot_buffer *content)
 {
     ingot_buffer_append_u32(content, 0);
     return content->size;
 }
 
-static void part_end(struct ingot_buffer *content, size_t begin)
+void ledger_part_end(struct ingot_buffer *content, size_t begin)
 {
     const size_t size = content->size - begin;
     for (uint32_t i = 0; i < 4; i++)
         content->data[begin - 4 + i] = (uint8_t)(size >> (8 * i));
 }
 
-static bool take_part(struct ingot_slice *rest, struct ingot_slice *part)
+bool ledger_take_part(struct ingot_slice *rest, struct ingot_slice *part)
 {
     uint32_t size = 0;
     return ingot_slice_take_u32(rest, &size) && ingot_slice_take(rest, size, part);
@@ -70,17 +69,17 @@ void ledger_encode_safety(const struct core_safety *safety, struct ingot_buffer 
     append_position(content, safety->current);
     append_position(content, safety->last_voted);
     append_position(content, safety->locked);
-    size_t begin = part_begin(content);
+    size_t begin = ledger_part_begin(content);
     if (safety->has_vote)
         wire_encode_vote(&safety->vote, content);
-    part_end(content, begin);
-    begin = part_begin(content);
+    ledger_part_end(content, begin);
+    begin = ledger_part_begin(content);
     wire_encode_qc(safety->high_qc, content);
-    part_end(content, begin);
-    begin = part_begin(content);
+    ledger_part_end(content, begin);
+    begin = ledger_part_begin(content);
     if (safety->high_tc != NULL)
         wire_encode_tc(safety->high_tc, content);
-    part_end(content, begin);
+    ledger_part_end(content, begin);
 }
 
 bool ledger_decode_safety(struct ingot_slice content, struct core_safety *safety)
@@ -91,8 +90,8 @@ bool ledger_decode_safety(struct ingot_slice content, struct core_safety *safety
     struct ingot_slice tc;
     if (!take_position(&content, &safety->current) ||
         !take_position(&content, &safety->last_voted) ||
-        !take_position(&content, &safety->locked) || !take_part(&content, &vote) ||
-        !take_part(&content, &qc) || !take_part(&content, &tc) || content.size > 0)
+        !take_position(&content, &safety->locked) || !ledger_take_part(&content, &vote) ||
+        !ledger_take_part(&content, &qc) || !ledger_take_part(&content, &tc) || content.size > 0)
         return false;
     safety->has_vote = vote.size > 0 && !MUTANT(VOTE_FORGOTTEN);
     if (safety->has_vote && wire_decode_vote(vote, &safety->vote) != REJECT_NONE)
@@ -120,77 +119,4 @@ bool ledger_decode_heights(struct ingot_slice content, struct ledger_heights *he
            ingot_slice_take_u64(&content, &heights->applied) &&
            ingot_slice_take_u64(&content, &heights->lowest) && content.size == 0 &&
            heights->lowest <= heights->applied && heights->applied <= heights->committed;
-}
-
-/* --- Blocks. --- */
-
-void ledger_encode_entry(const struct block *block, const struct execution *execution,
-                         struct ingot_buffer *value)
-{
-    const size_t begin = part_begin(value);
-    wire_encode_block(block, value);
-    part_end(value, begin);
-    if (execution != NULL)
-        ingot_buffer_append_slice(value, execution_encoded(execution));
-}
-
-/* The genesis block, which nothing is executed for, has no execution. Any other has one. */
-static const char *decode_execution(struct ingot_slice bytes, const struct block *block,
-                                    struct execution **execution)
-{
-    *execution = NULL;
-    if (block->height == 0)
-        return bytes.size == 0 ? NULL : "the genesis block has an execution";
-    *execution = execution_decode(bytes);
-    if (*execution == NULL)
-        return "its execution does not decode";
-    if ((*execution)->result_count != block->transaction_count)
-        return "it has not one result for each transaction";
-    if (!crypto_hash_equal(&(*execution)->updates_hash, &block->updates_hash))
-        return "its execution is not the one that its hash covers";
-    return NULL;
-}
-
-const char *ledger_decode_value(const struct ingot_hash *chain, struct ingot_slice value,
-                                struct ledger_entry *entry)
-{
-    *entry = (struct ledger_entry){0};
-    struct ingot_slice bytes;
-    if (!take_part(&value, &bytes) || wire_decode_block(bytes, &entry->block) != REJECT_NONE)
-        return "it does not decode";
-    const char *wrong = NULL;
-    if (!crypto_hash_equal(&entry->block->chain, chain))
-        wrong = "it is of another chain";
-    else
-        wrong = decode_execution(value, entry->block, &entry->execution);
-    if (wrong != NULL)
-        ledger_entry_deinit(entry);
-    return wrong;
-}
-
-const char *ledger_decode_entry(const struct ingot_hash *chain, struct ingot_slice key,
-                                struct ingot_slice value, struct ledger_entry *entry)
-{
-    const char *wrong = ledger_decode_value(chain, value, entry);
-    if (wrong != NULL)
-        return wrong;
-    uint8_t expected_key[LEDGER_BLOCK_KEY_BYTES];
-    ledger_block_key(entry->block->height, &entry->block->hash, expected_key);
-    if (ingot_slice_equal(key, ingot_slice_of(expected_key, sizeof expected_key)) ||
-        MUTANT(STORED_BLOCK_UNCHECKED))
-        return NULL;
-    ledger_entry_deinit(entry);
-    return "its bytes do not have the hash it is kept under";
-}
-
-bool ledger_entry_block_bytes(struct ingot_slice value, struct ingot_slice *bytes)
-{
-    return take_part(&value, bytes);
-}
-
-void ledger_entry_deinit(struct ledger_entry *entry)
-{
-    block_unref(entry->block);
-    execution_unref(entry->execution);
-    *entry = (struct ledger_entry){0};
 }

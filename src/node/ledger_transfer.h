@@ -41,8 +41,9 @@ INGOT_MUST_USE enum ingot_error ledger_read_set(struct ledger *ledger, uint64_t 
                                                 struct validator_set **set);
 
 /*
- * The value of a block's record in the store, which a checkpoint carries as it is. A block is its
- * own seal: its hash covers all but the logs of its results.
+ * A block and its whole execution, as a checkpoint carries them; a record of the store may be
+ * packed (ledger_entry.c). A block is its own seal: its hash covers all but the logs of its
+ * results.
  */
 void ledger_encode_entry(const struct block *block, const struct execution *execution,
                          struct ingot_buffer *value);

@@ -51,6 +51,22 @@ static void read_heights(struct ingot_slice bytes, struct ingot_buffer *again)
     }
 }
 
+/* Of a packed record there is more than one form; it must say the same as the whole one. */
+static void check_entry(const struct ledger_entry *entry, struct ingot_slice bytes,
+                        struct ingot_buffer *again)
+{
+    struct ledger_entry whole;
+    ledger_encode_entry(entry->block, entry->execution, again);
+    require(ledger_decode_value(&entry->block->chain, ingot_buffer_slice(again), &whole) == NULL);
+    ledger_entry_deinit(&whole);
+    if (ledger_decode_value(&entry->block->chain, bytes, &whole) == NULL) {
+        ledger_entry_deinit(&whole);
+        return;
+    }
+    ingot_buffer_clear(again);
+    ingot_buffer_append_slice(again, bytes);
+}
+
 static void read_entry(struct ingot_slice bytes, struct ingot_buffer *again)
 {
     /* The chain's name is the first thing in a block that is looked at, so it is given. */
@@ -65,7 +81,7 @@ static void read_entry(struct ingot_slice bytes, struct ingot_buffer *again)
         ledger_block_key(block->height, &block->hash, key);
         if (ledger_decode_entry(&block->chain, ingot_slice_of(key, sizeof key), bytes, &entry) ==
             NULL) {
-            ledger_encode_entry(entry.block, entry.execution, again);
+            check_entry(&entry, bytes, again);
             ledger_entry_deinit(&entry);
         } else {
             require(entry.block == NULL && entry.execution == NULL);

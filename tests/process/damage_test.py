@@ -75,7 +75,7 @@ def a_damaged_record_stops_the_start_and_is_named():
             prepared.spoil("meta", key, "remove")
             expect(node, 3, node.data, f"'{key}'", "missing")
         prepared.spoil("meta", "schema", "-8")
-        expect(node, 3, node.data, "version 250", "versions 4 and 5")
+        expect(node, 3, node.data, "version 249", "versions 4 to 6")
         prepared.spoil("meta", "schema", "0")
         expect(node, 3, node.data)
         prepared.spoil("sets", "first", "-1")

@@ -314,10 +314,10 @@ static void a_schema_record_is_of_one_version_or_damaged(void **state)
     record.data[SCHEMA_NUMBER_AT] = LEDGER_SCHEMA_VERSION;
     record.data[record.size - 1] ^= 1;
     write_record(world, LEDGER_META, text("schema"), ingot_buffer_slice(&record));
-    assert_damaged(world, "not that of version 5");
+    assert_damaged(world, "not that of version 6");
     record.size -= 4;
     write_record(world, LEDGER_META, text("schema"), ingot_buffer_slice(&record));
-    assert_damaged(world, "not that of version 5");
+    assert_damaged(world, "not that of version 6");
     ingot_buffer_deinit(&record);
 }
 
@@ -332,7 +332,7 @@ static void an_unknown_schema_version_is_refused_by_number(void **state)
     write_record(world, LEDGER_META, text("schema"), ingot_buffer_slice(&record));
     assert_int_equal(world_try_open(world), INGOT_ERROR_VERSION);
     assert_says(world, "schema version 9");
-    assert_says(world, "knows versions 4 and 5");
+    assert_says(world, "knows versions 4 to 6");
     record.data[0] = 'X';
     write_record(world, LEDGER_META, text("schema"), ingot_buffer_slice(&record));
     assert_damaged(world, "not one of a chain's");
