@@ -28,6 +28,7 @@ static void free_store(struct journal_store *store)
     drop_generation(&store->fresh);
     drop_generation(&store->applying);
     ingot_buffer_deinit(&store->spare);
+    ingot_buffer_deinit(&store->spare_lazy);
     ingot_store_close(store->inner);
     journal_file_deinit(&store->file);
     pthread_cond_destroy(&store->work);
@@ -74,6 +75,8 @@ static const struct ingot_store_operations operations = {
     .cursor_previous = journal_cursor_previous,
     .cursor_item = journal_cursor_item,
     .cursor_close = journal_cursor_close,
+    .last_batch = journal_last_batch,
+    .is_settled = journal_is_settled,
     .close = close_store,
 };
 
@@ -124,15 +127,32 @@ static uint32_t put_part(const struct journal_store *store, struct ingot_store_b
     uint32_t i = from;
     for (; i < scan->count; i++) {
         const struct journal_record *record = &scan->records[i];
-        const uint64_t size = journal_record_size(record->operations.size);
-        if (!journal_has_room(store, &part, size, record->operation_count))
+        const struct journal_extent extent = {.record_bytes =
+                                                  journal_record_size(record->operations.size),
+                                              .operation_count = record->operation_count};
+        if (!journal_has_room(store, &part, &extent))
             break;
         if (i > 0 || !MUTANT(RECORD_SKIPPED))
-            journal_run(batch, record->operations);
-        part.used_bytes += size;
+            journal_run(store, batch, record->operations);
+        part.used_bytes += extent.record_bytes;
         part.operation_count += record->operation_count;
     }
     return i;
+}
+
+/* An older data.mdb lacks what lazy tables had, although every record above it may be there. */
+static enum ingot_error check_relied(const struct journal_store *store,
+                                     const struct journal_scan *scan, struct store_why why)
+{
+    const uint64_t relied =
+        scan->count > 0 ? journal_find_relied(store, scan->records[scan->count - 1].operations) : 0;
+    if (relied <= store->last || MUTANT(OLDER_DATA_TAKEN))
+        return INGOT_OK;
+    store_why_set(why,
+                  "%s: data.mdb beside it is older than it: it has what was committed up to record "
+                  "%llu, and had %llu; expected both files of one moment",
+                  store->file.path, (unsigned long long)store->last, (unsigned long long)relied);
+    return INGOT_ERROR_CORRUPT;
 }
 
 /*
@@ -142,8 +162,11 @@ static uint32_t put_part(const struct journal_store *store, struct ingot_store_b
 static enum ingot_error replay(struct journal_store *store, struct store_why why)
 {
     struct journal_scan scan;
+    /* They may name our own table too. */
     enum ingot_error error =
-        journal_file_scan(&store->file, store->last, store->table_count, &scan, why);
+        journal_file_scan(&store->file, store->last, store->table_count + 1, &scan, why);
+    if (error == INGOT_OK)
+        error = check_relied(store, &scan, why);
     if (error == INGOT_OK)
         log_scan(store, &scan);
     for (uint32_t next = 0; error == INGOT_OK && next < scan.count;) {
@@ -177,6 +200,7 @@ static struct journal_store *new_store(const struct ingot_store_journal_options 
     struct journal_store *store = alloc_zeroed(1, sizeof *store);
     store->base.operations = &operations;
     store->table_count = options->lmdb.table_count;
+    store->lazy_tables = options->lazy_tables;
     journal_file_init(&store->file, options->lmdb.folder);
     pthread_condattr_t monotonic;
     pthread_condattr_init(&monotonic);
@@ -204,6 +228,7 @@ static enum ingot_error open_store(const struct ingot_store_journal_options *opt
     enum ingot_error error = open_inner(store, &options->lmdb, why);
     if (error == INGOT_OK)
         error = open_journal(store, segment_bytes, why);
+    store->settled = store->last;
     if (error == INGOT_OK) {
         store->apply_after_us = has_worker ? (uint64_t)apply_after_ms * 1000 : UINT64_MAX;
         store->apply_bytes = store->file.segment_bytes / 2;

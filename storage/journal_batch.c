@@ -17,6 +17,24 @@
 #include "base/mutant.h"
 #include "storage/journal_internal.h"
 
+/* The memory that the last batch has left. */
+static struct ingot_buffer take_spare(struct ingot_buffer *spare)
+{
+    const struct ingot_buffer taken = *spare;
+    *spare = (struct ingot_buffer){0};
+    return taken;
+}
+
+static void keep_spare(struct store_operations *operations, struct ingot_buffer *spare)
+{
+    if (operations->bytes.capacity > JOURNAL_SPARE_BYTES_MAX) {
+        store_operations_deinit(operations);
+        return;
+    }
+    *spare = operations->bytes;
+    ingot_buffer_clear(spare);
+}
+
 struct ingot_store_batch *journal_batch_begin(struct ingot_store *base)
 {
     struct journal_store *store = (struct journal_store *)base;
@@ -25,23 +43,30 @@ struct ingot_store_batch *journal_batch_begin(struct ingot_store *base)
     store->batch_open = true;
     struct journal_batch *batch = alloc_zeroed(1, sizeof *batch);
     batch->base.store = base;
-    batch->operations.bytes = store->spare;
-    store->spare = (struct ingot_buffer){0};
+    batch->operations.bytes = take_spare(&store->spare);
+    batch->lazy.bytes = take_spare(&store->spare_lazy);
     ingot_buffer_append(&batch->operations.bytes, header, sizeof header);
     return &batch->base;
+}
+
+/* Where operations of a table go. */
+static struct store_operations *operations_of(struct ingot_store_batch *base, uint32_t table)
+{
+    const struct journal_store *store = (const struct journal_store *)base->store;
+    struct journal_batch *batch = (struct journal_batch *)base;
+    INGOT_ASSERT(table < store->table_count);
+    return (store->lazy_tables >> table & 1) != 0 ? &batch->lazy : &batch->operations;
 }
 
 void journal_batch_put(struct ingot_store_batch *base, uint32_t table, struct ingot_slice key,
                        struct ingot_slice value)
 {
-    INGOT_ASSERT(table < ((struct journal_store *)base->store)->table_count);
-    store_operations_put(&((struct journal_batch *)base)->operations, table, key, value);
+    store_operations_put(operations_of(base, table), table, key, value);
 }
 
 void journal_batch_delete(struct ingot_store_batch *base, uint32_t table, struct ingot_slice key)
 {
-    INGOT_ASSERT(table < ((struct journal_store *)base->store)->table_count);
-    store_operations_delete(&((struct journal_batch *)base)->operations, table, key);
+    store_operations_delete(operations_of(base, table), table, key);
 }
 
 void journal_batch_abort(struct ingot_store_batch *base)
@@ -49,19 +74,18 @@ void journal_batch_abort(struct ingot_store_batch *base)
     struct journal_batch *batch = (struct journal_batch *)base;
     struct journal_store *store = (struct journal_store *)base->store;
     store->batch_open = false;
-    if (batch->operations.bytes.capacity <= JOURNAL_SPARE_BYTES_MAX) {
-        store->spare = batch->operations.bytes;
-        ingot_buffer_clear(&store->spare);
-    } else {
-        store_operations_deinit(&batch->operations);
-    }
+    keep_spare(&batch->operations, &store->spare);
+    keep_spare(&batch->lazy, &store->spare_lazy);
     free(batch);
 }
 
-void journal_run(struct ingot_store_batch *inner, struct ingot_slice operations)
+void journal_run(const struct journal_store *store, struct ingot_store_batch *inner,
+                 struct ingot_slice operations)
 {
     struct store_operation operation;
     while (store_operations_next(&operations, &operation)) {
+        if (operation.table == store->table_count)
+            continue;
         if (operation.is_delete)
             ingot_store_batch_delete(inner, operation.table, operation.key);
         else
@@ -70,12 +94,31 @@ void journal_run(struct ingot_store_batch *inner, struct ingot_slice operations)
 }
 
 bool journal_has_room(const struct journal_store *store,
-                      const struct journal_generation *generation, uint64_t size,
-                      uint32_t operation_count)
+                      const struct journal_generation *generation,
+                      const struct journal_extent *extent)
 {
+    /* What is in no record is in memory all the same. */
+    const uint64_t bytes = generation->used_bytes + generation->lazy_bytes;
     return generation->used_bytes == 0 ||
-           (generation->used_bytes + size <= store->file.segment_bytes &&
-            (uint64_t)generation->operation_count + operation_count <= JOURNAL_OPERATIONS_MAX);
+           (bytes + extent->record_bytes + extent->lazy_bytes <= store->file.segment_bytes &&
+            (uint64_t)generation->operation_count + extent->operation_count <=
+                JOURNAL_OPERATIONS_MAX);
+}
+
+/* A batch on its way. */
+struct journal_commit {
+    struct journal_batch *batch;
+    size_t recorded_bytes; /* of the operations that go into the record, without our own */
+    struct journal_extent extent;
+    bool is_direct;
+    uint64_t at; /* of the record, in the file */
+};
+
+/* The operations that go into the record; what follows them there is ours. */
+static struct ingot_slice commit_recorded(const struct journal_commit *commit)
+{
+    return ingot_slice_of(commit->batch->operations.bytes.data + JOURNAL_HEADER_BYTES,
+                          commit->recorded_bytes);
 }
 
 /* With the mutex. */
@@ -94,8 +137,8 @@ static void make_visible(struct journal_store *store, struct ingot_slice operati
  * With the mutex. Waits until there is room for a record or, for what goes straight to LMDB, until
  * that has all there is; then nothing is set aside until the batch is done.
  */
-static enum ingot_error begin_commit(struct journal_store *store, uint64_t size,
-                                     uint32_t operation_count, bool is_direct)
+static enum ingot_error begin_commit(struct journal_store *store,
+                                     const struct journal_extent *extent, bool is_direct)
 {
     bool has_waited = false;
     if (store->is_full) {
@@ -105,9 +148,8 @@ static enum ingot_error begin_commit(struct journal_store *store, uint64_t size,
         journal_await(store);
     }
     while (!store->outcome_unknown && !store->is_full) {
-        const bool has_room = is_direct
-                                  ? MUTANT(BULK_OUT_OF_TURN)
-                                  : journal_has_room(store, &store->fresh, size, operation_count);
+        const bool has_room =
+            is_direct ? MUTANT(BULK_OUT_OF_TURN) : journal_has_room(store, &store->fresh, extent);
         if (!store->is_applying && store->fresh.used_bytes > 0 &&
             (!has_room || journal_is_due(store))) {
             journal_rotate(store);
@@ -128,26 +170,30 @@ static enum ingot_error begin_commit(struct journal_store *store, uint64_t size,
 }
 
 /* Straight into LMDB, which has all that came before. */
-static enum ingot_error commit_direct(struct journal_store *store, struct ingot_slice operations)
+static enum ingot_error commit_direct(struct journal_store *store,
+                                      const struct journal_commit *commit)
 {
     struct ingot_store_batch *inner = ingot_store_batch_begin(store->inner);
-    journal_run(inner, operations);
+    journal_run(store, inner, commit_recorded(commit));
+    journal_run(store, inner, ingot_buffer_slice(&commit->batch->lazy.bytes));
     journal_state_put(store, inner, store->last + 1);
     return ingot_store_batch_commit(inner);
 }
 
 /* With the mutex. */
-static void end_record(struct journal_store *store, uint64_t size, struct ingot_slice operations)
+static void end_record(struct journal_store *store, const struct journal_commit *commit)
 {
     struct journal_generation *fresh = &store->fresh;
     const bool is_first = fresh->used_bytes == 0;
-    make_visible(store, operations);
+    make_visible(store, commit_recorded(commit));
+    make_visible(store, ingot_buffer_slice(&commit->batch->lazy.bytes));
     if (is_first)
         fresh->begin_us = clock_monotonic_us();
-    fresh->used_bytes += size;
+    fresh->used_bytes += commit->extent.record_bytes;
+    fresh->lazy_bytes += commit->extent.lazy_bytes;
     fresh->last = store->last;
     store->stats.records_total++;
-    store->stats.record_bytes_total += size;
+    store->stats.record_bytes_total += commit->extent.record_bytes;
     if (is_first || journal_is_due(store))
         pthread_cond_signal(&store->work);
 }
@@ -166,64 +212,105 @@ static enum ingot_error make_file(struct journal_store *store)
  * LMDB learns of the journal with the first batch, in one transaction. So a program from before
  * journals finds what that batch says against it (a higher schema) where it looks for it.
  */
-static enum ingot_error commit_first(struct journal_store *store, struct ingot_slice operations)
+static enum ingot_error commit_first(struct journal_store *store,
+                                     const struct journal_commit *commit)
 {
     enum ingot_error error = make_file(store);
     if (error == INGOT_OK)
-        error = commit_direct(store, operations);
+        error = commit_direct(store, commit);
     if (error != INGOT_OK)
         journal_file_close(&store->file);
     return error;
 }
 
-static enum ingot_error commit(struct journal_store *store, struct store_operations *batch,
-                               bool is_bulk)
+static enum ingot_error write_commit(struct journal_store *store,
+                                     const struct journal_commit *commit)
 {
-    const size_t operations_bytes = batch->bytes.size - JOURNAL_HEADER_BYTES;
-    const uint64_t size = journal_record_size(operations_bytes);
-    const bool is_first = store->file.fd < 0;
-    const bool is_direct = is_first || is_bulk || size > store->file.segment_bytes;
-    pthread_mutex_lock(&store->mutex);
-    if (operations_bytes == 0 && !store->outcome_unknown) {
-        pthread_mutex_unlock(&store->mutex);
-        return INGOT_OK;
-    }
-    enum ingot_error error = begin_commit(store, size, batch->count, is_direct);
-    const uint64_t at =
-        journal_segment_begin(&store->file, store->fresh.segment) + store->fresh.used_bytes;
-    pthread_mutex_unlock(&store->mutex);
-    if (error != INGOT_OK)
-        return error;
-    const struct ingot_slice operations =
-        ingot_slice_of(batch->bytes.data + JOURNAL_HEADER_BYTES, operations_bytes);
-    if (is_first)
-        error = commit_first(store, operations);
-    else if (is_direct)
-        error = commit_direct(store, operations);
-    else
-        error = journal_file_append(&store->file, at, store->last + 1, &batch->bytes);
-    pthread_mutex_lock(&store->mutex);
+    if (store->file.fd < 0)
+        return commit_first(store, commit);
+    if (commit->is_direct)
+        return commit_direct(store, commit);
+    return journal_file_append(&store->file, commit->at, store->last + 1,
+                               &commit->batch->operations.bytes);
+}
+
+/* With the mutex. */
+static enum ingot_error end_commit(struct journal_store *store, const struct journal_commit *commit,
+                                   enum ingot_error error)
+{
     store->is_committing = false;
-    if (error == INGOT_OK) {
-        store->last++;
-        if (is_direct)
-            store->stats.direct_total++;
-        else
-            end_record(store, size,
-                       ingot_slice_of(batch->bytes.data + JOURNAL_HEADER_BYTES, operations_bytes));
-    } else if (error != INGOT_ERROR_NO_SPACE) {
+    if (error == INGOT_ERROR_NO_SPACE)
+        return error;
+    if (error != INGOT_OK) {
         store->outcome_unknown = true;
-        error = INGOT_ERROR_UNKNOWN_OUTCOME;
+        return INGOT_ERROR_UNKNOWN_OUTCOME;
     }
+    store->last++;
+    if (commit->is_direct) {
+        store->stats.direct_total++;
+        store->settled = store->last;
+    } else {
+        end_record(store, commit);
+    }
+    return INGOT_OK;
+}
+
+/* The batch may get an operation of our own, once it is known how many bytes those of others are.
+ */
+static struct journal_commit measure(const struct journal_store *store, struct journal_batch *batch)
+{
+    struct journal_commit commit = {
+        .batch = batch, .recorded_bytes = batch->operations.bytes.size - JOURNAL_HEADER_BYTES};
+    commit.extent.operation_count = batch->operations.count + batch->lazy.count;
+    commit.extent.lazy_bytes = batch->lazy.bytes.size;
+    if (store->lazy_tables != 0)
+        journal_append_relied(store, &batch->operations, store->settled);
+    commit.extent.record_bytes =
+        journal_record_size(batch->operations.bytes.size - JOURNAL_HEADER_BYTES);
+    commit.is_direct =
+        store->file.fd < 0 || batch->base.is_bulk ||
+        commit.extent.record_bytes + commit.extent.lazy_bytes > store->file.segment_bytes;
+    return commit;
+}
+
+static enum ingot_error commit(struct journal_store *store, struct journal_batch *batch)
+{
+    pthread_mutex_lock(&store->mutex);
+    struct journal_commit commit = measure(store, batch);
+    enum ingot_error error = INGOT_OK;
+    const bool is_empty = commit.extent.operation_count == 0 && !store->outcome_unknown;
+    if (!is_empty)
+        error = begin_commit(store, &commit.extent, commit.is_direct);
+    commit.at = journal_segment_begin(&store->file, store->fresh.segment) + store->fresh.used_bytes;
+    pthread_mutex_unlock(&store->mutex);
+    if (is_empty || error != INGOT_OK)
+        return error;
+    error = write_commit(store, &commit);
+    pthread_mutex_lock(&store->mutex);
+    error = end_commit(store, &commit, error);
     pthread_mutex_unlock(&store->mutex);
     return error;
 }
 
 enum ingot_error journal_batch_commit(struct ingot_store_batch *base)
 {
-    struct journal_batch *batch = (struct journal_batch *)base;
     const enum ingot_error error =
-        commit((struct journal_store *)base->store, &batch->operations, base->is_bulk);
+        commit((struct journal_store *)base->store, (struct journal_batch *)base);
     journal_batch_abort(base);
     return error;
+}
+
+uint64_t journal_last_batch(const struct ingot_store *base)
+{
+    const struct journal_store *store = (const struct journal_store *)base;
+    return store->lazy_tables != 0 ? store->last + 1 : 0;
+}
+
+bool journal_is_settled(struct ingot_store *base, uint64_t batch)
+{
+    struct journal_store *store = (struct journal_store *)base;
+    pthread_mutex_lock(&store->mutex);
+    const bool is_settled = batch <= store->settled + 1 || MUTANT(SETTLED_TOO_EARLY);
+    pthread_mutex_unlock(&store->mutex);
+    return is_settled;
 }

@@ -46,7 +46,8 @@ struct journal_generation {
     struct memory_node *roots[INGOT_STORE_TABLES_MAX];
     uint32_t segment;
     uint64_t used_bytes;      /* of the segment; 0: there is nothing in it */
-    uint32_t operation_count; /* in its records; of several for one key the trees have the last */
+    uint64_t lazy_bytes;      /* of operations that are in no record */
+    uint32_t operation_count; /* with those; of several for one key the trees have the last */
     uint64_t last;            /* number of its newest record */
     uint64_t begin_us;        /* when its first record came */
 };
@@ -56,11 +57,14 @@ struct journal_store {
     struct ingot_store *inner; /* the LMDB store, with our own table behind the others */
     struct journal_file file;
     uint32_t table_count; /* without our own */
+    uint32_t lazy_tables; /* bit i: operations of table i are in no record */
     uint64_t apply_after_us;
     uint64_t apply_bytes;
     uint64_t last; /* number of the newest record; of the committing thread */
     bool batch_open;
-    struct ingot_buffer spare; /* for the next batch's operations; of the committing thread */
+    /* For the next batch's operations; of the committing thread. */
+    struct ingot_buffer spare;
+    struct ingot_buffer spare_lazy;
     bool has_worker;
     pthread_t worker;
 
@@ -70,7 +74,8 @@ struct journal_store {
     struct journal_generation fresh;
     struct journal_generation applying; /* the worker reads it without the mutex */
     bool is_applying;
-    bool is_full; /* LMDB has no room for what is being applied; a commit has it tried again */
+    uint64_t settled; /* number of the last batch that LMDB has */
+    bool is_full;     /* LMDB has no room for what is being applied; a commit has it tried again */
     bool is_committing; /* a record is on its way into the fresh segment, which therefore stays */
     bool is_closing;
     bool outcome_unknown; /* set once, never cleared */
@@ -80,6 +85,14 @@ struct journal_store {
 struct journal_batch {
     struct ingot_store_batch base;
     struct store_operations operations; /* behind room for a header */
+    struct store_operations lazy;       /* of lazy tables, which the record does not have */
+};
+
+/* What a batch takes. */
+struct journal_extent {
+    uint64_t record_bytes; /* of a segment */
+    uint64_t lazy_bytes;
+    uint32_t operation_count;
 };
 
 /* --- journal_file.c: the file. All give a sentence in `why` when they fail. --- */
@@ -145,6 +158,15 @@ int journal_state_show(const struct journal_store *store, uint64_t applied,
 void journal_state_put(const struct journal_store *store, struct ingot_store_batch *batch,
                        uint64_t applied);
 
+/*
+ * What a record relies on: LMDB had this batch when it was written, with its lazy tables, of which
+ * no record tells. An operation of our own table, behind the others; no batch brings one.
+ */
+void journal_append_relied(const struct journal_store *store, struct store_operations *operations,
+                           uint64_t number);
+/* Of a record's operations; 0: it does not say. */
+uint64_t journal_find_relied(const struct journal_store *store, struct ingot_slice operations);
+
 /* --- journal_batch.c --- */
 
 struct ingot_store_batch *journal_batch_begin(struct ingot_store *store);
@@ -153,12 +175,15 @@ void journal_batch_put(struct ingot_store_batch *batch, uint32_t table, struct i
 void journal_batch_delete(struct ingot_store_batch *batch, uint32_t table, struct ingot_slice key);
 enum ingot_error journal_batch_commit(struct ingot_store_batch *batch);
 void journal_batch_abort(struct ingot_store_batch *batch);
-/* Has a generation room for a further record of this size? An empty one has, for any. */
+/* Has a generation room for a further batch? An empty one has, for any. */
 bool journal_has_room(const struct journal_store *store,
-                      const struct journal_generation *generation, uint64_t size,
-                      uint32_t operation_count);
-/* Runs operations in a batch of the inner store. */
-void journal_run(struct ingot_store_batch *inner, struct ingot_slice operations);
+                      const struct journal_generation *generation,
+                      const struct journal_extent *extent);
+uint64_t journal_last_batch(const struct ingot_store *store);
+bool journal_is_settled(struct ingot_store *store, uint64_t batch);
+/* Runs operations in a batch of the inner store, but for those of our own table. */
+void journal_run(const struct journal_store *store, struct ingot_store_batch *inner,
+                 struct ingot_slice operations);
 
 /* --- journal_worker.c: all but the first and last with the mutex held, which they let go while
  * they wait or write. --- */

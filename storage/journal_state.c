@@ -10,6 +10,7 @@
 #include "storage/journal_internal.h"
 
 #define STATE_KEY "state"
+#define RELIED_KEY "relied"
 #define STATE_VERSION 1
 #define TAG_BYTES crypto_onetimeauth_poly1305_BYTES
 
@@ -87,4 +88,25 @@ void journal_state_put(const struct journal_store *store, struct ingot_store_bat
                        uint64_t applied)
 {
     (void)journal_state_show(store, applied, put, batch);
+}
+
+void journal_append_relied(const struct journal_store *store, struct store_operations *operations,
+                           uint64_t number)
+{
+    struct ingot_buffer value = {0};
+    ingot_buffer_append_u64(&value, number);
+    store_operations_put(operations, store->table_count, ingot_slice_of_text(RELIED_KEY),
+                         ingot_buffer_slice(&value));
+    ingot_buffer_deinit(&value);
+}
+
+uint64_t journal_find_relied(const struct journal_store *store, struct ingot_slice operations)
+{
+    uint64_t number = 0;
+    struct store_operation operation;
+    while (store_operations_next(&operations, &operation)) {
+        if (operation.table == store->table_count)
+            (void)ingot_slice_take_u64(&operation.value, &number);
+    }
+    return number;
 }

@@ -19,7 +19,7 @@ bool journal_is_due(const struct journal_store *store)
 {
     const struct journal_generation *fresh = &store->fresh;
     return fresh->used_bytes > 0 &&
-           (fresh->used_bytes >= store->apply_bytes ||
+           (fresh->used_bytes + fresh->lazy_bytes >= store->apply_bytes ||
             fresh->operation_count >= JOURNAL_OPERATIONS_MAX ||
             clock_monotonic_us() - fresh->begin_us >= store->apply_after_us);
 }
@@ -78,6 +78,7 @@ void journal_apply(struct journal_store *store)
     pthread_mutex_lock(&store->mutex);
     if (error == INGOT_OK) {
         applied = store->applying;
+        store->settled = applied.last;
         store->applying = (struct journal_generation){0};
         store->is_applying = false;
         store->stats.applied_total++;

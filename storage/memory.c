@@ -2,7 +2,7 @@
  * The store in memory, for tests: the same contract as the store on disk, with faults on demand.
  *
  * `visible` is what reads see, `durable` what a crash leaves. They differ only after a commit that
- * failed and was applied all the same, or once the machine has crashed.
+ * failed and was applied all the same, once the machine has crashed, and in lazy tables.
  */
 #include "storage/memory.h"
 
@@ -18,6 +18,8 @@
 struct memory_store {
     struct ingot_store base;
     uint32_t table_count;
+    uint32_t lazy_tables; /* bit i: a commit leaves durable[i] as it is */
+    uint64_t settled;     /* commits up to which it has all */
     struct memory_node *visible[INGOT_STORE_TABLES_MAX];
     struct memory_node *durable[INGOT_STORE_TABLES_MAX];
     bool batch_open;
@@ -59,6 +61,19 @@ static void take_roots(struct memory_node **to, struct memory_node *const *from)
     }
 }
 
+static void settle(struct memory_store *store)
+{
+    if (store->has_crashed)
+        return;
+    take_roots(store->durable, store->visible);
+    store->settled = store->counters.commits;
+}
+
+static bool is_lazy(const struct memory_store *store, uint32_t table)
+{
+    return (store->lazy_tables >> table & 1) != 0;
+}
+
 static void drop_roots(struct memory_node **roots)
 {
     for (uint32_t i = 0; i < INGOT_STORE_TABLES_MAX; i++) {
@@ -98,12 +113,16 @@ static void batch_abort(struct ingot_store_batch *base)
     free(batch);
 }
 
-static void apply(struct memory_node **roots, const struct store_operations *operations)
+/* All operations, or those of tables that are not lazy. */
+static void apply(const struct memory_store *store, struct memory_node **roots,
+                  const struct store_operations *operations, bool with_lazy)
 {
     struct ingot_slice rest = ingot_buffer_slice(&operations->bytes);
     struct store_operation operation;
     while (store_operations_next(&rest, &operation) && !(MUTANT(HALF_A_BATCH) && rest.size == 0)) {
         struct memory_node **root = &roots[operation.table];
+        if (!with_lazy && is_lazy(store, operation.table))
+            continue;
         *root = operation.is_delete ? memory_tree_delete(*root, operation.key)
                                     : memory_tree_put(*root, operation.key, operation.value);
     }
@@ -115,7 +134,7 @@ static enum ingot_error fail(struct memory_store *store, const struct store_oper
     case STORE_MEMORY_NO_SPACE:
         return INGOT_ERROR_NO_SPACE;
     case STORE_MEMORY_FAILED_APPLIED:
-        apply(store->durable, operations);
+        apply(store, store->durable, operations, false);
         break;
     case STORE_MEMORY_FAILED_LOST:
     case STORE_MEMORY_CRASH_BEFORE:
@@ -127,7 +146,7 @@ static enum ingot_error fail(struct memory_store *store, const struct store_oper
 }
 
 static enum ingot_error commit(struct memory_store *store,
-                               const struct store_operations *operations)
+                               const struct store_operations *operations, bool is_bulk)
 {
     if (store->outcome_unknown)
         return INGOT_ERROR_UNKNOWN_OUTCOME;
@@ -140,25 +159,31 @@ static enum ingot_error commit(struct memory_store *store,
         return fail(store, operations);
     store->has_crashed =
         store->has_crashed || (is_crash && store->fault == STORE_MEMORY_CRASH_BEFORE);
-    if (store->has_crashed) {
-        apply(store->visible, operations);
-    } else {
-        /* Dropped first, so that nothing but a snapshot keeps the old version from changing in
-         * place. */
-        drop_roots(store->durable);
-        apply(store->visible, operations);
-        take_roots(store->durable, store->visible);
+    /* Dropped first, so that nothing but a snapshot keeps the old version from changing in place.
+     */
+    for (uint32_t i = 0; !store->has_crashed && i < store->table_count; i++) {
+        if (!is_lazy(store, i)) {
+            memory_tree_unref(store->durable[i]);
+            store->durable[i] = NULL;
+        }
     }
-    store->has_crashed = store->has_crashed || is_crash;
+    apply(store, store->visible, operations, true);
+    for (uint32_t i = 0; !store->has_crashed && i < store->table_count; i++) {
+        if (!is_lazy(store, i))
+            store->durable[i] = memory_tree_ref(store->visible[i]);
+    }
     store->counters.commits++;
     store->counters.operations += operations->count;
+    if (is_bulk)
+        settle(store);
+    store->has_crashed = store->has_crashed || is_crash;
     return INGOT_OK;
 }
 
 static enum ingot_error batch_commit(struct ingot_store_batch *base)
 {
     struct memory_batch *batch = (struct memory_batch *)base;
-    enum ingot_error error = commit(store_of(base->store), &batch->operations);
+    enum ingot_error error = commit(store_of(base->store), &batch->operations, base->is_bulk);
     store_of(base->store)->counters.bulk += error == INGOT_OK && base->is_bulk;
     batch_abort(base);
     return error;
@@ -261,6 +286,17 @@ static void cursor_close(struct ingot_store_cursor *base)
     free(base);
 }
 
+static uint64_t last_batch(const struct ingot_store *base)
+{
+    const struct memory_store *store = (const struct memory_store *)base;
+    return store->lazy_tables != 0 ? store->counters.commits + 1 : 0;
+}
+
+static bool is_settled(struct ingot_store *base, uint64_t batch)
+{
+    return store_of(base)->lazy_tables == 0 || batch <= store_of(base)->settled + 1;
+}
+
 static void close_store(struct ingot_store *base)
 {
     struct memory_store *store = store_of(base);
@@ -288,6 +324,8 @@ static const struct ingot_store_operations operations = {
     .cursor_previous = cursor_previous,
     .cursor_item = cursor_item,
     .cursor_close = cursor_close,
+    .last_batch = last_batch,
+    .is_settled = is_settled,
     .close = close_store,
 };
 
@@ -307,6 +345,17 @@ void ingot_store_memory_fail_commit(struct ingot_store *base, uint64_t nth,
     struct memory_store *store = store_of(base);
     store->fault_after = nth;
     store->fault = fault;
+}
+
+void ingot_store_memory_set_lazy(struct ingot_store *base, uint32_t tables)
+{
+    store_of(base)->lazy_tables = tables;
+    settle(store_of(base));
+}
+
+void ingot_store_memory_settle(struct ingot_store *base)
+{
+    settle(store_of(base));
 }
 
 void ingot_store_memory_set_full(struct ingot_store *base, bool is_full)

@@ -25,6 +25,11 @@ enum store_memory_fault {
 void ingot_store_memory_fail_commit(struct ingot_store *store, uint64_t nth,
                                     enum store_memory_fault fault);
 
+/* These tables are lazy from now on (bit i is for table i); all is durable that is there now. */
+void ingot_store_memory_set_lazy(struct ingot_store *store, uint32_t tables);
+/* What lazy tables have now is durable. */
+void ingot_store_memory_settle(struct ingot_store *store);
+
 /* A full disk refuses every commit cleanly, until there is space again. */
 void ingot_store_memory_set_full(struct ingot_store *store, bool is_full);
 
@@ -33,8 +38,9 @@ bool ingot_store_memory_has_crashed(const struct ingot_store *store);
 
 /*
  * What the disk holds, as a store of its own: all commits that succeeded, and one that failed with
- * STORE_MEMORY_FAILED_APPLIED. An open batch is not in it. The original stays as it is; close
- * both. This is how a test crashes and restarts a node. Without faults, with counters at zero.
+ * STORE_MEMORY_FAILED_APPLIED; of lazy tables, what they had when they were settled. An open batch
+ * is not in it. The original stays as it is; close both. This is how a test crashes and restarts a
+ * node. Without faults or lazy tables, with counters at zero.
  */
 struct ingot_store *ingot_store_memory_clone_durable(const struct ingot_store *store);
 

@@ -40,6 +40,16 @@ enum ingot_error ingot_store_batch_commit(struct ingot_store_batch *batch)
     return batch->store->operations->batch_commit(batch);
 }
 
+uint64_t ingot_store_last_batch(const struct ingot_store *store)
+{
+    return store->operations->last_batch != NULL ? store->operations->last_batch(store) : 0;
+}
+
+bool ingot_store_is_settled(struct ingot_store *store, uint64_t batch)
+{
+    return store->operations->is_settled == NULL || store->operations->is_settled(store, batch);
+}
+
 void ingot_store_batch_abort(struct ingot_store_batch *batch)
 {
     if (batch != NULL)

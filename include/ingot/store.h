@@ -52,6 +52,10 @@ struct ingot_store_operations {
                         struct ingot_slice *value);
     void (*cursor_close)(struct ingot_store_cursor *cursor);
 
+    /* Both NULL: the store has no lazy tables. */
+    uint64_t (*last_batch)(const struct ingot_store *store);
+    bool (*is_settled)(struct ingot_store *store, uint64_t batch);
+
     void (*close)(struct ingot_store *store);
 };
 
@@ -130,6 +134,7 @@ struct ingot_store_journal_options {
     struct ingot_store_lmdb_options lmdb; /* not read_only; one table less than the maximum */
     uint64_t segment_bytes;  /* of each half of a new journal, in pages of 4096; 0: 8 MiB */
     uint32_t apply_after_ms; /* how long a batch may be in the journal alone; 0: 250 */
+    uint32_t lazy_tables;    /* bit i is for table i; see ingot_store_is_settled */
 };
 
 /**
@@ -190,6 +195,21 @@ INGOT_API void ingot_store_batch_set_bulk(struct ingot_store_batch *batch);
  * and read back at the next start. The store refuses every later batch.
  */
 INGOT_API INGOT_MUST_USE enum ingot_error ingot_store_batch_commit(struct ingot_store_batch *batch);
+/**
+ * A store may have lazy tables, whose content can be made again from that of the others. What a
+ * batch puts there is visible with the rest of it, and durable some time later: a crash takes back
+ * all lazy tables to one moment, right after some batch, and none of the other tables. A batch that
+ * is bulk is durable in all tables, and so is what came before it.
+ *
+ * Names the last batch that was committed, or what was there before the first; names ascend. 0:
+ * there are no lazy tables.
+ */
+INGOT_API uint64_t ingot_store_last_batch(const struct ingot_store *store);
+/**
+ * Is all durable that the batch of this name, and those before it, have put into lazy tables? Once
+ * it is it stays so.
+ */
+INGOT_API bool ingot_store_is_settled(struct ingot_store *store, uint64_t batch);
 /** Drops the batch. NULL is fine. */
 INGOT_API void ingot_store_batch_abort(struct ingot_store_batch *batch);
 

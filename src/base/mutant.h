@@ -140,10 +140,12 @@
       "the safety record is written after the step's blocks, in a transaction of its own")         \
     X(HEIGHT_LEFT_BEHIND, "a commit does not move the committed height on the disk")               \
     X(APPLIED_TOO_EARLY, "the applied height moves before all updates are in the state")           \
+    X(APPLIED_UNSETTLED, "the applied height moves on the disk before the state is durable")       \
     X(BEHIND_THE_SWEEP_LOST, "updates of keys that the sweep has passed are not put any more")     \
     X(SWEEP_STAYS_AT_THE_END, "blocks that come after a lap come in where the last one ended")     \
     X(FIRST_CHANGE_WINS, "of one key's changes the first is applied")                              \
     X(PRUNED_TOO_MUCH, "blocks leave that a start has to read")                                    \
+    X(PRUNED_UNSETTLED, "blocks leave whose updates the state may lose again")                     \
     X(SETS_PRUNED, "blocks that change the set are pruned like others")                            \
     X(CHECKSUM_UNCHECKED, "records are taken whatever their checksum says")                        \
     X(STORED_BLOCK_UNCHECKED, "a stored block need not have the hash it is kept under")            \
@@ -162,6 +164,8 @@
     X(JOURNAL_UNVERIFIED, "a start takes a torn record of the journal for a whole one")            \
     X(JOURNAL_GAP_TAKEN, "a start goes over a record of the journal that is missing")              \
     X(SEGMENT_REUSED_EARLY, "the journal is written over before LMDB has what it holds")           \
+    X(OLDER_DATA_TAKEN, "a journal is taken to LMDB data older than what it relies on")            \
+    X(SETTLED_TOO_EARLY, "the store says that lazy tables are durable before LMDB has them")       \
     X(BULK_OUT_OF_TURN, "what goes past the journal does not wait for what is in it")              \
     X(RECORD_SKIPPED, "a start leaves out the first record of the journal")                        \
     X(APPLYING_UNSEEN, "reads do not see what is on its way from the journal to LMDB")             \

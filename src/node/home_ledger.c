@@ -41,7 +41,8 @@ static struct ingot_store_journal_options store_options_of(const struct node_hom
                  .table_count = ledger_table_count,
                  .map_size_initial = home->settings.storage_map_size_initial,
                  .map_size_max = home->settings.storage_map_size_max,
-                 .read_only = read_only}};
+                 .read_only = read_only},
+        .lazy_tables = ledger_lazy_tables};
 }
 
 enum ingot_error home_ledger_open_store(const struct node_home *home, const char *folder,

@@ -39,6 +39,7 @@ const char *const ledger_tables[LEDGER_TABLE_COUNT] = {
     [LEDGER_EVIDENCE] = "evidence",
 };
 const uint32_t ledger_table_count = LEDGER_TABLE_COUNT;
+const uint32_t ledger_lazy_tables = UINT32_C(1) << LEDGER_STATE;
 
 enum ingot_error ledger_fail(struct ledger_why why, enum ingot_error error, const char *format, ...)
 {
@@ -173,6 +174,15 @@ static void end_snapshot(struct ledger *ledger)
     ledger->snapshot = NULL;
 }
 
+/* Those that a start finds. */
+static void store_heights(struct ledger *ledger, const struct ledger_heights *heights)
+{
+    struct ledger_heights durable = *heights;
+    durable.applied = ledger_durable_applied(ledger, heights->applied);
+    if (!MUTANT(HEIGHT_LEFT_BEHIND))
+        ledger_store_heights(ledger, &durable);
+}
+
 enum ingot_error ledger_sync(struct ledger *ledger)
 {
     if (ledger->batch == NULL)
@@ -181,11 +191,11 @@ enum ingot_error ledger_sync(struct ledger *ledger)
     heights.committed = ledger->batch_committed;
     const bool commits = ledger->batch_unapplied.count > 0;
     if (commits) {
+        ledger_look_at_settled(ledger);
         heights.lowest = ledger_prune(ledger);
         heights.applied = ledger_apply(ledger);
         ledger_index_drain(ledger);
-        if (!MUTANT(HEIGHT_LEFT_BEHIND))
-            ledger_store_heights(ledger, &heights);
+        store_heights(ledger, &heights);
     }
     if (MUTANT(STEP_IN_TWO) && ingot_store_batch_commit(ledger->batch) <= INGOT_OK)
         ledger->batch = ingot_store_batch_begin(ledger->store);
@@ -202,6 +212,7 @@ enum ingot_error ledger_sync(struct ledger *ledger)
     ledger->heights = heights;
     ledger_unapplied_move(&ledger->unapplied, &ledger->batch_unapplied);
     ledger_unapplied_drop(&ledger->unapplied, heights.applied);
+    ledger_begin_settling(ledger);
     ledger_index_synced(ledger);
     ledger_evidence_synced(ledger);
     return INGOT_OK;
@@ -369,6 +380,7 @@ static enum ingot_error resume(struct ledger *ledger, struct ledger_why why)
         return ledger_fail(why, INGOT_ERROR_CORRUPT,
                            "damaged data: the record '%s' does not decode", LEDGER_KEY_HEIGHTS);
     ledger->batch_committed = ledger->heights.committed;
+    ledger->settling.height = ledger->heights.applied;
     bool had_index = false;
     error = ledger_find_index(ledger, &had_index);
     if (error != INGOT_OK)

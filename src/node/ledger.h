@@ -28,6 +28,8 @@ struct ledger;
 /* The tables, in the order that ledger_open expects. */
 extern const char *const ledger_tables[];
 extern const uint32_t ledger_table_count;
+/* Of these a start makes the content again (ingot_store_is_settled): bit i is for table i. */
+extern const uint32_t ledger_lazy_tables;
 
 struct ledger_options {
     struct block *genesis; /* borrowed; its hash names the chain */

@@ -9,6 +9,11 @@
  * those before him. Until a block is applied, some keys have its value already, or that of a later
  * one, which is not applied either; readers look at such blocks first. A start takes all that is
  * not applied as new.
+ *
+ * The table is lazy: what is put there is visible at once, and durable when the store has settled
+ * the batch. So there is an applied height for who reads, and one that a start finds: that of the
+ * last batch known to have settled when the record was written. What a crash takes back is of
+ * blocks above it, which are all there and are put again.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -232,4 +237,34 @@ uint64_t ledger_apply(struct ledger *ledger)
         put_updates(ledger, puts);
     const uint64_t height = applied_up_to(&ledger->unapplied, ledger->heights.applied);
     return applied_up_to(&ledger->batch_unapplied, height);
+}
+
+/* --- What of it is durable. --- */
+
+void ledger_look_at_settled(struct ledger *ledger)
+{
+    struct ledger_settling *settling = &ledger->settling;
+    if (settling->batch == 0 || !ingot_store_is_settled(ledger->store, settling->batch))
+        return;
+    settling->height = settling->applied;
+    settling->batch = 0;
+}
+
+uint64_t ledger_durable_applied(const struct ledger *ledger, uint64_t applied)
+{
+    const bool is_lazy = ingot_store_last_batch(ledger->store) > 0;
+    return is_lazy && !MUTANT(APPLIED_UNSETTLED) ? ledger->settling.height : applied;
+}
+
+/* One batch is waited for at a time; what later ones apply waits with the next. */
+void ledger_begin_settling(struct ledger *ledger)
+{
+    struct ledger_settling *settling = &ledger->settling;
+    const uint64_t batch = ingot_store_last_batch(ledger->store);
+    if (batch == 0) {
+        settling->height = ledger->heights.applied;
+    } else if (settling->batch == 0 && settling->height < ledger->heights.applied) {
+        settling->batch = batch;
+        settling->applied = ledger->heights.applied;
+    }
 }

@@ -110,8 +110,18 @@ struct ledger_evidence {
 
 struct ledger_heights {
     uint64_t committed;
-    uint64_t applied;
+    uint64_t applied; /* on the disk: settled */
     uint64_t lowest;
+};
+
+/*
+ * The state table is lazy: a start puts again what a crash has taken out of it. So the applied
+ * height on the disk, and what blocks may leave, follow what has settled; see ledger_apply.c.
+ */
+struct ledger_settling {
+    uint64_t height;  /* the state of all blocks up to it is durable; at most the applied height */
+    uint64_t batch;   /* once the store has settled this one it is `applied`; 0: nothing waits */
+    uint64_t applied; /* the applied height after that batch */
 };
 
 struct ledger {
@@ -129,10 +139,11 @@ struct ledger {
     bool has_index;     /* the index may have something: it is kept, or was in an earlier run */
 
     struct ledger_sweep sweep;
+    struct ledger_settling settling;
     struct ledger_index index;
     struct ledger_prune prune;
     struct ledger_evidence evidence;
-    struct ledger_heights heights;          /* durable */
+    struct ledger_heights heights; /* of what is visible and, but for lazy tables, durable */
     struct ledger_unapplied_list unapplied; /* durable */
 
     struct ingot_store_batch *batch; /* NULL: nothing to make durable */
@@ -228,6 +239,13 @@ void ledger_unapplied_drop(struct ledger_unapplied_list *list, uint64_t height);
  * batch is durable.
  */
 uint64_t ledger_apply(struct ledger *ledger);
+/* What has settled meanwhile; before a batch that commits something is put together. */
+void ledger_look_at_settled(struct ledger *ledger);
+/* The applied height that such a batch makes durable, where it is this for who reads from now on.
+ */
+uint64_t ledger_durable_applied(const struct ledger *ledger, uint64_t applied);
+/* The batch is committed, with the applied height in `heights`. */
+void ledger_begin_settling(struct ledger *ledger);
 
 /* --- ledger_index.c: their transactions on the way into the index. --- */
 

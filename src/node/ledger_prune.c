@@ -45,8 +45,10 @@ static uint64_t first_retained(const struct ledger *ledger)
     uint64_t first = committed < ledger->retain_blocks ? 0 : committed - ledger->retain_blocks + 1;
     if (first > ledger->held_from)
         first = ledger->held_from;
-    return first < ledger->heights.applied || MUTANT(PRUNED_TOO_MUCH) ? first
-                                                                      : ledger->heights.applied;
+    const uint64_t settled = MUTANT(PRUNED_UNSETTLED)
+                                 ? ledger->heights.applied
+                                 : ledger_durable_applied(ledger, ledger->heights.applied);
+    return first < settled || MUTANT(PRUNED_TOO_MUCH) ? first : settled;
 }
 
 /* A damaged old block is no reason to stop a validator, but nothing above it can leave. */

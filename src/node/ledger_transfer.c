@@ -269,7 +269,10 @@ void ledger_import_free(struct ledger_import *import)
 
 static enum ingot_error commit(struct ledger_import *import)
 {
-    const enum ingot_error error = ingot_store_batch_commit(ledger_open_batch(&import->ledger));
+    /* The state goes in with the rest: nobody could put it again. */
+    (void)ledger_open_batch(&import->ledger);
+    ledger_set_bulk(&import->ledger);
+    const enum ingot_error error = ingot_store_batch_commit(import->ledger.batch);
     import->ledger.batch = NULL;
     import->batch_bytes = 0;
     return error;

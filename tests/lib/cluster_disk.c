@@ -15,6 +15,8 @@
 #include "node/ledger_watermark.h"
 #include "wire/wire.h"
 
+#define SETTLE_COMMITS 5
+
 void disk_read(struct cluster_node *node)
 {
     struct ingot_store_memory_counters counters;
@@ -23,6 +25,10 @@ void disk_read(struct cluster_node *node)
         return;
     }
     node->commits_seen = counters.commits;
+    /* Some time after it was put there the state is durable too. */
+    if (counters.commits % SETTLE_COMMITS == node->index % SETTLE_COMMITS) {
+        ingot_store_memory_settle(node->store);
+    }
     struct ingot_store_snapshot *snapshot = NULL;
     if (ingot_store_snapshot_begin(node->store, &snapshot) != INGOT_OK) {
         return;

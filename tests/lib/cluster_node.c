@@ -377,6 +377,7 @@ void node_open(struct cluster_node *node)
         node->store = ingot_store_memory_new(ledger_table_count);
         cluster->joined += cluster->checks->committed_count > 1;
     }
+    ingot_store_memory_set_lazy(node->store, ledger_lazy_tables);
     set_app_init(&node->app, &cluster->keys);
     node->commits_seen = NEVER;
     node->has_stopped = false;

@@ -78,6 +78,8 @@ int world_tear_down(void **state)
 enum ingot_error world_try_open(struct world *world)
 {
     assert_null(world->ledger);
+    if (world->lazy_tables != 0)
+        ingot_store_memory_set_lazy(world->store, world->lazy_tables);
     return ledger_open(world->store, &world->options, &world->ledger, world->why,
                        sizeof world->why);
 }

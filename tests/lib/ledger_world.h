@@ -13,6 +13,7 @@ struct world {
     bool on_disk;
     char folder[64];
     struct ingot_store *store;
+    uint32_t lazy_tables; /* of a store in memory, from the next time on that it is opened */
     struct samples samples;
     struct block *genesis;
     struct ledger_options options;
