@@ -13,6 +13,8 @@
 
 #include <cmocka.h>
 
+#include <ingot/apps.h>
+
 #include "lib/executor_script.h"
 #include "wire/preimage.h"
 
@@ -34,6 +36,36 @@ static void what_one_node_builds_another_finds_valid(void **state)
                           execution_encoded(executor_find(pair.node[1].executor, &block->hash))));
     block_unref(block);
     pair_deinit(&pair);
+}
+
+/* For who stores both: the value is in that transaction. The last word on a key counts. */
+static void an_execution_knows_which_transaction_made_an_update(void **state)
+{
+    (void)state;
+    struct ingot_app kv;
+    ingot_app_kv_init(NULL, &kv);
+    struct test_node_options options = plain;
+    options.app = &kv;
+    struct test_chain chain;
+    struct test_node nodes[2];
+    test_chain_init(&chain);
+    test_node_init(&nodes[0], &chain, &options);
+    test_node_init(&nodes[1], &chain, &options);
+    struct block *block = build(&nodes[0], chain.genesis, 1, "b=1;not a put;a=2;c=3;b=4");
+    expect_valid(&nodes[1], block);
+    for (uint32_t i = 0; i < 2; i++) {
+        const struct execution *execution = executor_find(nodes[i].executor, &block->hash);
+        assert_int_equal(execution->update_count, 3);
+        assert_non_null(execution->update_sources);
+        assert_int_equal(execution->update_sources[0], 2);
+        assert_int_equal(execution->update_sources[1], 4);
+        assert_int_equal(execution->update_sources[2], 3);
+    }
+    block_unref(block);
+    test_node_deinit(&nodes[0]);
+    test_node_deinit(&nodes[1]);
+    test_chain_deinit(&chain);
+    ingot_app_deinit(&kv);
 }
 
 static void a_known_block_is_not_executed_again(void **state)
@@ -425,6 +457,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_one_node_builds_another_finds_valid),
+        cmocka_unit_test(an_execution_knows_which_transaction_made_an_update),
         cmocka_unit_test(a_known_block_is_not_executed_again),
         cmocka_unit_test(a_wrong_updates_hash_is_refused_and_leaves_no_trace),
         cmocka_unit_test(each_field_of_a_block_is_checked),
