@@ -26,8 +26,8 @@ struct execution {
     /* For execution_result. NULL: all are plain, of code 0 without data or log. So most blocks of
      * most Apps are, and 40 bytes for each transaction would be kept for nothing. */
     struct ingot_result *results;
-    uint32_t update_count;           /* ordered by key, each key once: the last word counts */
-    uint32_t *update_places;         /* of their encodings in `bytes`, for execution_update */
+    uint32_t update_count;   /* ordered by key, each key once: the last word counts */
+    uint32_t *update_places; /* of their encodings in `bytes`, for execution_update */
     /* Owned; of each update the place in the block of the transaction that made it, if the one that
      * executed it noted that; else NULL. A hint for whoever stores both. */
     uint32_t *update_sources;
