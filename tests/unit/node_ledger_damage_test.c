@@ -300,6 +300,26 @@ static void data_from_before_journals_is_taken_over_with_the_first_step(void **s
     ingot_buffer_deinit(&record);
 }
 
+/* Whole executions and a state that is in the journal are read as they were. */
+static void data_from_before_packing_is_taken_over_with_the_first_step(void **state)
+{
+    struct world *world = *state;
+    world_open(world);
+    world_crash(world);
+    struct ingot_buffer record = {0};
+    read_record(world, LEDGER_META, text("schema"), &record);
+    record.data[SCHEMA_NUMBER_AT] = LEDGER_SCHEMA_VERSION_BEFORE_PACKING;
+    record.data[SCHEMA_NUMBER_AT + 4] = (uint8_t)~LEDGER_SCHEMA_VERSION_BEFORE_PACKING;
+    write_record(world, LEDGER_META, text("schema"), ingot_buffer_slice(&record));
+    assert_int_equal(world_try_open(world), INGOT_OK);
+    assert_int_equal(ledger_sync(world->ledger), INGOT_OK);
+    world_crash(world);
+    ingot_buffer_clear(&record);
+    read_record(world, LEDGER_META, text("schema"), &record);
+    assert_int_equal(record.data[SCHEMA_NUMBER_AT], LEDGER_SCHEMA_VERSION);
+    ingot_buffer_deinit(&record);
+}
+
 /* One that is damaged must not be taken for one of the other version. */
 static void a_schema_record_is_of_one_version_or_damaged(void **state)
 {
@@ -376,6 +396,7 @@ int main(void)
         WORLD_MEMORY(a_safety_record_of_another_chain_is_refused),
         WORLD_MEMORY(a_block_of_another_chain_is_refused),
         WORLD_MEMORY(data_from_before_journals_is_taken_over_with_the_first_step),
+        WORLD_MEMORY(data_from_before_packing_is_taken_over_with_the_first_step),
         WORLD_MEMORY(a_schema_record_is_of_one_version_or_damaged),
         WORLD_MEMORY(an_unknown_schema_version_is_refused_by_number),
         WORLD_DISK(an_unknown_schema_version_is_refused_by_number),
