@@ -125,6 +125,12 @@ static uint64_t on_wall_ms(void *context)
     return clock_wall_ms();
 }
 
+static void on_give_way(void *context)
+{
+    struct hotstuff *hotstuff = context;
+    give_way(&hotstuff->way);
+}
+
 /* --- Opening, part by part. --- */
 
 static enum ingot_exit open_app(struct hotstuff *hotstuff, char *why, size_t why_size)
@@ -181,7 +187,8 @@ static struct replica_options replica_options_of(struct hotstuff *hotstuff)
                    .stopped = on_stopped,
                    .monotonic_us = on_monotonic_us,
                    .wall_ms = on_wall_ms,
-                   .is_awaited = on_is_awaited},
+                   .is_awaited = on_is_awaited,
+                   .give_way = on_give_way},
         .scheme = &crypto_ed25519,
         .has_key = node->home.has_validator_key,
         .leader_tenure = genesis->leader_tenure,

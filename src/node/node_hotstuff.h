@@ -4,6 +4,7 @@
 #ifndef INGOT_NODE_NODE_HOTSTUFF_H
 #define INGOT_NODE_NODE_HOTSTUFF_H
 
+#include "base/give_way.h"
 #include "node/attestor.h"
 #include "node/node_state.h"
 #include "node/replica.h"
@@ -18,6 +19,7 @@ struct hotstuff {
     struct attestor *attestor;  /* NULL: the App asks for no attestations (node_attest.c) */
     struct event *attest_timer; /* its deadline */
     struct block *tip;          /* the last committed block that is durable; owned */
+    struct give_way way;        /* of the loop's thread */
     uint64_t reported_us;       /* when a commit was logged last */
     uint64_t reported_transactions;
 };

@@ -168,6 +168,7 @@ enum ingot_error replica_open(const struct replica_options *options, struct repl
     }
     verifier_init(&opened->verifier, &options->genesis->hash, options->scheme, find_set, opened);
     opened->verifier.signatures = opened->signatures;
+    opened->verifier.between = sync_give_way;
     sync_open(opened);
     *replica = opened;
     return INGOT_OK;

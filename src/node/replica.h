@@ -55,6 +55,11 @@ struct replica_output {
     uint64_t (*wall_ms)(void *context);
     /* Does anybody wait for `committed`? If not, it may come some milliseconds later. NULL: yes. */
     bool (*is_awaited)(void *context);
+    /*
+     * While it catches up, between two parts of that work, of some tenths of a millisecond each:
+     * whoever waits for the processor may have it now.
+     */
+    void (*give_way)(void *context);
 };
 
 struct replica_options {

@@ -73,6 +73,7 @@ static void ask_validate(struct replica *replica, struct block *block)
         .valid = is_valid,
         .next_set = is_valid ? executor_next_set(replica->executor, &block->hash) : NULL};
     (void)replica_step(replica, &event);
+    sync_give_way(replica);
 }
 
 static void ask_propose(struct replica *replica, const struct core_effect *effect)

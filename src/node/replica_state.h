@@ -201,6 +201,8 @@ bool sync_is_catching_up(const struct replica *replica);
 /* Somebody is to be served blocks, or what was fetched is under way: both want all to be durable.
  */
 bool sync_needs_durable(const struct replica *replica);
+/* Between two parts of a long work, of a replica: others may have the processor if it is behind. */
+void sync_give_way(void *context);
 /* Do the present effects come of a chain that is being fetched, and not of the protocol's pace? */
 bool sync_is_bulk(const struct replica *replica);
 

@@ -252,6 +252,15 @@ bool sync_needs_durable(const struct replica *replica)
            sync_is_catching_up(replica);
 }
 
+/* Others wait for what a node does that votes; not for one that is far behind. */
+void sync_give_way(void *context)
+{
+    const struct replica *replica = context;
+    if (sync_is_catching_up(replica)) {
+        replica->options.output.give_way(replica->options.output.context);
+    }
+}
+
 bool sync_is_bulk(const struct replica *replica)
 {
     return sync_client_has_run(replica->sync_client) && sync_is_catching_up(replica);

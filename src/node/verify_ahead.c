@@ -17,6 +17,7 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "base/give_way.h"
 #include "base/log.h"
 #include "base/mutant.h"
 
@@ -100,7 +101,7 @@ static void finish(struct batch *batch, struct entry *entry, bool is_good)
 /* --- Workers. --- */
 
 /* On Linux a thread has a niceness of its own. More of it is granted to everybody. */
-static void give_way(void)
+static void become_nicer(void)
 {
     const int niceness = getpriority(PRIO_PROCESS, 0);
     (void)setpriority(PRIO_PROCESS, 0, niceness + WORKER_NICENESS);
@@ -121,7 +122,8 @@ static void *work(void *argument)
 {
     struct worker *worker = argument;
     struct verify_ahead *ahead = worker->ahead;
-    give_way();
+    struct give_way way = {0};
+    become_nicer();
     lock(ahead);
     while (!ahead->is_ending) {
         struct batch *batch;
@@ -137,6 +139,7 @@ static void *work(void *argument)
         const bool is_good =
             verify_qc_signatures(&worker->verifier, entry->set, entry->qc) == REJECT_NONE ||
             MUTANT(BAD_IS_PROVEN);
+        give_way(&way);
         lock(ahead);
         ahead->verifications += worker->verifier.counters.verifications - before;
         batch->under_way--;

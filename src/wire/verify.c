@@ -173,6 +173,9 @@ enum reject verify_qc_signatures(struct verifier *verifier, const struct validat
             return REJECT_BAD_SIGNATURE;
         }
     }
+    if (verifier->between != NULL) {
+        verifier->between(verifier->context);
+    }
     return REJECT_NONE;
 }
 

@@ -25,6 +25,8 @@ struct verifier {
     const struct crypto_scheme *scheme;
     verifier_find_set *find_set;
     void *context;
+    /* After each certificate's signatures, which take long; with `context`. NULL: nothing. */
+    void (*between)(void *context);
     struct crypto_counters counters;
     uint64_t certificates_remembered;  /* how often a certificate needed no verification */
     struct signature_memo *signatures; /* borrowed, or NULL: each signature is verified */
@@ -54,7 +56,8 @@ enum reject verify_qc(struct verifier *verifier, struct qc *qc);
  *
  * The second one is the signatures alone, of a certificate that has passed the first. Of a verifier
  * without a memo it changes but the counters, and it reads nothing that ever changes of the set
- * and of the certificate: another thread may call it with a verifier of its own.
+ * and of the certificate: another thread may call it with a verifier of its own. Ends with
+ * `between`, unless a signature is bad.
  */
 enum reject verify_qc_fields(struct verifier *verifier, struct qc *qc, struct validator_set **set);
 enum reject verify_qc_signatures(struct verifier *verifier, const struct validator_set *set,

@@ -109,6 +109,12 @@ static uint64_t wall_ms(void *context)
     return lone->wall_ms;
 }
 
+static void give_way(void *context)
+{
+    struct lone *lone = context;
+    lone->gave_way++;
+}
+
 /* --- Its life. --- */
 
 void lone_init(struct lone *lone, uint32_t me)
@@ -146,7 +152,7 @@ enum ingot_error lone_open(struct lone *lone)
         .genesis = lone->genesis,
         .genesis_set = lone->samples.set,
         .output = {lone, send, broadcast, arm, wake, committed, stopped, monotonic_us, wall_ms,
-                   is_awaited},
+                   is_awaited, give_way},
         .scheme = &crypto_ed25519,
         .has_key = true,
         .key = lone->samples.set->validators[lone->me].key,

@@ -39,6 +39,7 @@ struct lone {
     uint64_t armed_ms;
     bool nobody_waits;                         /* for a commit */
     uint64_t reported_height;                  /* of the last commit that was told */
+    uint32_t gave_way;                         /* how often */
     bool is_woken;                             /* the replica asked for another turn */
     struct lone_frame frames[LONE_FRAMES_MAX]; /* since lone_forget */
     uint32_t frame_count;

@@ -1,6 +1,7 @@
 /*
  * A replica that catches up, with and without threads that verify ahead. Goal: it verifies each
- * signature once, all threads taken together, and what a liar sends is refused alike. Method: one
+ * signature once, all threads taken together, what a liar sends is refused alike, and the processor
+ * is offered to others between any two blocks, but only while it is behind. Method: one
  * replica with the real ed25519, whose three peers are the test: they let it wait for the lowest
  * blocks until its workers have verified all that they can.
  */
@@ -37,6 +38,7 @@ struct outcome {
     uint64_t verifications;
     uint64_t ahead;
     uint64_t invalid; /* answers that were refused for what is in them */
+    uint32_t gave_way;
 };
 
 static struct metrics *metrics_of(struct scene *scene)
@@ -154,7 +156,8 @@ static struct outcome catch_up(uint32_t threads, uint64_t forged)
                                     .answers = scene.answers,
                                     .verifications = metrics->verifications,
                                     .ahead = metrics->verifications_ahead,
-                                    .invalid = metrics->sync_client.penalties[SYNC_FAULT_INVALID]};
+                                    .invalid = metrics->sync_client.penalties[SYNC_FAULT_INVALID],
+                                    .gave_way = scene.lone.gave_way};
     tear_down(&scene);
     print_message("%u threads: %llu signatures verified, %llu of them ahead\n", threads,
                   (unsigned long long)outcome.verifications, (unsigned long long)outcome.ahead);
@@ -190,11 +193,41 @@ static void a_forged_certificate_is_refused_with_and_without_workers(void **stat
     assert_int_equal(helped.answers, alone.answers);
 }
 
+/* After each block that it executes, and each certificate that no worker has verified for it. */
+static void the_processor_is_offered_between_any_two_parts_of_catching_up(void **state)
+{
+    (void)state;
+    const struct outcome alone = catch_up(0, 0);
+    const struct outcome helped = catch_up(WORKERS, 0);
+    assert_in_range(alone.gave_way, 2 * (COMMITTED - RANGE), 2 * (BLOCKS + 1));
+    assert_in_range(helped.gave_way, COMMITTED - RANGE, BLOCKS + RANGE + 1);
+}
+
+static void whoever_is_not_behind_keeps_the_processor(void **state)
+{
+    (void)state;
+    struct lone lone;
+    lone_init(&lone, 3);
+    struct block *parent = block_ref(lone.genesis);
+    for (uint64_t view = 1; view <= INGOT_LEADER_TENURE_DEFAULT; view++) {
+        struct block *block = lone_block(&lone, parent, view);
+        block_unref(parent);
+        parent = block_ref(block);
+        lone_receive(&lone, lone_leader(&lone, view), lone_propose(&lone, block, NULL));
+    }
+    assert_true(lone_status(&lone).last_committed->height >= 1);
+    assert_int_equal(lone.gave_way, 0);
+    block_unref(parent);
+    lone_deinit(&lone);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_signature_is_verified_once_by_whatever_thread),
         cmocka_unit_test(a_forged_certificate_is_refused_with_and_without_workers),
+        cmocka_unit_test(the_processor_is_offered_between_any_two_parts_of_catching_up),
+        cmocka_unit_test(whoever_is_not_behind_keeps_the_processor),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
