@@ -57,7 +57,7 @@ struct replica_output {
     bool (*is_awaited)(void *context);
     /*
      * While it catches up, between two parts of that work, of some tenths of a millisecond each:
-     * whoever waits for the processor may have it now.
+     * whoever waits for the processor may have it now. NULL: there is nobody.
      */
     void (*give_way)(void *context);
 };

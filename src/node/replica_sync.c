@@ -256,8 +256,9 @@ bool sync_needs_durable(const struct replica *replica)
 void sync_give_way(void *context)
 {
     const struct replica *replica = context;
-    if (sync_is_catching_up(replica)) {
-        replica->options.output.give_way(replica->options.output.context);
+    const struct replica_output *output = &replica->options.output;
+    if (output->give_way != NULL && sync_is_catching_up(replica)) {
+        output->give_way(output->context);
     }
 }
 

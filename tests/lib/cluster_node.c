@@ -286,12 +286,6 @@ static void stopped(void *context, enum replica_stop stop, const char *why)
     }
 }
 
-/* Processors are no part of what is simulated. */
-static void give_way(void *context)
-{
-    (void)context;
-}
-
 /* --- Its life. --- */
 
 static struct replica_options options_of(struct cluster_node *node)
@@ -311,8 +305,7 @@ static struct replica_options options_of(struct cluster_node *node)
                                                .stopped = stopped,
                                                .monotonic_us = monotonic_us,
                                                .wall_ms = wall_ms,
-                                               .is_awaited = node_is_awaited,
-                                               .give_way = give_way},
+                                               .is_awaited = node_is_awaited},
                                     .scheme = options->scheme,
                                     .has_key = !node->has_lost_key,
                                     .key = cluster->keys.of[node->index],

@@ -444,8 +444,8 @@ static void read_saved_vote(struct trial *trial, struct ingot_store *store)
 static void try_replica(struct trial *trial, struct ingot_store *store, const char *folder,
                         uint32_t at)
 {
-    const struct replica_output output = {trial,     send,    broadcast,    arm,     wake,
-                                          committed, stopped, monotonic_us, wall_ms, NULL};
+    const struct replica_output output = {trial,   send,         broadcast, arm,  wake, committed,
+                                          stopped, monotonic_us, wall_ms,   NULL, NULL};
     struct ingot_app app;
     attesting_app(trial->node, &app);
     const struct replica_options options = world_replica_options(trial->node, store, &app, &output);

@@ -271,8 +271,9 @@ static void plan_death(struct power_node *node)
 static void open_node(struct power_node *node)
 {
     const struct power_world *world = node->world;
-    const struct replica_output output = {node,      send,    broadcast,    arm,     wake,
-                                          committed, stopped, monotonic_us, wall_ms, is_awaited};
+    const struct replica_output output = {node,    send,       broadcast, arm,
+                                          wake,    committed,  stopped,   monotonic_us,
+                                          wall_ms, is_awaited, NULL};
     node->start_at_us = NEVER;
     plan_death(node);
     enum ingot_error error =
