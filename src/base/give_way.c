@@ -8,7 +8,7 @@
 #include "base/clock.h"
 
 /*
- * An offer that is taken costs the thread what is left of its turn, about as much as this. So among
+ * An offer may cost the thread what is left of its turn, which is about as long as this: among
  * threads that never rest it still gets a share.
  */
 #define INTERVAL_US 1000
