@@ -135,7 +135,7 @@ static void open_member(uint32_t index, const char *app)
         .genesis = genesis,
         .genesis_set = samples.set,
         .output = {member, send, broadcast, arm, wake, committed, stopped, monotonic_us, wall_ms,
-                   NULL},
+                   NULL, NULL},
         .scheme = &fast_crypto,
         .has_key = true,
         .key = samples.set->validators[index].key,
