@@ -5,6 +5,8 @@
  *
  * The driver performs effects strictly in order: it may merge several persists into one durable
  * write, but nothing is sent, signed or reported before every persist that precedes it is durable.
+ * Certificates alone may be sent before: they hold signatures that stand whatever their sender
+ * forgets (docs/adr/0021-a-sync-that-nobody-waits-for.md).
  */
 #ifndef INGOT_CORE_CORE_H
 #define INGOT_CORE_CORE_H

@@ -4,7 +4,8 @@
  *
  * This is where "durable before sent" is carried out: effects of the core are taken in order,
  * what must be durable gathers in the ledger's batch, and nothing that follows a persist is
- * signed, sent or reported before ledger_sync has returned. Many events share one sync.
+ * signed, sent or reported before ledger_sync has returned; only certificates, which prove
+ * themselves, may leave before it. Many events share one sync.
  *
  * It reads no clock, socket or random source: time and peers come in through replica_output.
  */
