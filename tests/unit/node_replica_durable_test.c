@@ -13,6 +13,7 @@
 
 #include "lib/lone_replica.h"
 #include "node/ledger_internal.h"
+#include "wire/wire.h"
 
 /* A replica that does not lead view 1, and the block it is about to be shown there. */
 struct scene {
@@ -365,6 +366,36 @@ static void a_query_makes_durable_what_it_reads(void **state)
     ingot_buffer_deinit(&response.log);
 }
 
+/*
+ * Who asks between a frame and the flush that follows sees what the frame brought: the core has it,
+ * its effects wait. The answer leaves after that flush, which is the last chance to keep it.
+ */
+static void what_is_shown_before_a_flush_is_durable_with_it(void **state)
+{
+    struct scene *scene = *state;
+    struct lone *lone = &scene->lone;
+    struct message *message = message_new(MESSAGE_CERTIFICATE);
+    struct ingot_buffer bytes = {0};
+    lone->nobody_waits = true;
+    show_block(scene, scene->block);
+    message->certificate.qc = lone_qc(lone, scene->block);
+    wire_encode(message, &bytes);
+    message_unref(message);
+    replica_receive(lone->replica, lone_leader(lone, 1), ingot_buffer_slice(&bytes));
+    ingot_buffer_deinit(&bytes);
+
+    replica_settle(lone->replica);
+    const struct core_status shown = lone_status(lone);
+    assert_int_equal(shown.high.view, 1);
+    replica_flush(lone->replica);
+    lone_crash(lone);
+
+    assert_int_equal(lone_open(lone), INGOT_OK);
+    const struct core_status kept = lone_status(lone);
+    assert_int_equal(kept.high.view, shown.high.view);
+    assert_int_equal(kept.current.view, shown.current.view);
+}
+
 /* It proves itself, and says nothing of what our disk has. */
 static void a_certificate_leaves_without_a_sync(void **state)
 {
@@ -469,6 +500,7 @@ int main(void)
         ROW(a_commit_that_somebody_waits_for_is_durable_at_once),
         ROW(a_commit_that_nobody_waits_for_is_durable_a_moment_later),
         ROW(a_query_makes_durable_what_it_reads),
+        ROW(what_is_shown_before_a_flush_is_durable_with_it),
         ROW(a_certificate_leaves_without_a_sync),
         ROW(a_vote_leaves_when_all_that_waited_is_durable),
         ROW(a_timeout_leaves_when_its_view_is_given_up_on_the_disk),
