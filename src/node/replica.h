@@ -136,8 +136,9 @@ INGOT_MUST_USE bool replica_sync(struct replica *replica);
 
 /*
  * Before anybody is shown what replica_flush has left to a later sync: it is durable after this,
- * and its commits are told in the next flush. Costs nothing where all is durable. If the write
- * fails the replica has stopped, and said so.
+ * and its commits are told in the next flush. What waits for a flush is durable after that one, so
+ * an answer must not leave earlier. Costs nothing where all is durable. If the write fails the
+ * replica has stopped, and said so.
  */
 void replica_settle(struct replica *replica);
 /* Somebody who works beside the replica cannot go on, so it does not either. */

@@ -299,8 +299,14 @@ bool replica_sync(struct replica *replica)
 
 void replica_settle(struct replica *replica)
 {
-    if (replica->sync_by_ms != UINT64_MAX && !MUTANT(SHOWN_BEFORE_SYNC)) {
+    if (MUTANT(SHOWN_BEFORE_SYNC)) {
+        return;
+    }
+    if (replica->sync_by_ms != UINT64_MAX) {
         sync_between(replica);
+    }
+    if (replica->effects.count > 0) {
+        replica->sync_by_ms = 0; /* the core shows what these bring; the flush that is due syncs */
     }
 }
 
