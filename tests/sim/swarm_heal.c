@@ -43,13 +43,13 @@ static bool has_new_commit(void *context, struct cluster *cluster)
 static bool is_level(void *context, struct cluster *cluster)
 {
     (void)context;
-    uint64_t height = 0;
+    uint64_t height = UINT64_MAX;
     for (uint32_t i = 0; i < cluster_count(cluster); i++) {
         if (!cluster_is_up(cluster, i) || !cluster_is_honest(cluster, i)) {
             continue;
         }
         const uint64_t committed = cluster_status(cluster, i).last_committed->height;
-        height = height == 0 ? committed : height;
+        height = height == UINT64_MAX ? committed : height;
         if (committed != height || !cluster_has_told(cluster, i) ||
             replica_mempool_count(cluster_replica(cluster, i)) > 0) {
             return false;

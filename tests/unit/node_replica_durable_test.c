@@ -343,6 +343,7 @@ static void a_commit_that_nobody_waits_for_is_durable_a_moment_later(void **stat
     scene->lone.nobody_waits = true;
     commit_the_first(scene);
     assert_int_equal(scene->lone.reported_height, 0); /* never before it is durable */
+    assert_int_equal(scene->lone.armed_ms, scene->lone.now_us / 1000 + 20);
     assert_int_equal(ledger_committed_height(replica_ledger(scene->lone.replica)), 0);
     lone_wait(&scene->lone, 20);
     assert_int_equal(scene->lone.reported_height, 1);
