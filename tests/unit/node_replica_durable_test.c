@@ -13,6 +13,7 @@
 
 #include "lib/lone_replica.h"
 #include "node/ledger_internal.h"
+#include "node/sync_client_state.h"
 #include "wire/wire.h"
 
 /* A replica that does not lead view 1, and the block it is about to be shown there. */
@@ -313,20 +314,30 @@ static void show_certificate(struct lone *lone, const struct block *block)
     lone_receive(lone, lone_leader(lone, block->view), message);
 }
 
-/* Three blocks, for which we vote, and what certifies the third: the first is committed. */
-static void commit_the_first(struct scene *scene)
+/* Three blocks, for which we vote; what certifies the third commits the first. */
+static void show_three(struct scene *scene, struct block *blocks[3])
 {
     struct lone *lone = &scene->lone;
-    struct block *blocks[3];
     for (uint64_t i = 0; i < 3; i++) {
         blocks[i] = lone_block(lone, i == 0 ? lone->genesis : blocks[i - 1], i + 1);
         show_block(scene, blocks[i]);
     }
-    show_certificate(lone, blocks[2]);
+}
+
+static void release_three(struct block *blocks[3])
+{
     for (uint32_t i = 0; i < 3; i++) {
         block_unref(blocks[i]);
     }
-    assert_int_equal(lone_status(lone).last_committed->height, 1);
+}
+
+static void commit_the_first(struct scene *scene)
+{
+    struct block *blocks[3];
+    show_three(scene, blocks);
+    show_certificate(&scene->lone, blocks[2]);
+    release_three(blocks);
+    assert_int_equal(lone_status(&scene->lone).last_committed->height, 1);
 }
 
 static void a_commit_that_somebody_waits_for_is_durable_at_once(void **state)
@@ -486,6 +497,29 @@ static void what_is_advertised_is_durable(void **state)
     block_unref(fourth);
 }
 
+/* It asks for a block that it lacks some milliseconds after it has learnt of it. */
+static void a_request_for_blocks_names_what_is_durable(void **state)
+{
+    struct scene *scene = *state;
+    struct lone *lone = &scene->lone;
+    struct block *blocks[3];
+    lone->nobody_waits = true;
+    show_three(scene, blocks);
+    struct block *fourth = lone_block(lone, blocks[2], 4);
+    show_certificate(lone, fourth);
+    lone_wait(lone, SYNC_GRACE_MS - 1);
+    show_certificate(lone, blocks[2]);
+    assert_int_equal(lone_status(lone).last_committed->height, 1);
+    assert_int_equal(lone->reported_height, 0); /* it waits */
+    lone_forget(lone);
+    lone->has_planned_crash = true;
+    lone->crash_at = MESSAGE_SYNC_REQUEST;
+    lone_wait(lone, 1);
+    assert_int_equal(status_after_crash_at(lone, MESSAGE_SYNC_REQUEST).last_committed->height, 1);
+    block_unref(fourth);
+    release_three(blocks);
+}
+
 int main(void)
 {
 #define ROW(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
@@ -506,6 +540,7 @@ int main(void)
         ROW(a_vote_leaves_when_all_that_waited_is_durable),
         ROW(a_timeout_leaves_when_its_view_is_given_up_on_the_disk),
         ROW(what_is_advertised_is_durable),
+        ROW(a_request_for_blocks_names_what_is_durable),
     };
 #undef ROW
     return cmocka_run_group_tests(tests, NULL, NULL);
