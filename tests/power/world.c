@@ -199,7 +199,8 @@ enum ingot_error world_open_store(const char *folder, struct ingot_store **store
                                                                  .table_count = ledger_table_count,
                                                                  .map_size_initial = 64 << 10,
                                                                  .map_size_max = 64 << 20},
-                                                        .segment_bytes = SEGMENT_BYTES};
+                                                        .segment_bytes = SEGMENT_BYTES,
+                                                        .lazy_tables = ledger_lazy_tables};
     return store_journal_open_without_worker(&options, store, why, why_size);
 }
 
