@@ -206,6 +206,34 @@ static void older_data_beside_a_journal_that_relies_on_newer_is_refused(void **s
     run_command("rm -r", ".older", "");
 }
 
+/* A life relies on all that it has found, before LMDB gets anything of its own. */
+static void what_a_start_finds_is_relied_on_from_its_first_record_on(void **state)
+{
+    (void)state;
+    char older[96];
+    snprintf(older, sizeof older, "%s.older", lmdb_folder);
+    run_command("mkdir", ".older", "");
+    struct ingot_store *store = open_at(lmdb_folder);
+    put(store, "first", true, false);
+    put(store, "second", true, false);
+    while (store_journal_step(store))
+        ;
+    run_command("cp", "/data.mdb", older);
+    /* In the other segment, so that the next life leaves it there. */
+    put(store, "third", true, false);
+    ingot_store_close(store);
+    store = open_at(lmdb_folder);
+    assert_true(ingot_store_is_settled(store, ingot_store_last_batch(store)));
+    put(store, "fourth", true, false);
+    run_command("cp", "/journal", older);
+    struct ingot_store *reborn = NULL;
+    assert_int_equal(try_open_at(older, &reborn), INGOT_ERROR_CORRUPT);
+    if (strstr(lmdb_why, "older than it") == NULL)
+        fail_msg("%s", lmdb_why);
+    ingot_store_close(store);
+    run_command("rm -r", ".older", "");
+}
+
 /* --- At random: of the lazy table a kill leaves what it was right after some batch. --- */
 
 #define SEEDS 8
@@ -264,8 +292,8 @@ static uint32_t settled_count(struct ingot_store *store, const struct history *h
     return settled;
 }
 
-/* Goes on with what the kill has left. */
-static struct ingot_store *kill_it(struct ingot_store *store, struct history *history)
+/* What a start would find; this store goes on. */
+static void expect_after_a_kill_now(struct ingot_store *store, const struct history *history)
 {
     const uint32_t settled = settled_count(store, history);
     struct ingot_store *reborn = open_at(journal_kill());
@@ -279,7 +307,6 @@ static struct ingot_store *kill_it(struct ingot_store *store, struct history *hi
         at--;
     assert_memory_equal(lazy, history->lazy[at], KEYS);
     ingot_store_close(reborn);
-    return store;
 }
 
 static void a_kill_takes_the_lazy_table_back_to_one_batch_that_has_settled(void **state)
@@ -297,7 +324,7 @@ static void a_kill_takes_the_lazy_table_back_to_one_batch_that_has_settled(void 
             else if (what < 19)
                 (void)store_journal_step(store);
             else if (history->count > 0)
-                store = kill_it(store, history);
+                expect_after_a_kill_now(store, history);
             uint8_t lazy[KEYS];
             read_table(store, LAZY, lazy);
             assert_memory_equal(lazy, history->lazy[history->count], KEYS);
@@ -352,6 +379,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_is_lazy_fills_a_generation_too, lmdb_set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(older_data_beside_a_journal_that_relies_on_newer_is_refused,
+                                        lmdb_set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_a_start_finds_is_relied_on_from_its_first_record_on,
                                         lmdb_set_up, tear_down),
         cmocka_unit_test_setup_teardown(
             a_kill_takes_the_lazy_table_back_to_one_batch_that_has_settled, lmdb_set_up, tear_down),
