@@ -60,6 +60,7 @@ static enum ingot_error import_bytes(struct scene *scene, struct ingot_slice fil
 {
     ingot_store_close(scene->store);
     scene->store = ingot_store_memory_new(ledger_table_count);
+    ingot_store_memory_set_lazy(scene->store, ledger_lazy_tables);
     return checkpoint_chain_import(&scene->chain, file, scene->store, expected, info, scene->why,
                                    sizeof scene->why);
 }
@@ -72,12 +73,22 @@ static enum ingot_error open_imported(struct scene *scene, bool read_only)
     return ledger_open(scene->store, &options, &scene->ledger, scene->why, sizeof scene->why);
 }
 
+/* What a power failure right after the import leaves, of which nobody could make the state again.
+ */
+static void keep_durable(struct scene *scene)
+{
+    struct ingot_store *durable = ingot_store_memory_clone_durable(scene->store);
+    ingot_store_close(scene->store);
+    scene->store = durable;
+}
+
 static void import_and_open(struct scene *scene, bool read_only)
 {
     struct checkpoint_info info;
-    if (import_bytes(scene, ingot_buffer_slice(&scene->file), &scene->info.hash, &info) !=
-            INGOT_OK ||
-        open_imported(scene, read_only) != INGOT_OK)
+    if (import_bytes(scene, ingot_buffer_slice(&scene->file), &scene->info.hash, &info) != INGOT_OK)
+        fail_msg("%s", scene->why);
+    keep_durable(scene);
+    if (open_imported(scene, read_only) != INGOT_OK)
         fail_msg("%s", scene->why);
     assert_memory_equal(&info, &scene->info, sizeof info);
 }
