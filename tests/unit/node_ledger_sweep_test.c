@@ -2,7 +2,8 @@
  * The sweep against a model: blocks with any keys, several or none to a sync, laps that begin
  * anywhere, deaths in between. Whatever is in the table is of the applied block or of a later one,
  * never goes back, and with the unapplied blocks over it reads as the last committed block. On a
- * store whose state table is lazy a death takes some of it back, and all else holds as well.
+ * store whose state table is lazy a death takes some of it back, and all else holds as well; so it
+ * is with the journal and LMDB, whose files a death leaves as they are at that moment.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,7 +14,12 @@
 
 #include <cmocka.h>
 
+#include <unistd.h>
+
+#include "base/log.h"
+#include "lib/journal_harness.h"
 #include "lib/ledger_world.h"
+#include "lib/storage_test.h"
 #include "node/ledger_transfer.h"
 #include "storage/memory.h"
 
@@ -158,7 +164,54 @@ static void forget_table(struct model *model)
     memset(model->in_table, 0, sizeof model->in_table);
 }
 
-static void run(struct world *world, uint64_t seed, bool is_lazy)
+enum kind { KIND_WHOLE, KIND_LAZY, KIND_JOURNALED };
+
+static void open_journaled(struct world *world)
+{
+    struct ingot_store_journal_options options = journal_options();
+    options.lmdb.tables = ledger_tables;
+    options.lmdb.table_count = ledger_table_count;
+    options.lazy_tables = ledger_lazy_tables;
+    const enum ingot_error error =
+        store_journal_open_without_worker(&options, &world->store, world->why, sizeof world->why);
+    if (error != INGOT_OK)
+        fail_msg("%s", world->why);
+}
+
+/* With the files as they are now: closing the store would bring LMDB up to date. */
+static void die_journaled(struct world *world)
+{
+    const char *killed = journal_kill();
+    ledger_free(world->ledger);
+    world->ledger = NULL;
+    ingot_store_close(world->store);
+    storage_test_remove_files(lmdb_folder);
+    assert_int_equal(rmdir(lmdb_folder), 0);
+    assert_int_equal(rename(killed, lmdb_folder), 0);
+    open_journaled(world);
+    world_open(world);
+}
+
+static void die(struct world *world, struct model *model, enum kind kind)
+{
+    if (kind == KIND_JOURNALED)
+        die_journaled(world);
+    else
+        world_restart(world);
+    if (kind != KIND_WHOLE)
+        forget_table(model);
+}
+
+/* What is lazy becomes durable, or some of it. */
+static void settle(struct world *world, enum kind kind, uint64_t *seed)
+{
+    if (kind == KIND_LAZY && next_random(seed) % 5 == 0)
+        ingot_store_memory_settle(world->store);
+    while (kind == KIND_JOURNALED && next_random(seed) % 4 == 0)
+        (void)store_journal_step(world->store);
+}
+
+static void run(struct world *world, uint64_t seed, enum kind kind)
 {
     struct model model = {0};
     struct block *parent = block_ref(world->genesis);
@@ -167,7 +220,9 @@ static void run(struct world *world, uint64_t seed, bool is_lazy)
     world->options.apply_blocks_max = 1 + next_random(&seed) % 24;
     world->options.apply_bytes_max = next_random(&seed) % 2 == 0 ? 0 : 1500;
     world->options.apply_puts_min = 1 + next_random(&seed) % 5;
-    world->lazy_tables = is_lazy ? ledger_lazy_tables : 0;
+    world->options.retain_blocks = kind == KIND_JOURNALED ? next_random(&seed) % 6 : 0;
+    world->options.prune_blocks_min = 1;
+    world->lazy_tables = kind == KIND_LAZY ? ledger_lazy_tables : 0;
     world_open(world);
     for (uint32_t height = 0; height < BLOCKS;) {
         for (uint32_t more = 1 + next_random(&seed) % 3; more > 0 && height < BLOCKS; more--) {
@@ -180,12 +235,9 @@ static void run(struct world *world, uint64_t seed, bool is_lazy)
         }
         world_sync(world);
         expect_state(world, &model, height);
-        if (is_lazy && next_random(&seed) % 5 == 0)
-            ingot_store_memory_settle(world->store);
-        if (is_restless && next_random(&seed) % 6 == 0) {
-            world_restart(world);
-            if (is_lazy)
-                forget_table(&model);
+        settle(world, kind, &seed);
+        while (is_restless && next_random(&seed) % 6 == 0) {
+            die(world, &model, kind);
             expect_state(world, &model, height);
         }
     }
@@ -196,7 +248,7 @@ static void run(struct world *world, uint64_t seed, bool is_lazy)
 static void the_table_never_goes_back_and_reads_as_the_last_block(void **state)
 {
     for (uint64_t seed = 1; seed <= SEEDS; seed++) {
-        run(*state, seed * UINT64_C(0x9e3779b97f4a7c15), false);
+        run(*state, seed * UINT64_C(0x9e3779b97f4a7c15), KIND_WHOLE);
         world_tear_down(state);
         world_set_up_memory(state);
     }
@@ -205,8 +257,22 @@ static void the_table_never_goes_back_and_reads_as_the_last_block(void **state)
 static void a_table_that_a_death_takes_back_reads_as_the_last_block(void **state)
 {
     for (uint64_t seed = 1; seed <= SEEDS; seed++) {
-        run(*state, seed * UINT64_C(0x9e3779b97f4a7c15), true);
+        run(*state, seed * UINT64_C(0x9e3779b97f4a7c15), KIND_LAZY);
         world_tear_down(state);
+        world_set_up_memory(state);
+    }
+}
+
+static void a_kill_with_a_journal_leaves_what_reads_as_the_last_block(void **state)
+{
+    for (uint64_t seed = 1; seed <= SEEDS; seed++) {
+        struct world *world = *state;
+        storage_test_folder(lmdb_folder, sizeof lmdb_folder);
+        ingot_store_close(world->store);
+        open_journaled(world);
+        run(world, seed * UINT64_C(0x9e3779b97f4a7c15), KIND_JOURNALED);
+        world_tear_down(state);
+        storage_test_remove(lmdb_folder);
         world_set_up_memory(state);
     }
 }
@@ -248,9 +314,11 @@ static void the_applied_height_of_a_start_is_what_has_settled(void **state)
 
 int main(void)
 {
+    log_configure(LOG_PLAIN, LOG_NONE);
     const struct CMUnitTest tests[] = {
         WORLD_MEMORY(the_table_never_goes_back_and_reads_as_the_last_block),
         WORLD_MEMORY(a_table_that_a_death_takes_back_reads_as_the_last_block),
+        WORLD_MEMORY(a_kill_with_a_journal_leaves_what_reads_as_the_last_block),
         WORLD_MEMORY(the_applied_height_of_a_start_is_what_has_settled),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
