@@ -309,8 +309,9 @@ static enum ingot_error check_schema(struct ledger *ledger, bool read_only, stru
         return ledger_fail(why, INGOT_ERROR_CORRUPT,
                            "damaged data: the schema record is not that of version %u", version);
     /*
-     * Durable with the first step, before which nothing is sent; and in LMDB itself then, where an
-     * older program looks for it.
+     * Durable with the first step, before which nothing is sent. Without a journal before, that
+     * step goes to LMDB itself, where an older program looks for it; one that knows journals does
+     * not take our records, which say what they rely on.
      */
     if (is_older && !read_only)
         ledger_store_schema(ledger);
