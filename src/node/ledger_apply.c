@@ -260,11 +260,8 @@ uint64_t ledger_durable_applied(const struct ledger *ledger, uint64_t applied)
 void ledger_begin_settling(struct ledger *ledger)
 {
     struct ledger_settling *settling = &ledger->settling;
-    const uint64_t batch = ingot_store_last_batch(ledger->store);
-    if (batch == 0) {
-        settling->height = ledger->heights.applied;
-    } else if (settling->batch == 0 && settling->height < ledger->heights.applied) {
-        settling->batch = batch;
-        settling->applied = ledger->heights.applied;
-    }
+    if (settling->batch > 0 || settling->height == ledger->heights.applied)
+        return;
+    settling->batch = ingot_store_last_batch(ledger->store);
+    settling->applied = ledger->heights.applied;
 }
